@@ -1,0 +1,66 @@
+"""JAX backend: XLA compilation and automatic differentiation.
+
+Precision is chosen per call with `jax.enable_x64`, a context manager, so that neither importing nor running
+elbocheck changes the process-wide setting of the program it is used in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elbocheck.backends.base import Function, machine_epsilon
+
+
+@dataclass(frozen=True)
+class JaxBackend:
+    """Compilation and derivatives by JAX in `dtype` ("float64" or "float32")."""
+
+    dtype: str = "float64"
+    name: str = "jax"
+
+    @property
+    def eps(self) -> float:
+        return machine_epsilon(self.dtype)
+
+    def _run(self, function: Function) -> Function:
+        compiled = jax.jit(function)
+        wide = self.dtype == "float64"
+
+        def run(*arguments: Any) -> Any:
+            with jax.enable_x64(wide):
+                cast = jax.tree.map(self._cast, arguments)
+                return jax.tree.map(np.asarray, compiled(*cast))
+
+        return run
+
+    def _cast(self, leaf: Any) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        return leaf.astype(self.dtype) if leaf.dtype.kind == "f" else leaf
+
+    def value(self, function: Function) -> Function:
+        return self._run(function)
+
+    def value_gradient_hessian(self, function: Function) -> Function:
+        def all_three(vector: Any, fixed: Any) -> Any:
+            value_and_gradient = jax.value_and_grad(lambda v: function(v, fixed))
+
+            def along(tangent: Any) -> Any:
+                (value, gradient), (_, column) = jax.jvp(value_and_gradient, (vector,), (tangent,))
+                return value, gradient, column
+
+            basis = jnp.eye(vector.shape[0], dtype=vector.dtype)
+            return jax.vmap(along, out_axes=(None, None, 0))(basis)
+
+        return self._run(all_three)
+
+    def hessian(self, function: Function) -> Function:
+        return self._run(lambda vector, fixed: jax.jacrev(jax.grad(lambda v: function(v, fixed)))(vector))
+
+    def jacobian(self, function: Function, mode: str) -> Function:
+        differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
+        return self._run(lambda vector, fixed: differentiate(lambda v: function(v, fixed), has_aux=True)(vector))

@@ -1,0 +1,52 @@
+"""Array namespace and special functions, looked up from the arrays themselves.
+
+Families and models are written over `namespace(...)` and never import an array library, so one definition runs on
+whatever arrays it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import array_api_compat
+
+Array = Any  # an array of whichever library runs; the array API standard has no static type yet
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """`xp`: array API functions; the other fields: elementwise special functions of that library."""
+
+    xp: Any
+    expit: Callable[[Array], Array]
+    gammaln: Callable[[Array], Array]
+
+    def softplus(self, x: Array) -> Array:
+        """log(1 + exp(x)), without overflow."""
+        return self.xp.logaddexp(x, self.xp.zeros_like(x))
+
+
+@lru_cache(maxsize=None)
+def _numpy_namespace() -> Namespace:
+    import array_api_compat.numpy as xp
+    import scipy.special
+
+    return Namespace(xp, scipy.special.expit, scipy.special.gammaln)
+
+
+@lru_cache(maxsize=None)
+def _jax_namespace() -> Namespace:
+    import jax
+    import jax.numpy as xp
+
+    return Namespace(xp, jax.nn.sigmoid, jax.scipy.special.gammaln)
+
+
+def namespace(*values: Any) -> Namespace:
+    """The namespace of the first array of a known library among `values`; NumPy for plain numbers and lists."""
+    if any(array_api_compat.is_jax_array(value) for value in values):
+        return _jax_namespace()
+    return _numpy_namespace()

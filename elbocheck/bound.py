@@ -1,0 +1,191 @@
+"""A variational bound as traceable functions, and the programs compiled from it (one of each per shape)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends.base import Backend
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.errors import DeclarationError
+from elbocheck.factors import Declaration, Factor
+from elbocheck.parameters import Arrays, Layout
+from elbocheck.posteriors import WeightedPoints
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """Definition of an ELBO over named parameters and fixed arrays (data, weights, masks).
+
+    `declare(params, fixed) -> Declaration`: all distributions and q at given parameters.
+    `elbo(params, fixed) -> scalar`: the value under test in nats per datum; None recomputes it from the declaration.
+    `points(params, fixed) -> WeightedPoints` and `factors(params, fixed, latents) -> factors`: the two halves of
+    `declare`, where they are known; the criterion of a fixed prior needs them apart.
+    """
+
+    layout: Layout
+    declare: Callable[[Arrays, Arrays], Declaration]
+    elbo: Callable[[Arrays, Arrays], Array] | None = None
+    points: Callable[[Arrays, Arrays], WeightedPoints] | None = None
+    factors: Callable[[Arrays, Arrays, Arrays], tuple[Factor, ...]] | None = None
+
+    def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
+        """(declared ELBO of each datum (N,), every term of it)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        elbo = declaration.entropy
+        factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
+        for factor in declaration.factors:
+            terms = factor_terms(factor, declaration)
+            if factor.name in factors:
+                raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
+            elbo = elbo + terms["log_density"].sum(-1)
+            beta = effective_beta(factor, declaration)
+            if beta is not None:
+                terms["beta"] = stacked(beta, self.layout, factor, groups=terms["log_density"].shape[-1])
+            factors[factor.name] = terms
+        xp = namespace(elbo).xp
+        return elbo, OrderedDict(
+            elbo=elbo,
+            entropy=declaration.entropy + xp.zeros_like(elbo),
+            data_weights=declaration.data_weights + xp.zeros_like(elbo),
+            factors=factors,
+        )
+
+    def value(self, vector: Array, fixed: Arrays) -> Array:
+        """The ELBO under test, nats per datum."""
+        if self.elbo is not None:
+            return self.elbo(self.layout.unpack(vector), fixed)
+        elbo, terms = self.per_datum(vector, fixed)
+        return (terms["data_weights"] * elbo).sum()
+
+    def held_points(self, vector: Array, fixed: Arrays) -> Mapping[str, Any]:
+        """The latents at the points of q, to be held fixed in the criterion."""
+        latents = {} if self.points is None else self.points(self.layout.unpack(vector), fixed).latents
+        return {"latents": dict(latents)}
+
+    def natural_rows(self, extended: Array, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """`(extended, {fixed, held}) -> (arrays to differentiate, values)` for the criterion.
+
+        `extended` is the parameter vector with one more element a: the held points are multiplied by 1 + a, so that
+        the last column of the Jacobian is the derivative along z -> a z.
+        """
+        fixed, held = inputs["fixed"], inputs["held"]
+        params = self.layout.unpack(extended[:-1])
+        declaration = self.declare(params, fixed)
+        factors = declaration.factors
+        if self.factors is not None:
+            scaled = {name: value * (1.0 + extended[-1]) for name, value in held["latents"].items()}
+            factors = self.factors(params, fixed, scaled)
+        eta = OrderedDict((factor.name, natural_rows(factor, declaration.weights)) for factor in factors)
+        priors = [f for f in factors if f.rescaling is not None and f.distribution.scale_degree is not None]
+        differentiate: dict[str, Any] = {"eta": eta}
+        values: dict[str, Any] = {
+            "eta": eta,
+            "owned": {f.name: np.array([name in f.parameters for name in self.layout.names]) for f in factors},
+            "degree": {f.name: np.array(float(f.distribution.scale_degree or 0)) for f in priors},
+        }
+        if priors and self.points is not None and not declaration.optimal:
+            own = self.points(params, fixed)
+            xp = namespace(own.weights).xp
+            present = [xp.ones_like(f.value[0, 0]) * (1.0 if f.where is None else f.where) for f in priors]
+            differentiate["points"] = xp.concat([value.reshape(-1) for value in own.latents.values()])
+            differentiate["entropy"] = own.entropy
+            values["points"] = differentiate["points"]
+            values["entropy"] = xp.zeros_like(own.entropy) + sum(xp.sum(each) for each in present)
+        return differentiate, values
+
+
+def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
+    """Expectations under q of one factor, per datum and group, each (N, G) in nats.
+
+    log_density: E_q log p;  entropy: E_q H[p];  log_base_measure: E_q log h;  expected_log_base_measure: E_q E_p log h;
+    magnitude: the same with absolute values, element by element (the scale of rounding errors); summands: how many
+    elements the sums have.
+    """
+    distribution = factor.distribution
+    log_density = distribution.log_density(factor.value)
+    if log_density.ndim < 2:
+        raise DeclarationError(
+            f"factor {factor.name!r}: its log density has shape {log_density.shape}; "
+            "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
+        )
+    xp = namespace(log_density).xp
+
+    def expect(elements: Array) -> Array:
+        elements = elements + xp.zeros_like(log_density)
+        if factor.where is not None:
+            elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
+        while elements.ndim > 2:
+            elements = elements.sum(-1)
+        weighted = declaration.weights * elements
+        if factor.groups is None:
+            return weighted.sum(-1)[:, None]
+        return (weighted[:, :, None] * factor.groups).sum(1)
+
+    entropy = distribution.entropy()
+    log_base = distribution.log_base_measure(factor.value)
+    expected_log_base = distribution.expected_log_base_measure()
+    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - 2))
+    summands = np.broadcast_shapes(log_density.shape, points)
+    return {
+        "log_density": expect(log_density),
+        "entropy": expect(entropy),
+        "log_base_measure": expect(log_base),
+        "expected_log_base_measure": expect(expected_log_base),
+        "magnitude": expect(xp.abs(log_density) + xp.abs(entropy) + xp.abs(log_base) + xp.abs(expected_log_base)),
+        "summands": xp.asarray(float(np.prod(summands))),
+    }
+
+
+def effective_beta(factor: Factor, declaration: Declaration) -> Mapping[str, Array] | None:
+    """β of a factor with parameters, or the rescaling of z over its degree for a prior without any."""
+    if factor.rescaling is None:
+        return factor.beta
+    degree = factor.distribution.scale_degree
+    rescaling = {} if declaration.optimal else declaration.rescaling
+    if rescaling is None or degree is None:
+        return None
+    blocks = {**factor.rescaling, **rescaling}
+    return {name: tangent * (1.0 / degree) for name, tangent in blocks.items()}
+
+
+def stacked(beta: Mapping[str, Array], layout: Layout, factor: Factor, groups: int) -> Array:
+    """β of every group as rows of a (G, P) array: group g keeps only the g-th slice of each block."""
+    unknown = set(beta) - set(layout.names)
+    if unknown:
+        raise DeclarationError(
+            f"factor {factor.name!r} declares beta for {sorted(unknown)}; the parameters are {list(layout.names)}"
+        )
+    xp = namespace(*beta.values()).xp
+    rows = []
+    for name, shape in zip(layout.names, layout.shapes, strict=True):
+        size = layout.slices[name].stop - layout.slices[name].start
+        if name not in beta:
+            rows.append(xp.zeros((groups, size)))
+            continue
+        block = xp.asarray(beta[name]) * xp.ones(shape)
+        if factor.groups is None:
+            rows.append(block.reshape((1, size)))
+        else:
+            picked = xp.eye(groups).reshape((groups, groups) + (1,) * (len(shape) - 1)) * block[None]
+            rows.append(picked.reshape((groups, size)))
+    return xp.concat(rows, axis=-1)
+
+
+def natural_rows(factor: Factor, weights: Array) -> Array:
+    """All natural parameters of a factor over all points and elements as one vector, absent elements zero."""
+    xp = namespace(weights, factor.value).xp
+    batch = factor.distribution.log_density(factor.value)
+    present = xp.ones_like(batch) if factor.where is None else xp.where(factor.where > 0, 1.0, xp.zeros_like(batch))
+    rows = []
+    for eta, statistic in zip(
+        factor.distribution.natural_parameters(), factor.distribution.sufficient_statistics(factor.value), strict=True
+    ):
+        event = statistic.ndim - batch.ndim
+        rows.append((present.reshape(present.shape + (1,) * event) * eta).reshape(-1))
+    return xp.concat(rows)

@@ -1,0 +1,113 @@
+"""The criterion of the theorem: is there a direction β that scales all natural parameters of a factor at once?
+
+β is the least-squares solution of (∂η/∂θ) β = η stacked over all parent values at the points of q; its residual is
+the criterion itself (THEORY section 4). A prior without parameters is covered by rescaling z instead (section 5):
+(1) a tangent of the model's parameters must undo z -> a z in every other factor, and (2) unless q is optimal by
+itself, a tangent of q's parameters must move every point by z and every entropy by the number of latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elbocheck.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from elbocheck.problem import Problem
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """β of one factor, found by least squares.
+
+    `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
+    rounding); `redundant`: other β with the same effect exist, because some parameters are redundant.
+    """
+
+    factor: str
+    beta: np.ndarray
+    residual: float
+    redundant: bool
+
+    def applies(self, eps: float) -> bool:
+        """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""
+        return self.residual <= float(np.sqrt(eps))
+
+
+def criteria(problem: Problem) -> dict[str, Criterion]:
+    """The criterion of every factor at the problem's parameters.
+
+    Raises `DeclarationError` if a factor's natural parameters depend on blocks that another factor owns.
+    """
+    program, bound = problem.program, problem.program.bound
+    size = problem.vector.size
+    held = program.points(problem.vector, problem.fixed)
+    extended = np.append(problem.vector, 0.0)
+    jacobians, values = program.natural_rows(extended, {"fixed": problem.fixed, "held": held})
+    owned = {name: np.array(mask) for name, mask in values["owned"].items()}
+    masks = {
+        name: bound.layout.mask([b for b, mine in zip(bound.layout.names, owns, strict=True) if mine])
+        for name, owns in owned.items()
+    }
+    results = {}
+    for name, mask in masks.items():
+        if mask.any():
+            jacobian = jacobians["eta"][name][:, :size]
+            others = np.any([other for key, other in masks.items() if key != name], axis=0) & ~mask
+            stray = float(np.abs(jacobian[:, others]).max(initial=0.0))
+            if stray > 0.0:
+                raise DeclarationError(
+                    f"factor {name!r}: its natural parameters depend on parameters that another factor owns "
+                    f"(largest derivative {stray:.3g}); the blocks of different factors must be disjoint"
+                )
+            results[name] = _least_squares(name, jacobian, values["eta"][name], mask)
+        elif name in values["degree"]:
+            results[name] = _rescaling(name, jacobians, values, size)
+    return results
+
+
+def solve_beta(problem: Problem, factor: str, groups: int) -> np.ndarray:
+    """β of one factor by least squares, (groups, P); zero if the factor has no parameters of its own.
+
+    With several groups each keeps the columns that only its own rows use; raises `DeclarationError` if they share.
+    """
+    found = criteria(problem).get(factor)
+    if found is None:
+        return np.zeros((groups, problem.vector.size))
+    if groups > 1:
+        raise DeclarationError(f"factor {factor!r} has {groups} groups; declare its beta in closed form")
+    return found.beta[None]
+
+
+def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray) -> Criterion:
+    columns = np.flatnonzero(mask & np.any(jacobian != 0.0, axis=0))
+    beta = np.zeros(mask.size)
+    scale = float(np.linalg.norm(target))
+    if scale == 0.0:
+        return Criterion(name, beta, 0.0, False)
+    if columns.size == 0:
+        return Criterion(name, beta, 1.0, False)
+    lengths = np.linalg.norm(jacobian[:, columns], axis=0)
+    solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
+    beta[columns] = solution / lengths
+    residual = float(np.linalg.norm(jacobian @ beta - target) / scale)
+    return Criterion(name, beta, residual, bool(rank < columns.size))
+
+
+def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], size: int) -> Criterion:
+    """The tangent of THEORY section 5, divided by the degree of homogeneity of the prior."""
+    degree = float(values["degree"][name])
+    stacked = np.concatenate([rows for other, rows in jacobians["eta"].items() if other != name])
+    everything = np.ones(size, dtype=bool)
+    model = _least_squares(name, stacked[:, :size], -stacked[:, size], everything)
+    beta, residual = model.beta, model.residual
+    if "points" in jacobians:
+        matrix = np.concatenate([jacobians["points"], jacobians["entropy"]])[:, :size]
+        target = np.concatenate([values["points"], values["entropy"]])
+        q = _least_squares(name, matrix, target, everything)
+        beta, residual = beta + q.beta, max(residual, q.residual)
+    return Criterion(name, beta / degree, residual, model.redundant)

@@ -1,0 +1,24 @@
+"""Exceptions of elbocheck: every message states what is wrong, the value, and what to do."""
+
+from __future__ import annotations
+
+
+class ElbocheckError(Exception):
+    """Base class of every exception that elbocheck raises on purpose."""
+
+
+class InputError(ElbocheckError, ValueError):
+    """Data, weights, parameters or names handed to elbocheck are unusable.
+
+    Usual causes: NaN or infinite data, a wrong shape, values outside the support of the model (0/1 for Bernoulli
+    observations, non-negative integers for Poisson ones), weights that are negative or all zero, or a name that is
+    not in the catalogue. Raised before anything is computed; the command line turns it into exit code 2.
+    """
+
+
+class DeclarationError(ElbocheckError, ValueError):
+    """What a problem declares about itself is inconsistent.
+
+    Usual causes: a factor names a parameter block that does not exist, a block has another shape than the
+    parameters, or a factor's value does not broadcast to (data, points, elements).
+    """

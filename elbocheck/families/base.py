@@ -1,0 +1,84 @@
+"""What every exponential family offers.
+
+A distribution is a frozen record of its parameters (and of known constants); its class is the family:
+
+    log p(u; η) = η · T(u) − A(η) + log h(u).
+
+Shapes: parameters have shape `(*batch, *event)`, where `event` is the last `event_ndim` axes; densities, entropies and
+log-partitions have shape `batch`, all broadcasting from the right. Units are nats.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, Self
+
+from elbocheck.backends.namespace import Array
+
+NaturalParameters = tuple[Array, ...]
+
+
+class Distribution(Protocol):
+    """One member of an exponential family (THEORY sections 1 and 2)."""
+
+    family: ClassVar[str]
+    """Name for tables."""
+
+    event_ndim: ClassVar[int]
+    """Number of trailing axes that make up one value: 0 for scalars, 1 for vectors."""
+
+    constant_base_measure: ClassVar[bool]
+    """Whether h does not depend on u, so that the theorem holds with true entropies."""
+
+    scale_degree: ClassVar[int | None]
+    """k if log p(u), at the parameters a fixed prior has, is homogeneous of degree k in u up to a constant."""
+
+    def natural_parameters(self) -> NaturalParameters:
+        """η, one array per sufficient statistic, each of shape `(*batch, *event_of_statistic)`."""
+        ...
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Self:
+        """The member of the same family, with the same known constants, at η."""
+        ...
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        """T(u), shaped like the natural parameters."""
+        ...
+
+    def log_partition(self) -> Array:
+        """A(η)."""
+        ...
+
+    def mean_statistics(self) -> NaturalParameters:
+        """∇A(η) = E[T(u)]."""
+        ...
+
+    def log_base_measure(self, value: Array) -> Array:
+        """log h(u); zero, of the shape of the density, where h is constant."""
+        ...
+
+    def expected_log_base_measure(self) -> Array:
+        """E log h(u) under the distribution itself."""
+        ...
+
+    def log_density(self, value: Array) -> Array:
+        """log p(u), evaluated in a form that keeps relative accuracy in the tails."""
+        ...
+
+    def entropy(self) -> Array:
+        """H[p] = −E log p; differential entropy for continuous values."""
+        ...
+
+    def pseudo_entropy(self) -> Array:
+        """H̃ = A(η) − η · ∇A(η) = H[p] + E log h; equals the entropy where h is constant (equal to 1)."""
+        ...
+
+
+def inner(eta: NaturalParameters, statistics: NaturalParameters, event_ndims: tuple[int, ...]) -> Any:
+    """η · T: products of matching arrays, summed over the trailing event axes of each statistic."""
+    total: Any = 0.0
+    for one, other, ndim in zip(eta, statistics, event_ndims, strict=True):
+        product = one * other
+        for _ in range(ndim):
+            product = product.sum(-1)
+        total = total + product
+    return total

@@ -1,0 +1,69 @@
+"""Normal distribution with mean and variance both free, constant base measure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import NaturalParameters
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """p(u) = exp(−(u − m)² / 2v) / √(2πv).
+
+    T(u) = (u, u²), η = (m/v, −1/2v), A = m²/2v + ½ log 2πv, h = 1.
+
+    Shapes: `mean`, `variance` (*batch,), broadcasting against each other. With the variance *known* instead of free
+    the base measure is not constant: that family is `NormalKnownVariance`.
+    """
+
+    mean: Array
+    variance: Array
+
+    family: ClassVar[str] = "normal"
+    event_ndim: ClassVar[int] = 0
+    constant_base_measure: ClassVar[bool] = True
+    scale_degree: ClassVar[int | None] = 2
+
+    def natural_parameters(self) -> NaturalParameters:
+        mean_times_precision = self.mean / self.variance
+        return (mean_times_precision, -0.5 / self.variance + 0.0 * mean_times_precision)
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Self:
+        mean_times_precision, negative_half_precision = eta
+        variance = -0.5 / negative_half_precision
+        return type(self)(mean_times_precision * variance, variance)
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        return (value, value * value)
+
+    def log_partition(self) -> Array:
+        xp = namespace(self.mean, self.variance).xp
+        return 0.5 * (self.mean * self.mean / self.variance + LOG_2PI + xp.log(self.variance))
+
+    def mean_statistics(self) -> NaturalParameters:
+        mean = self.mean + 0.0 * self.variance
+        return (mean, mean * mean + self.variance)
+
+    def log_base_measure(self, value: Array) -> Array:
+        return 0.0 * (value + self.mean + self.variance)
+
+    def expected_log_base_measure(self) -> Array:
+        return 0.0 * (self.mean + self.variance)
+
+    def log_density(self, value: Array) -> Array:
+        xp = namespace(self.mean, self.variance, value).xp
+        deviation = value - self.mean
+        return -0.5 * (LOG_2PI + xp.log(self.variance) + deviation * deviation / self.variance)
+
+    def entropy(self) -> Array:
+        xp = namespace(self.mean, self.variance).xp
+        return 0.5 * (LOG_2PI + 1.0 + xp.log(self.variance)) + 0.0 * self.mean
+
+    def pseudo_entropy(self) -> Array:
+        return self.entropy()

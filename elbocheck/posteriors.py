@@ -1,0 +1,28 @@
+"""What a variational family yields: finitely many weighted points of the latents, and an entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from elbocheck.backends.namespace import Array
+
+
+@dataclass(frozen=True)
+class WeightedPoints:
+    """q_n(z) as points z_nm with weights r_nm: E_{q_n} f(z) = Σ_m r_nm f(z_nm).
+
+    Enumerated states, quadrature nodes, or samples with the noise held fixed; sigma points are exact for Gaussian q
+    and polynomials of degree two. The same points serve the ELBO, the entropy sum and the gradient.
+
+    Shapes: `latents` name -> (N or 1, M, *elements); `weights` (N, M), rows summing to 1; `entropy` (N,), H[q_n] in
+    nats. `rescaling`: the tangent, block by block, along which every q_n is rescaled, z -> a z (THEORY section 5);
+    None if the family cannot produce it. `optimal`: q follows the model as its optimum (an exact posterior), so that
+    it is stationary by itself and needs no tangent.
+    """
+
+    latents: Mapping[str, Array]
+    weights: Array
+    entropy: Array
+    rescaling: Mapping[str, Array] | None = None
+    optimal: bool = False

@@ -1,0 +1,90 @@
+"""Problem: one ELBO at one parameter point on one data set, ready to be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends import get_backend
+from elbocheck.bound import Bound
+from elbocheck.errors import InputError
+from elbocheck.factors import Declaration
+from elbocheck.parameters import Layout
+from elbocheck.program import Program
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One bound with its parameters.
+
+    `params`: name -> array, in a chart without constraints.
+    `elbo(params) -> scalar`: the value under test, nats per datum; None recomputes it from `factors`.
+    `factors(params) -> Declaration`: the distributions that the bound is made of, at given parameters.
+    `free`: name -> boolean array (or bool): what training moves; default everything.
+    `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
+    units of the data; default 1.
+    `log_evidence`: (1/N) log p(x), where known, in nats per datum.
+    `label`: what the problem is, for messages. Problems of the catalogue carry their compiled `program` and `fixed`
+    arrays, which all problems of one cell share.
+    Raises `InputError` for parameters that are not finite.
+    """
+
+    params: Mapping[str, np.ndarray]
+    elbo: Callable[[Mapping[str, Any]], Any] | None = None
+    factors: Callable[[Mapping[str, Any]], Declaration] | None = None
+    log_evidence: float | None = None
+    free: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    label: str = "problem"
+    fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shared_program: Program | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.params.items():
+            if not np.all(np.isfinite(value)):
+                raise InputError(f"{self.label}: parameter {name!r} is not finite: {np.asarray(value)}")
+        if self.factors is None and self.shared_program is None:
+            raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
+
+    @cached_property
+    def program(self) -> Program:
+        if self.shared_program is not None:
+            return self.shared_program
+        elbo, factors = self.elbo, self.factors
+        assert factors is not None
+        bound = Bound(
+            layout=Layout.of(self.params),
+            declare=lambda params, fixed: factors(params),
+            elbo=None if elbo is None else lambda params, fixed: elbo(params),
+        )
+        return Program(bound, get_backend())
+
+    @property
+    def layout(self) -> Layout:
+        return self.program.bound.layout
+
+    @cached_property
+    def vector(self) -> np.ndarray:
+        """The parameters as one vector (P,)."""
+        return self.layout.pack(self.params)
+
+    @cached_property
+    def free_mask(self) -> np.ndarray:
+        """Boolean (P,): the elements that training moves."""
+        everything = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
+        return self.layout.pack({**everything, **self.free}) > 0
+
+    @cached_property
+    def unit_vector(self) -> np.ndarray:
+        """Natural units (P,)."""
+        ones = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
+        return self.layout.pack({**ones, **self.units})
+
+    def at(self, vector: np.ndarray) -> Problem:
+        """The same problem at other parameters."""
+        params = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        return replace(self, params=params, shared_program=self.program)

@@ -1,0 +1,81 @@
+"""Mixtures: Categorical component, any family for x | component; what Gaussian and Poisson mixtures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array
+from elbocheck.factors import Factor
+from elbocheck.families import Categorical
+from elbocheck.families.base import Distribution
+from elbocheck.model import Model, Params
+from elbocheck.models.support import component_states
+from elbocheck.parameters import Arrays, Block
+
+Component = Callable[[Arrays, Arrays], Distribution]
+
+
+def mixture(
+    *,
+    name: str,
+    title: str,
+    blocks: tuple[Block, ...],
+    component: Component,
+    beta: Callable[[Arrays], Mapping[str, Array]],
+    initial: Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params],
+    check_data: Callable[[np.ndarray], None],
+    family: str,
+    constant_base_measure: bool,
+    vector_event: bool = False,
+    tied: tuple[str, ...] = (),
+    continuous_data: bool = False,
+) -> Model:
+    """The model p(c) = softmax(logits)_c, p(x | c) = component(params, fixed), batch shape (1, K, *elements).
+
+    `blocks`: of the components, with "K" as first axis unless named in `tied` (shared by all components; the identity
+    then holds for their sum only). `beta(params)`: closed form of β for the component factor.
+    """
+
+    def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
+        z, x, logits = latents["z"], fixed["x"][:, None, :], params["logits"]
+        prior = Categorical(logits, where=fixed["exists_K"])
+        return (
+            Factor("z", prior, z, parameters=("logits",), beta={"logits": logits}),
+            Factor(
+                "x", component(params, fixed), x, parameters=tuple(block.name for block in blocks),
+                beta=beta(params), where=None if vector_event else fixed["exists_D"],
+                groups=None if tied else z,
+            ),
+        )  # fmt: skip
+
+    def start(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
+        return {"logits": rng.normal(scale=0.5, size=count), **initial(rng, x, data_weights, count)}
+
+    def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+        """All components of the subset made equal to its first: a ridge, and a saddle if they would rather split."""
+        return {key: value if key in tied else merged(value, subset) for key, value in params.items()}, {}
+
+    return Model(
+        name=name,
+        title=title,
+        blocks=(Block("logits", ("K",)), *blocks),
+        factors=factors,
+        initial=start,
+        collapsed=collapsed,
+        check_data=check_data,
+        families=("categorical", family),
+        constant_base_measure=constant_base_measure,
+        states=component_states,
+        continuous_data=continuous_data,
+    )
+
+
+def merged(value: np.ndarray, subset: np.ndarray, axis: int = 0) -> np.ndarray:
+    """A copy in which all slices of `subset` along `axis` equal the first of them."""
+    result = np.moveaxis(np.array(value, dtype=float), axis, 0)
+    members = np.flatnonzero(subset)
+    if members.size:
+        result[members] = result[members[0]]
+    return np.moveaxis(result, 0, axis)

@@ -1,0 +1,73 @@
+"""Probabilistic PCA: z ~ N(0, I), x | z ~ N(W z + μ, σ² I), constant base measures, fixed prior."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.factors import Factor
+from elbocheck.families import Normal
+from elbocheck.model import Model, Params
+from elbocheck.models.support import check_matrix, data_scale
+from elbocheck.parameters import Arrays, Block
+
+
+def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
+    """β moves σ² alone for x; the prior has no parameters and is covered by rescaling z (THEORY section 5)."""
+    z, x = latents["z"], fixed["x"][:, None, :]
+    loadings, log_variance = params["loadings"], params["log_variance"]
+    xp = namespace(z).xp
+    mean = xp.matmul(z, xp.matrix_transpose(loadings)) + params["mean"]
+    return (
+        Factor(
+            "z", Normal(xp.zeros_like(z[:1, :1]), xp.ones_like(z[:1, :1])), z,
+            rescaling={"loadings": -loadings}, where=fixed["exists_K"],
+        ),
+        Factor(
+            "x", Normal(mean, xp.exp(log_variance)), x, parameters=("loadings", "mean", "log_variance"),
+            beta={"log_variance": -xp.ones_like(log_variance)}, where=fixed["exists_D"],
+        ),
+    )  # fmt: skip
+
+
+def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:
+    """p(z | x) = N(P⁻¹ Wᵀ(x − μ)/σ², P⁻¹) with P = I + WᵀW/σ²; returns ((N, K) mean, (K, K) precision P)."""
+    loadings = params["loadings"]
+    xp = namespace(loadings).xp
+    scaled = xp.matrix_transpose(loadings) * xp.exp(-params["log_variance"])
+    precision = xp.eye(loadings.shape[-1]) + xp.matmul(scaled, loadings)
+    deviation = xp.matrix_transpose(fixed["x"] - params["mean"])
+    mean = xp.matrix_transpose(xp.linalg.solve(precision, xp.matmul(scaled, deviation)))
+    return mean, precision
+
+
+def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
+    """Loadings and noise of the size of the data's scale."""
+    scale = data_scale(x, data_weights)
+    return {
+        "loadings": rng.normal(size=(x.shape[1], count)) * scale[:, None],
+        "mean": data_weights @ x + 0.3 * scale * rng.normal(size=x.shape[1]),
+        "log_variance": np.asarray(np.log(np.mean(scale**2)) + rng.normal(scale=0.5)),
+    }
+
+
+def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+    """Latents without loadings; the closed-form saddles leave out eigenvectors in the same way."""
+    held = np.broadcast_to(subset, params["loadings"].shape)
+    return {**params, "loadings": np.where(held, 0.0, params["loadings"])}, {"loadings": held}
+
+
+PPCA = Model(
+    name="ppca",
+    title="probabilistic PCA",
+    blocks=(Block("loadings", ("D", "K"), degree=1), Block("mean", ("D",), degree=1),
+            Block("log_variance", (), log_degree=2)),
+    factors=factors,
+    initial=initial,
+    collapsed=collapsed,
+    check_data=check_matrix,
+    families=("normal", "normal"),
+    constant_base_measure=True,
+    gaussian_posterior=gaussian_posterior,
+    continuous_data=True,
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""Exact posteriors: by enumeration for discrete latents, by Gaussian conditioning for linear Gaussian models."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families import Categorical
+from elbocheck.model import Model, Params, Variational
+from elbocheck.parameters import Arrays
+from elbocheck.posteriors import WeightedPoints
+
+
+def enumerated(model: Model, fixed: Arrays) -> tuple[Array, Array]:
+    """(states (1, M, K), boolean existence (M,)): a state exists if it uses existing latents only."""
+    assert model.states is not None
+    exists = fixed["exists_K"]
+    xp = namespace(exists).xp
+    states = xp.astype(xp.asarray(model.states(exists.shape[0])), exists.dtype)
+    return states[None], xp.sum(states * (1.0 - exists), axis=-1) == 0.0
+
+
+def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
+    """q_n(z) = p(x_n, z) / Σ_z' p(x_n, z') over all latent states; mixtures: the responsibilities."""
+    states, exists = enumerated(model, fixed)
+    xp = namespace(states).xp
+    log_joint = xp.zeros((fixed["x"].shape[0], states.shape[1]), dtype=states.dtype)
+    for factor in model.factors(params, fixed, {"z": states}):
+        elements = factor.distribution.log_density(factor.value)
+        if factor.where is not None:
+            elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
+        while elements.ndim > 2:
+            elements = xp.sum(elements, axis=-1)
+        log_joint = log_joint + elements
+    q = Categorical(log_joint, where=exists)
+    return WeightedPoints({"z": states}, q.mean_statistics()[0], q.entropy(), optimal=True)
+
+
+def exact_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
+    """q_n = N(m_n, P⁻¹) as 2K sigma points, from the model's own Gaussian conditioning."""
+    assert model.gaussian_posterior is not None
+    mean, precision = model.gaussian_posterior(params, fixed)
+    xp = namespace(mean).xp
+    cholesky = xp.linalg.cholesky(precision)
+    root = xp.matrix_transpose(xp.linalg.inv(cholesky))
+    index = xp.arange(cholesky.shape[-1])
+    log_diagonal = -xp.log(cholesky[index, index]) + xp.zeros_like(mean)
+    points, weights = sigma_points(mean, root[None], fixed["exists_K"])
+    return WeightedPoints({"z": points}, weights, gaussian_entropy(log_diagonal, fixed["exists_K"]), optimal=True)
+
+
+def sigma_points(mean: Array, root: Array, exists: Array) -> tuple[Array, Array]:
+    """2K points m_n ± √K L_n e_k and weights 1/2K: exact for N(m_n, L_n L_nᵀ) and polynomials up to degree 3.
+
+    Shapes: mean (N, K), root (N or 1, K, K), exists (K,) -> (N, 2K, K), (N, 2K). K counts existing latents.
+    """
+    xp = namespace(mean, root).xp
+    count = xp.sum(exists)
+    columns = xp.matrix_transpose(root) * xp.sqrt(count) * exists[:, None]
+    steps = xp.concat([columns, -columns], axis=-2)
+    weights = xp.concat([exists, exists]) / (2.0 * count)
+    return mean[:, None, :] + steps, weights + xp.zeros_like(mean[:, :1])
+
+
+def gaussian_entropy(log_diagonal: Array, exists: Array) -> Array:
+    """½ log det 2πe L Lᵀ from the log diagonal (N, K) of a triangular L, over existing latents."""
+    xp = namespace(log_diagonal).xp
+    return xp.sum(exists * (0.5 * math.log(2.0 * math.pi * math.e) + log_diagonal), axis=-1)
+
+
+def no_parameters(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+    """An exact posterior has no parameters of its own."""
+    return {}
+
+
+def nothing_to_hold(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+    """The exact posterior follows collapsed latents by itself."""
+    return {}, {}
+
+
+EXACT = Variational(
+    name="exact", title="exact posterior", blocks=(), points=exact_by_enumeration, initial=no_parameters,
+    optimal=True, collapsed=nothing_to_hold,
+)  # fmt: skip
+EXACT_GAUSSIAN = Variational(
+    name="exact", title="exact posterior", blocks=(), points=exact_gaussian, initial=no_parameters,
+    optimal=True, collapsed=nothing_to_hold,
+)  # fmt: skip

@@ -1,0 +1,41 @@
+"""Arbitrary q over enumerated latent states: free responsibilities, trained or left as drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from elbocheck.families import Categorical
+from elbocheck.model import Model, Params, Variational
+from elbocheck.models.mixture import merged
+from elbocheck.models.q_exact import enumerated
+from elbocheck.parameters import Arrays, Block
+from elbocheck.posteriors import WeightedPoints
+
+
+def table(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
+    """q_n(z_m) = softmax(q_logits_n)_m over all states that exist."""
+    states, exists = enumerated(model, fixed)
+    q = Categorical(params["q_logits"], where=exists)
+    return WeightedPoints({"z": states}, q.mean_statistics()[0], q.entropy())
+
+
+def initial(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+    """Responsibilities spread over all states."""
+    assert model.states is not None
+    return {"q_logits": rng.normal(scale=1.5, size=(data, len(model.states(latents))))}
+
+
+def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+    """Equal responsibilities for equal components."""
+    return {"q_logits": merged(params["q_logits"], subset, axis=1)}, {}
+
+
+RESPONSIBILITIES = Variational(
+    name="responsibilities", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
+    points=table, initial=initial, trained=("q_logits",), collapsed=collapsed,
+)  # fmt: skip
+ARBITRARY = replace(
+    RESPONSIBILITIES, name="arbitrary", title="arbitrary q that nobody optimised", trained=(), collapsed=None
+)

@@ -1,0 +1,186 @@
+"""Cell (model × variational family × capacity) and Sample (one data set and parameters for it)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from elbocheck.backends import get_backend
+from elbocheck.bound import Bound
+from elbocheck.errors import InputError
+from elbocheck.factors import Declaration
+from elbocheck.model import Model, Params, Variational
+from elbocheck.models.support import check_weights, data_scale
+from elbocheck.parameters import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
+from elbocheck.posteriors import WeightedPoints
+from elbocheck.problem import Problem
+from elbocheck.program import Program
+
+Capacity = tuple[int, int, int]
+"""(N, D, K): the sizes that arrays are padded to; one compiled program serves all smaller problems."""
+
+
+PointsFunction = Callable[[Model, Arrays, Arrays], WeightedPoints]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the catalogue."""
+
+    model: Model
+    variational: Variational
+    capacity: Capacity
+
+    @property
+    def name(self) -> str:
+        return f"{self.model.name}/{self.variational.name}"
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return (*self.model.blocks, *self.variational.blocks)
+
+    @property
+    def program(self) -> Program:
+        return _program(self.model, self.variational.points, self.variational.blocks, self.capacity)
+
+
+def axis_sizes(model: Model, capacity: Capacity) -> dict[str, int]:
+    """Axis name -> size; the states axis M follows from K."""
+    data, observed, latents = capacity
+    states = 0 if model.states is None else len(model.states(latents))
+    return {DATA: data, OBSERVED: observed, LATENT: latents, STATES: states}
+
+
+@lru_cache(maxsize=None)
+def _program(model: Model, points: PointsFunction, q_blocks: tuple[Block, ...], capacity: Capacity) -> Program:
+    """One program per shape, shared by cells that differ only in what is trained."""
+    sizes = axis_sizes(model, capacity)
+    blocks = (*model.blocks, *q_blocks)
+    layout = Layout(tuple(block.name for block in blocks), tuple(block.shape(sizes) for block in blocks))
+
+    def points_of(params: Arrays, fixed: Arrays) -> WeightedPoints:
+        return points(model, params, fixed)
+
+    def declare(params: Arrays, fixed: Arrays) -> Declaration:
+        q = points_of(params, fixed)
+        factors = model.factors(params, fixed, q.latents)
+        return Declaration(factors, q.weights, q.entropy, fixed["data_weights"], q.rescaling, q.optimal)
+
+    return Program(Bound(layout, declare, points=points_of, factors=model.factors), get_backend())
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One data set with parameters for one cell, at its own sizes; `problem()` pads it to the cell's capacity.
+
+    Shapes: x (N, D), data_weights (N,) summing to 1, params name -> unpadded array. `frozen`: names of model blocks
+    that training does not move. Raises `InputError` for data outside the model's support, unusable weights,
+    parameters of a wrong shape, or sizes beyond the capacity.
+    """
+
+    cell: Cell
+    x: np.ndarray
+    data_weights: np.ndarray
+    latents: int
+    params: Params
+    frozen: tuple[str, ...] = ()
+    label: str = "sample"
+
+    @classmethod
+    def checked(
+        cls,
+        cell: Cell,
+        x: np.ndarray,
+        latents: int,
+        params: Params,
+        data_weights: np.ndarray | None = None,
+        frozen: tuple[str, ...] = (),
+        label: str = "sample",
+    ) -> Sample:
+        """A sample whose data, weights, sizes and parameter shapes have been validated."""
+        x = np.asarray(x, dtype=float)
+        cell.model.check_data(x)
+        weights = np.full(len(x), 1.0 / len(x)) if data_weights is None else data_weights
+        sample = cls(cell, x, check_weights(weights, len(x)), latents, params, frozen, label)
+        if any(size > most for size, most in zip(sample.sizes, cell.capacity, strict=True)):
+            raise InputError(f"{label}: sizes (N, D, K) = {sample.sizes} exceed the capacity {cell.capacity}")
+        sizes = axis_sizes(cell.model, sample.sizes)
+        for block in cell.blocks:
+            if block.name not in params:
+                raise InputError(f"{label}: parameter block {block.name!r} of {cell.name} is missing")
+            if np.shape(params[block.name]) != block.shape(sizes):
+                raise InputError(
+                    f"{label}: parameter block {block.name!r} has shape {np.shape(params[block.name])}, "
+                    f"expected {block.shape(sizes)}"
+                )
+        return sample
+
+    @property
+    def sizes(self) -> Capacity:
+        """(N, D, K) of this sample."""
+        return (*self.x.shape, self.latents)  # type: ignore[return-value]
+
+    def problem(self) -> Problem:
+        """The padded problem of this sample."""
+        model, capacity = self.cell.model, self.cell.capacity
+        sizes, own = axis_sizes(model, capacity), axis_sizes(model, self.sizes)
+        masks = {axis: np.arange(sizes[axis]) < own[axis] for axis in sizes}
+        scale = np.ones(capacity[1])
+        scale[: own[OBSERVED]] = data_scale(self.x, self.data_weights)
+        trained = {block.name for block in model.blocks} - set(self.frozen) | set(self.cell.variational.trained)
+        return Problem(
+            params={b.name: padded(self.params[b.name], b.shape(sizes)) for b in self.cell.blocks},
+            free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
+            units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
+            label=self.label,
+            fixed={
+                "x": padded(self.x, capacity[:2]),
+                "data_weights": padded(self.data_weights, capacity[:1]),
+                "exists_D": masks[OBSERVED].astype(float),
+                "exists_K": masks[LATENT].astype(float),
+            },
+            shared_program=self.cell.program,
+        )
+
+    def with_params(self, params: Mapping[str, np.ndarray]) -> Sample:
+        """The same data at other (unpadded) parameters."""
+        return replace(self, params={**self.params, **params})
+
+    def unpadded(self, params: Mapping[str, np.ndarray]) -> Params:
+        """Unpadded copies of padded parameter arrays."""
+        own = axis_sizes(self.cell.model, self.sizes)
+        return {
+            block.name: np.array(params[block.name][tuple(slice(size) for size in block.shape(own))])
+            for block in self.cell.blocks
+        }
+
+
+def random_sample(
+    cell: Cell,
+    x: np.ndarray,
+    latents: int,
+    rng: np.random.Generator,
+    data_weights: np.ndarray | None = None,
+    frozen: tuple[str, ...] = (),
+    label: str = "sample",
+) -> Sample:
+    """A validated sample at random starting parameters."""
+    x = np.asarray(x, dtype=float)
+    cell.model.check_data(x)
+    weights = check_weights(np.ones(len(x)) if data_weights is None else data_weights, len(x))
+    params = {
+        **cell.model.initial(rng, x, weights, latents),
+        **cell.variational.initial(rng, cell.model, len(x), latents),
+    }
+    return Sample.checked(cell, x, latents, params, weights, frozen, label)
+
+
+def padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`value` in the leading corner of zeros of `shape`."""
+    value = np.asarray(value, dtype=float)
+    result = np.zeros(shape)
+    result[tuple(slice(size) for size in value.shape)] = value
+    return result
