@@ -28,7 +28,8 @@ class Model:
     zero weights), and the elements to hold there (name -> boolean array): from it ascent reaches a saddle.
     `check_data(x)`: raises `InputError` unless x (N, D) is in the support.
     `families`: the families of prior and observations, for tables.
-    `gaussian_posterior(params, fixed)`: ((N, K) mean, (K, K) precision) of p(z | x), for linear Gaussian models.
+    `gaussian_posterior(params, fixed)`: (precision times mean (N, K), precision (K, K)) of p(z | x), for linear
+    Gaussian models.
     """
 
     name: str

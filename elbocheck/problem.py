@@ -18,6 +18,23 @@ from elbocheck.program import Program
 
 
 @dataclass(frozen=True, eq=False)
+class Start:
+    """Where and how a search for a stationary point begins.
+
+    `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
+    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle. `fallback`:
+    only wanted if nothing else is certified. `limit`: most evaluations of a stage.
+    """
+
+    label: str
+    vector: np.ndarray
+    index: int = 0
+    held: np.ndarray | bool = False
+    fallback: bool = False
+    limit: int = 80
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One bound with its parameters.
 
@@ -28,6 +45,7 @@ class Problem:
     `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
     units of the data; default 1.
     `log_evidence`: (1/N) log p(x), where known, in nats per datum.
+    `starts`: where searches for stationary points begin; default one ascent from `params`.
     `label`: what the problem is, for messages. Problems of the catalogue carry their compiled `program` and `fixed`
     arrays, which all problems of one cell share.
     Raises `InputError` for parameters that are not finite.
@@ -42,6 +60,7 @@ class Problem:
     label: str = "problem"
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
     shared_program: Program | None = None
+    starts: tuple[Start, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in self.params.items():

@@ -25,13 +25,8 @@ class Program:
 
     @cached_property
     def derivatives(self) -> Callable[..., Any]:
-        """`-> (F, ∇F, ∇²F)` of the value under test, for the solver."""
+        """`-> (F, ∇F, ∇²F)` of the value under test, forward over reverse mode."""
         return self.backend.value_gradient_hessian(self.bound.value)
-
-    @cached_property
-    def hessian(self) -> Callable[..., Any]:
-        """`-> ∇²F` by another route than the solver's, for the certificate."""
-        return self.backend.hessian(self.bound.value)
 
     @cached_property
     def points(self) -> Callable[..., Any]:

@@ -55,7 +55,8 @@ def mixture(
 
     def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
         """All components of the subset made equal to its first: a ridge, and a saddle if they would rather split."""
-        return {key: value if key in tied else merged(value, subset) for key, value in params.items()}, {}
+        split = ["logits", *(block.name for block in blocks if block.name not in tied)]
+        return {**params, **{name: merged(params[name], subset) for name in split}}, {}
 
     return Model(
         name=name,

@@ -31,14 +31,12 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
 
 
 def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:
-    """p(z | x) = N(P⁻¹ Wᵀ(x − μ)/σ², P⁻¹) with P = I + WᵀW/σ²; returns ((N, K) mean, (K, K) precision P)."""
+    """p(z | x) = N(P⁻¹ h, P⁻¹), P = I + WᵀW/σ², h = Wᵀ(x − μ)/σ²; returns (h (N, K), P (K, K))."""
     loadings = params["loadings"]
     xp = namespace(loadings).xp
-    scaled = xp.matrix_transpose(loadings) * xp.exp(-params["log_variance"])
-    precision = xp.eye(loadings.shape[-1]) + xp.matmul(scaled, loadings)
-    deviation = xp.matrix_transpose(fixed["x"] - params["mean"])
-    mean = xp.matrix_transpose(xp.linalg.solve(precision, xp.matmul(scaled, deviation)))
-    return mean, precision
+    scaled = loadings * xp.exp(-params["log_variance"])
+    precision = xp.eye(loadings.shape[-1]) + xp.matmul(xp.matrix_transpose(scaled), loadings)
+    return xp.matmul(fixed["x"] - params["mean"], scaled), precision
 
 
 def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

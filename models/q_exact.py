@@ -41,10 +41,12 @@ def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> Weighte
 def exact_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """q_n = N(m_n, P⁻¹) as 2K sigma points, from the model's own Gaussian conditioning."""
     assert model.gaussian_posterior is not None
-    mean, precision = model.gaussian_posterior(params, fixed)
-    xp = namespace(mean).xp
+    precision_times_mean, precision = model.gaussian_posterior(params, fixed)
+    xp = namespace(precision).xp
     cholesky = xp.linalg.cholesky(precision)
-    root = xp.matrix_transpose(xp.linalg.inv(cholesky))
+    inverse = xp.linalg.inv(cholesky)
+    root = xp.matrix_transpose(inverse)
+    mean = xp.matmul(xp.matmul(precision_times_mean, root), inverse)
     index = xp.arange(cholesky.shape[-1])
     log_diagonal = -xp.log(cholesky[index, index]) + xp.zeros_like(mean)
     points, weights = sigma_points(mean, root[None], fixed["exists_K"])

@@ -13,6 +13,7 @@ from elbocheck.bound import Bound
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
 from elbocheck.model import Model, Params, Variational
+from elbocheck.models.starts import starts
 from elbocheck.models.support import check_weights, data_scale
 from elbocheck.parameters import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
 from elbocheck.posteriors import WeightedPoints
@@ -77,7 +78,7 @@ class Sample:
     """One data set with parameters for one cell, at its own sizes; `problem()` pads it to the cell's capacity.
 
     Shapes: x (N, D), data_weights (N,) summing to 1, params name -> unpadded array. `frozen`: names of model blocks
-    that training does not move. Raises `InputError` for data outside the model's support, unusable weights,
+    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support, unusable weights,
     parameters of a wrong shape, or sizes beyond the capacity.
     """
 
@@ -88,6 +89,7 @@ class Sample:
     params: Params
     frozen: tuple[str, ...] = ()
     label: str = "sample"
+    seed: int = 0
 
     @classmethod
     def checked(
@@ -99,12 +101,13 @@ class Sample:
         data_weights: np.ndarray | None = None,
         frozen: tuple[str, ...] = (),
         label: str = "sample",
+        seed: int = 0,
     ) -> Sample:
         """A sample whose data, weights, sizes and parameter shapes have been validated."""
         x = np.asarray(x, dtype=float)
         cell.model.check_data(x)
         weights = np.full(len(x), 1.0 / len(x)) if data_weights is None else data_weights
-        sample = cls(cell, x, check_weights(weights, len(x)), latents, params, frozen, label)
+        sample = cls(cell, x, check_weights(weights, len(x)), latents, params, frozen, label, seed)
         if any(size > most for size, most in zip(sample.sizes, cell.capacity, strict=True)):
             raise InputError(f"{label}: sizes (N, D, K) = {sample.sizes} exceed the capacity {cell.capacity}")
         sizes = axis_sizes(cell.model, sample.sizes)
@@ -132,7 +135,7 @@ class Sample:
         scale[: own[OBSERVED]] = data_scale(self.x, self.data_weights)
         trained = {block.name for block in model.blocks} - set(self.frozen) | set(self.cell.variational.trained)
         return Problem(
-            params={b.name: padded(self.params[b.name], b.shape(sizes)) for b in self.cell.blocks},
+            params=self.padded(self.params),
             free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
             units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
             label=self.label,
@@ -143,7 +146,13 @@ class Sample:
                 "exists_K": masks[LATENT].astype(float),
             },
             shared_program=self.cell.program,
+            starts=starts(self),
         )
+
+    def padded(self, params: Params) -> Params:
+        """Arrays of the cell's capacity with `params` in their leading corners; missing blocks are left out."""
+        sizes = axis_sizes(self.cell.model, self.cell.capacity)
+        return {b.name: padded(params[b.name], b.shape(sizes)) for b in self.cell.blocks if b.name in params}
 
     def with_params(self, params: Mapping[str, np.ndarray]) -> Sample:
         """The same data at other (unpadded) parameters."""
@@ -162,12 +171,13 @@ def random_sample(
     cell: Cell,
     x: np.ndarray,
     latents: int,
-    rng: np.random.Generator,
+    seed: int,
     data_weights: np.ndarray | None = None,
     frozen: tuple[str, ...] = (),
     label: str = "sample",
 ) -> Sample:
-    """A validated sample at random starting parameters."""
+    """A validated sample at random starting parameters, reproducible from `seed`."""
+    rng = np.random.default_rng(seed)
     x = np.asarray(x, dtype=float)
     cell.model.check_data(x)
     weights = check_weights(np.ones(len(x)) if data_weights is None else data_weights, len(x))
@@ -175,7 +185,7 @@ def random_sample(
         **cell.model.initial(rng, x, weights, latents),
         **cell.variational.initial(rng, cell.model, len(x), latents),
     }
-    return Sample.checked(cell, x, latents, params, weights, frozen, label)
+    return Sample.checked(cell, x, latents, params, weights, frozen, label, seed)
 
 
 def padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -30,11 +30,7 @@ class Backend(Protocol):
         ...
 
     def value_gradient_hessian(self, function: Function) -> Function:
-        """(scalar, (P,), (P, P)) of a scalar function, for the solver: forward over reverse."""
-        ...
-
-    def hessian(self, function: Function) -> Function:
-        """(P, P) of a scalar function by another route than the solver's: reverse over reverse."""
+        """(scalar, (P,), (P, P)) of a scalar function."""
         ...
 
     def jacobian(self, function: Function, mode: str) -> Function:

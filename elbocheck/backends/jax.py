@@ -58,9 +58,6 @@ class JaxBackend:
 
         return self._run(all_three)
 
-    def hessian(self, function: Function) -> Function:
-        return self._run(lambda vector, fixed: jax.jacrev(jax.grad(lambda v: function(v, fixed)))(vector))
-
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
         return self._run(lambda vector, fixed: differentiate(lambda v: function(v, fixed), has_aux=True)(vector))

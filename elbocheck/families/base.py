@@ -61,7 +61,7 @@ class Distribution(Protocol):
         ...
 
     def log_density(self, value: Array) -> Array:
-        """log p(u), evaluated in a form that keeps relative accuracy in the tails."""
+        """log p(u), with a rounding error relative to the sum of its absolute terms, in the tails too."""
         ...
 
     def entropy(self) -> Array:

@@ -15,8 +15,9 @@ class Bernoulli:
 
     T(u) = u, A(η) = log(1 + e^η), h = 1.
 
-    Shapes: `logits` (*batch,). All logarithms are taken in log space (log σ(η) = −softplus(−η)), so saturated logits
-    keep their relative accuracy. Source: any text on exponential families; THEORY section 7, row SBN.
+    Shapes: `logits` (*batch,). Everything is written with e^−|η| and log1p, so that probabilities, log probabilities
+    and their derivatives keep their relative accuracy at saturated logits. Source: any text on exponential families;
+    THEORY section 7, row SBN.
     """
 
     logits: Array
@@ -35,11 +36,22 @@ class Bernoulli:
     def sufficient_statistics(self, value: Array) -> NaturalParameters:
         return (value,)
 
+    def _tail(self) -> tuple[Array, Array, Array]:
+        """(whether η > 0, −|η|, e^−|η|): what every result is made of; derivatives of all orders hold at η = 0 too."""
+        xp = namespace(self.logits).xp
+        positive = self.logits > 0
+        exponent = xp.where(positive, -self.logits, self.logits)
+        return positive, exponent, xp.exp(exponent)
+
     def log_partition(self) -> Array:
-        return namespace(self.logits).softplus(self.logits)
+        xp = namespace(self.logits).xp
+        positive, _, tail = self._tail()
+        return xp.where(positive, self.logits, 0.0) + xp.log1p(tail)
 
     def mean_statistics(self) -> NaturalParameters:
-        return (namespace(self.logits).expit(self.logits),)
+        xp = namespace(self.logits).xp
+        positive, _, tail = self._tail()
+        return (xp.where(positive, 1.0, tail) / (1.0 + tail),)
 
     def log_base_measure(self, value: Array) -> Array:
         return 0.0 * (value + self.logits)
@@ -48,13 +60,14 @@ class Bernoulli:
         return 0.0 * self.logits
 
     def log_density(self, value: Array) -> Array:
-        ns = namespace(self.logits, value)
-        return -(value * ns.softplus(-self.logits) + (1.0 - value) * ns.softplus(self.logits))
+        xp = namespace(self.logits, value).xp
+        positive, _, tail = self._tail()
+        return xp.where(positive, value - 1.0, value) * self.logits - xp.log1p(tail)
 
     def entropy(self) -> Array:
-        ns = namespace(self.logits)
-        one, zero = ns.expit(self.logits), ns.expit(-self.logits)
-        return one * ns.softplus(-self.logits) + zero * ns.softplus(self.logits)
+        xp = namespace(self.logits).xp
+        _, exponent, tail = self._tail()
+        return xp.log1p(tail) - exponent * tail / (1.0 + tail)
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

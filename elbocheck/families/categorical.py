@@ -17,7 +17,7 @@ class Categorical:
 
     Shapes: `logits` (*batch, C), values one-hot (*batch, C). `where` (C,) boolean: the classes that exist; the others
     have probability zero and do not count. The log probability of the dominating class is −log1p(rest), so that an
-    almost certain outcome keeps its relative accuracy.
+    almost certain outcome, and its derivatives, keep their relative accuracy.
     """
 
     logits: Array
@@ -36,8 +36,9 @@ class Categorical:
         top = xp.argmax(xp.where(exists, logits, -xp.inf), axis=-1)
         is_top = xp.arange(logits.shape[-1]) == xp.expand_dims(top, axis=-1)
         peak = xp.sum(xp.where(is_top, logits, 0.0), axis=-1, keepdims=True)
-        below = xp.where(exists, logits - peak, 0.0)
-        rest = xp.sum(xp.where(exists & ~is_top, xp.exp(below), 0.0), axis=-1, keepdims=True)
+        is_below = exists & ~is_top  # the top class without `logits - peak`, whose derivatives cancel only in part
+        below = xp.where(is_below, logits - peak, 0.0)
+        rest = xp.sum(xp.where(is_below, xp.exp(below), 0.0), axis=-1, keepdims=True)
         log_normaliser = xp.log1p(rest)
         log_p = xp.where(exists, below - log_normaliser, 0.0)
         p = xp.where(exists, xp.exp(log_p), 0.0)

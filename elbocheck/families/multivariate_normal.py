@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
@@ -18,7 +19,8 @@ class MultivariateNormal:
 
     Shapes: `mean` (*batch, D); `precision_cholesky` (*batch, D, D), the lower triangular C with positive diagonal
     (only matrix products are needed, which keeps derivatives cheap). `where` (D,) boolean: the dimensions that exist;
-    on the others the mean must be 0 and C the identity, and they do not count. `from_covariance` takes a covariance.
+    on the others values and mean must be 0 and C the identity; they do not count, and ∇A is 0 there.
+    `from_covariance` takes a covariance.
     """
 
     mean: Array
@@ -32,16 +34,18 @@ class MultivariateNormal:
 
     @classmethod
     def from_covariance(cls, mean: Array, covariance: Array) -> MultivariateNormal:
-        """From `mean` (*batch, D) and a positive definite `covariance` (*batch, D, D)."""
+        """From `mean` (*batch, D) and a positive definite `covariance` Σ (*batch, D, D).
+
+        With Σ = U Uᵀ, U upper triangular (Cholesky in reversed order), C = U⁻ᵀ: Σ itself is never inverted.
+        """
         xp = namespace(mean, covariance).xp
-        return cls(mean, xp.linalg.cholesky(xp.linalg.inv(covariance)))
+        reverse = partial(xp.flip, axis=(-2, -1))
+        return cls(mean, xp.matrix_transpose(xp.linalg.inv(reverse(xp.linalg.cholesky(reverse(covariance))))))
 
     def _log_diagonal(self) -> Array:
         """log C_dd, zero on dimensions that do not exist; (*batch, D)."""
         xp = namespace(self.mean, self.precision_cholesky).xp
-        size = self.precision_cholesky.shape[-1]
-        index = xp.arange(size)
-        return self._existing(xp.log(self.precision_cholesky[..., index, index]))
+        return self._existing(xp.log(xp.linalg.diagonal(self.precision_cholesky)))
 
     def _existing(self, elements: Array) -> Array:
         if self.where is None:
@@ -82,11 +86,11 @@ class MultivariateNormal:
     def mean_statistics(self) -> NaturalParameters:
         xp = namespace(self.mean, self.precision_cholesky).xp
         inverse = xp.linalg.inv(self.precision_cholesky)
-        covariance = xp.matmul(xp.matrix_transpose(inverse), inverse)
+        covariance = self._existing(xp.matmul(xp.matrix_transpose(inverse), inverse))
         return (self.mean, self.mean[..., :, None] * self.mean[..., None, :] + covariance)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.mean)[..., 0]
+        return 0.0 * (value + self.mean + self.precision_cholesky[..., 0])[..., 0]
 
     def expected_log_base_measure(self) -> Array:
         return 0.0 * self.entropy()
@@ -97,7 +101,7 @@ class MultivariateNormal:
         return -0.5 * xp.sum(whitened * whitened, axis=-1) - self._per_dimension(LOG_2PI)
 
     def entropy(self) -> Array:
-        return self._per_dimension(LOG_2PI + 1.0)
+        return self._per_dimension(LOG_2PI + 1.0) + 0.0 * self.mean[..., 0]
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

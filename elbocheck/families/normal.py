@@ -19,7 +19,7 @@ class Normal:
     T(u) = (u, u²), η = (m/v, −1/2v), A = m²/2v + ½ log 2πv, h = 1.
 
     Shapes: `mean`, `variance` (*batch,), broadcasting against each other. With the variance *known* instead of free
-    the base measure is not constant: that family is `NormalKnownVariance`.
+    the base measure is not constant (THEORY section 4): that would be another family.
     """
 
     mean: Array

@@ -37,17 +37,17 @@ def _count_tables(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rate, where k η − λ − log k! would lose the digits that its terms cancel.
     """
     log_factorials, logs, corrections = np.zeros(count), np.zeros(count), np.zeros(count)
-    with localcontext() as context:
-        context.prec = 40
+    log_factorial = Decimal(0)
+    with localcontext(prec=30):
         for k in range(1, count):
-            log_factorial, logs[k] = Decimal(math.factorial(k)).ln(), float(Decimal(k).ln())
-            log_factorials[k], corrections[k] = log_factorial, log_factorial - k * Decimal(float(logs[k])) + k
+            log = Decimal(k).ln()
+            log_factorial += log
+            log_factorials[k], logs[k] = log_factorial, log
+            corrections[k] = log_factorial - k * Decimal(float(logs[k])) + k
     return log_factorials, logs, corrections
 
 
-_SERIES = tuple(
-    float(_gregory_magnitudes(ORDER + 1)[k] * math.factorial(k - 1)) for k in range(1, ORDER + 1)
-)
+_SERIES = tuple(float(_gregory_magnitudes(ORDER + 1)[k] * math.factorial(k - 1)) for k in range(1, ORDER + 1))
 _LOG_FACTORIALS, _LOGS, _CORRECTIONS = _count_tables(TERMS)
 
 
@@ -59,8 +59,9 @@ class Poisson:
     H̃ = λ − λ log λ and the terms E log h, while the plain identity misses by δ (THEORY section 2).
 
     Shapes: `log_rate` (*batch,). E log u! has no closed form. Below λ = 48, E log u! and H[p] = −E log p are summed
-    over u < 160 (truncation error < 1e-30); above, H[p] = ½ log 2πeλ − Σ_k |G_{k+1}| (k−1)! λ^−k with Gregory coefficients G and 16 terms
-    (truncation error < 1e-17), from the integral ∫₀¹ [λ − (1 − e^−λu)/u] / (−log(1 − u)) du.
+    over u < 160 (truncation error < 1e-30); above, H[p] = ½ log 2πeλ − Σ_k |G_{k+1}| (k−1)! λ^−k with Gregory
+    coefficients G and 16 terms (truncation error < 1e-17), from the integral
+    ∫₀¹ [λ − (1 − e^−λu)/u] / (−log(1 − u)) du.
     """
 
     log_rate: Array

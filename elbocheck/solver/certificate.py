@@ -1,0 +1,109 @@
+"""Certificate: is this point stationary, and of which kind? Recomputed from scratch, the solver is not believed.
+
+The gradient comes from another program than the solver's (reverse mode, datum by datum), together with a bound on its
+rounding error; the Hessian is evaluated anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from elbocheck.identity import Decomposition, decompose
+from elbocheck.problem import Problem
+from elbocheck.solver.newton import RUNAWAY
+
+
+@dataclass(frozen=True)
+class Inertia:
+    """Signs of the Hessian's eigenvalues over the free parameters, in chart units."""
+
+    positive: int
+    zero: int
+    negative: int
+
+    @property
+    def kind(self) -> str:
+        """"maximum" (no direction goes up; flat ones allowed), "saddle", "minimum" or "flat"."""
+        if not self.positive:
+            return "maximum" if self.negative else "flat"
+        return "saddle" if self.negative else "minimum"
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """A point, everything known about it, and whether it is certified as stationary.
+
+    `distance`: estimated distance to the true stationary point in chart units, ‖H⁺∇F‖ over directions in which the
+    gradient is more than rounding; `reason`: why the point is not certified, empty if it is. `origin`: how the search
+    started; `iterations`: evaluations it took.
+    """
+
+    problem: Problem
+    decomposition: Decomposition
+    inertia: Inertia
+    distance: float
+    reason: str
+    origin: str
+    iterations: int
+
+    @property
+    def certified(self) -> bool:
+        return not self.reason
+
+    @property
+    def gradient_norm(self) -> float:
+        return self.decomposition.gradient_norm
+
+    @property
+    def kind(self) -> str:
+        return self.inertia.kind
+
+
+def gradient_limit(eps: float) -> float:
+    """Largest certified ‖∇F‖, nats per datum in chart units: eps^0.575, which is 1e-9 in float64."""
+    return eps**0.575
+
+
+DISTANCE_LIMIT = 1e-6
+"""Largest certified `distance`: beyond, a small gradient only says that the bound is flat, as it is at infinity."""
+
+
+def certify(problem: Problem, origin: str = "", iterations: int = 0, displacement: float = 0.0) -> StationaryPoint:
+    """Judge the problem's own parameters. `displacement`: how far the search went, in chart units."""
+    decomposition = decompose(problem)
+    free, units = problem.free_mask, problem.unit_vector
+    _, _, hessian = problem.program.derivatives(problem.vector, problem.fixed)
+    hessian = (hessian * units * units[:, None])[np.ix_(free, free)]
+    gradient = decomposition.gradient[free]
+    eps = problem.program.backend.eps
+
+    if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient)) and np.isfinite(decomposition.elbo)):
+        return StationaryPoint(
+            problem, decomposition, Inertia(0, 0, 0), np.inf, "non-finite value or derivative", origin, iterations
+        )
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+    null = 100 * eps * values.size * np.abs(values).max(initial=0.0)
+    along = np.abs(vectors.T @ gradient)
+    heard = along > max(decomposition.gradient_rounding, eps)
+    steps = along[heard] / np.maximum(np.abs(values[heard]), 1e-300)
+    inertia = Inertia(int(np.sum(values > null)), int(np.sum(np.abs(values) <= null)), int(np.sum(values < -null)))
+    distance = float(np.linalg.norm(steps))
+    return StationaryPoint(
+        problem, decomposition, inertia, distance,
+        _reason(decomposition, distance, displacement, eps), origin, iterations,
+    )  # fmt: skip
+
+
+def _reason(decomposition: Decomposition, distance: float, displacement: float, eps: float) -> str:
+    norm, limit = decomposition.gradient_norm, gradient_limit(eps)
+    if displacement > RUNAWAY:
+        return "boundary at infinity: parameters ran away"
+    if not norm <= limit:
+        return f"gradient too large: {norm:.1e} > {limit:.1e}"
+    if not decomposition.gradient_rounding <= limit:
+        return f"gradient below its own rounding error {decomposition.gradient_rounding:.1e}"
+    if distance > DISTANCE_LIMIT:
+        return f"non-isolated or at infinity: gradient {norm:.1e}, yet the Newton step is {distance:.1e}"
+    return ""

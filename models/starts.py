@@ -1,0 +1,48 @@
+"""Starts for one sample: ascent, redundant latents on purpose, and a climb to a saddle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from elbocheck.model import Params
+from elbocheck.problem import Start
+
+if TYPE_CHECKING:
+    from elbocheck.models.sample import Sample
+
+
+def starts(sample: Sample) -> tuple[Start, ...]:
+    """Ascent from the sample's parameters; a random subset of latents made redundant; a search for index 1.
+
+    With every latent redundant the model is its simplest (independent elements, one component): a stationary point
+    exists there whenever the data allow any, which makes it the fallback.
+    """
+    rng = np.random.default_rng(sample.seed)
+    subset = rng.random(sample.latents) < 0.6
+    subset[rng.permutation(sample.latents)[:2]] = True
+    result = [Start("ascent", _vector(sample, sample.params))]
+    if sample.cell.variational.collapsed is not None:
+        result.append(Start("saddle", _vector(sample, sample.params), index=1, limit=40))
+        if not subset.all():
+            result.append(collapsed_start(sample, subset))
+        everything = np.ones(sample.latents, dtype=bool)
+        result.append(collapsed_start(sample, everything, fallback=not subset.all()))
+    return tuple(result)
+
+
+def collapsed_start(sample: Sample, subset: np.ndarray, *, fallback: bool = False) -> Start:
+    """Start with the latents of boolean `subset` (K,) redundant."""
+    model, variational = sample.cell.model, sample.cell.variational
+    params, held = model.collapsed(sample.params, subset)
+    if variational.collapsed is not None:
+        moved, more = variational.collapsed(model, params, subset)
+        params, held = {**params, **moved}, {**held, **more}
+    mask = _vector(sample, {name: value.astype(float) for name, value in held.items()}) > 0
+    label = "collapsed" if subset.all() else "partly collapsed"
+    return Start(label, _vector(sample, params), held=mask, fallback=fallback)
+
+
+def _vector(sample: Sample, params: Params) -> np.ndarray:
+    return sample.cell.program.bound.layout.pack(sample.padded(params))
