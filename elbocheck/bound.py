@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.base import Backend
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import DeclarationError
 from elbocheck.factors import Declaration, Factor
@@ -63,6 +61,31 @@ class Bound:
         elbo, terms = self.per_datum(vector, fixed)
         return (terms["data_weights"] * elbo).sum()
 
+    def in_chart(self, chart: Callable[[Array], Array]) -> Bound:
+        """The same bound over ϑ with θ = chart(ϑ) on flat vectors; β must then be found by the criterion."""
+
+        def moved(params: Arrays) -> dict[str, Array]:
+            flat = [params[name].reshape(-1) for name in self.layout.names]
+            return self.layout.unpack(chart(namespace(*flat).xp.concat(flat)))
+
+        def without_beta(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+            return tuple(replace(factor, beta=None) for factor in factors)
+
+        def declare(params: Arrays, fixed: Arrays) -> Declaration:
+            declaration = self.declare(moved(params), fixed)
+            return replace(declaration, factors=without_beta(declaration.factors), beta_by_criterion=True)
+
+        elbo, points, factors = self.elbo, self.points, self.factors
+        return Bound(
+            self.layout,
+            declare,
+            elbo=None if elbo is None else lambda params, fixed: elbo(moved(params), fixed),
+            points=None if points is None else lambda params, fixed: points(moved(params), fixed),
+            factors=None
+            if factors is None
+            else lambda params, fixed, latents: without_beta(factors(moved(params), fixed, latents)),
+        )
+
     def held_points(self, vector: Array, fixed: Arrays) -> Mapping[str, Any]:
         """The latents at the points of q, to be held fixed in the criterion."""
         latents = {} if self.points is None else self.points(self.layout.unpack(vector), fixed).latents
@@ -103,7 +126,8 @@ class Bound:
 def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
     """Expectations under q of one factor, per datum and group, each (N, G) in nats.
 
-    log_density: E_q log p;  entropy: E_q H[p];  log_base_measure: E_q log h;  expected_log_base_measure: E_q E_p log h;
+    log_density: E_q log p; entropy: E_q H[p]; pseudo_entropy: E_q H̃; log_base_measure: E_q log h;
+    expected_log_base_measure: E_q E_p log h;
     magnitude: the same with absolute values, element by element (the scale of rounding errors); summands: how many
     elements the sums have.
     """
@@ -135,6 +159,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
     return {
         "log_density": expect(log_density),
         "entropy": expect(entropy),
+        "pseudo_entropy": expect(distribution.pseudo_entropy()),
         "log_base_measure": expect(log_base),
         "expected_log_base_measure": expect(expected_log_base),
         "magnitude": expect(xp.abs(log_density) + xp.abs(entropy) + xp.abs(log_base) + xp.abs(expected_log_base)),
@@ -144,6 +169,8 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
 
 def effective_beta(factor: Factor, declaration: Declaration) -> Mapping[str, Array] | None:
     """β of a factor with parameters, or the rescaling of z over its degree for a prior without any."""
+    if declaration.beta_by_criterion:
+        return None
     if factor.rescaling is None:
         return factor.beta
     degree = factor.distribution.scale_degree

@@ -25,13 +25,16 @@ class Criterion:
     """β of one factor, found by least squares.
 
     `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
-    rounding); `redundant`: other β with the same effect exist, because some parameters are redundant.
+    rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
+    and `target` (R,): the system that was solved, jacobian · β = target.
     """
 
     factor: str
     beta: np.ndarray
     residual: float
     redundant: bool
+    jacobian: np.ndarray
+    target: np.ndarray
 
     def applies(self, eps: float) -> bool:
         """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""
@@ -64,50 +67,32 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
                     f"factor {name!r}: its natural parameters depend on parameters that another factor owns "
                     f"(largest derivative {stray:.3g}); the blocks of different factors must be disjoint"
                 )
-            results[name] = _least_squares(name, jacobian, values["eta"][name], mask)
+            results[name] = _least_squares(name, jacobian, values["eta"][name], mask, 1.0)
         elif name in values["degree"]:
             results[name] = _rescaling(name, jacobians, values, size)
     return results
 
 
-def solve_beta(problem: Problem, factor: str, groups: int) -> np.ndarray:
-    """β of one factor by least squares, (groups, P); zero if the factor has no parameters of its own.
-
-    With several groups each keeps the columns that only its own rows use; raises `DeclarationError` if they share.
-    """
-    found = criteria(problem).get(factor)
-    if found is None:
-        return np.zeros((groups, problem.vector.size))
-    if groups > 1:
-        raise DeclarationError(f"factor {factor!r} has {groups} groups; declare its beta in closed form")
-    return found.beta[None]
-
-
-def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray) -> Criterion:
+def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray, degree: float) -> Criterion:
     columns = np.flatnonzero(mask & np.any(jacobian != 0.0, axis=0))
-    beta = np.zeros(mask.size)
-    scale = float(np.linalg.norm(target))
-    if scale == 0.0:
-        return Criterion(name, beta, 0.0, False)
-    if columns.size == 0:
-        return Criterion(name, beta, 1.0, False)
-    lengths = np.linalg.norm(jacobian[:, columns], axis=0)
-    solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
-    beta[columns] = solution / lengths
-    residual = float(np.linalg.norm(jacobian @ beta - target) / scale)
-    return Criterion(name, beta, residual, bool(rank < columns.size))
+    beta, scale, redundant = np.zeros(mask.size), float(np.linalg.norm(target)), False
+    if columns.size and scale > 0.0:
+        lengths = np.linalg.norm(jacobian[:, columns], axis=0)
+        solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
+        beta[columns] = solution / lengths
+        redundant = bool(rank < columns.size)
+    residual = float(np.linalg.norm(jacobian @ beta - target)) / scale if scale > 0.0 else 0.0
+    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target)
 
 
 def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], size: int) -> Criterion:
     """The tangent of THEORY section 5, divided by the degree of homogeneity of the prior."""
-    degree = float(values["degree"][name])
-    stacked = np.concatenate([rows for other, rows in jacobians["eta"].items() if other != name])
+    others = np.concatenate([rows for other, rows in jacobians["eta"].items() if other != name])
+    matrix, target = [others[:, :size]], [-others[:, size]]
+    for key in ("points", "entropy"):
+        if key in jacobians:
+            matrix.append(jacobians[key][:, :size])
+            target.append(values[key])
     everything = np.ones(size, dtype=bool)
-    model = _least_squares(name, stacked[:, :size], -stacked[:, size], everything)
-    beta, residual = model.beta, model.residual
-    if "points" in jacobians:
-        matrix = np.concatenate([jacobians["points"], jacobians["entropy"]])[:, :size]
-        target = np.concatenate([values["points"], values["entropy"]])
-        q = _least_squares(name, matrix, target, everything)
-        beta, residual = beta + q.beta, max(residual, q.residual)
-    return Criterion(name, beta / degree, residual, model.redundant)
+    degree = float(values["degree"][name])
+    return _least_squares(name, np.concatenate(matrix), np.concatenate(target), everything, degree)

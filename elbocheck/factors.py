@@ -40,7 +40,7 @@ class Declaration:
     """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors.
 
     Shapes: `weights` (N, M), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
-    `data_weights` (N,), summing to 1.
+    `data_weights` (N,), summing to 1. `beta_by_criterion`: ignore closed forms of β, solve for them.
     """
 
     factors: tuple[Factor, ...]
@@ -49,3 +49,4 @@ class Declaration:
     data_weights: Array
     rescaling: Mapping[str, Array] | None = None
     optimal: bool = False
+    beta_by_criterion: bool = False

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.criterion import solve_beta
+from elbocheck.criterion import criteria
 from elbocheck.problem import Problem
 
 
@@ -29,6 +29,8 @@ class FactorTerms:
     component: int | None
     log_density: float
     entropy: float
+    pseudo_entropy: float
+    log_base_measure: float
     delta: float
     predicted: float
     magnitude: float
@@ -47,6 +49,11 @@ class FactorTerms:
         return self.gap - self.predicted
 
     @property
+    def pseudo_gap(self) -> float:
+        """E_q log p − E_q log h + E_q H̃: equals β·∇F for every base measure (THEORY section 2)."""
+        return self.log_density - self.log_base_measure + self.pseudo_entropy
+
+    @property
     def label(self) -> str:
         return self.name if self.component is None else f"{self.name}[{self.component}]"
 
@@ -56,7 +63,8 @@ class Decomposition:
     """F and S with all their terms at one parameter point; nats per datum.
 
     `gradient`: ∇F (P,) in units of the parameters (chart units), free elements only; `gradient_rounding`: bound on
-    the rounding error of its norm.
+    the rounding error of its norm: c·eps times the absolute derivatives of the data and Σ|terms|, since derivatives
+    cancel within a datum too, at the scale of its terms.
     """
 
     elbo: float
@@ -121,11 +129,16 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
 
     constant = rounding_constant(terms) * program.backend.eps
     absolute = data_weights @ np.abs(jacobian)
-    factors = []
+    factors, solved = [], {}
     for name, term in terms["factors"].items():
-        groups = term["log_density"].shape[-1]
-        beta = term["beta"] if "beta" in term else solve_beta(problem.at(vector), name, groups)
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
+        if "beta" in term:
+            beta = term["beta"]
+        else:  # one β for all components: only their sum is predicted
+            solved = solved or criteria(problem.at(vector))
+            beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
+            totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
+        groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
         for group in range(groups):
             row = beta[group]
@@ -137,6 +150,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     component=group if groups > 1 else None,
                     log_density=float(totals["log_density"][group]),
                     entropy=float(totals["entropy"][group]),
+                    pseudo_entropy=float(totals["pseudo_entropy"][group]),
+                    log_base_measure=float(totals["log_base_measure"][group]),
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
@@ -146,19 +161,21 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     covered=not np.any(moved[group][~free]),
                 )
             )
+    scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
+    scale += float(data_weights @ np.abs(terms["entropy"]))
     return Decomposition(
         elbo=elbo,
         entropy_q=float(data_weights @ terms["entropy"]),
         factors=tuple(factors),
         gradient=np.where(free, units * gradient, 0.0),
-        gradient_rounding=constant * float(np.linalg.norm(np.where(free, units * absolute, 0.0))),
-        elbo_rounding=constant
-        * float(sum(np.sum(data_weights @ t["magnitude"]) for t in terms["factors"].values())
-                + data_weights @ np.abs(terms["entropy"])),
-    )  # fmt: skip
+        gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
+        elbo_rounding=constant * scale,
+    )
 
 
-FACTOR_TERMS = ("log_density", "entropy", "log_base_measure", "expected_log_base_measure", "magnitude")
+FACTOR_TERMS = (
+    "log_density", "entropy", "pseudo_entropy", "log_base_measure", "expected_log_base_measure", "magnitude",
+)  # fmt: skip
 
 
 def rounding_constant(terms: Mapping[str, Any]) -> float:

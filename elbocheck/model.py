@@ -28,6 +28,9 @@ class Model:
     zero weights), and the elements to hold there (name -> boolean array): from it ascent reaches a saddle.
     `check_data(x)`: raises `InputError` unless x (N, D) is in the support.
     `families`: the families of prior and observations, for tables.
+    `simulate(rng, N, D, K)`: data with the structure of the model (K latents; none if K is 0), well scaled.
+    `distinct_data(D)`: how many distinct data guarantee a finite stationary point with every parameter free;
+    `single_datum_frozen`: blocks that must be frozen for one datum to have one (empty: none exists).
     `gaussian_posterior(params, fixed)`: (precision times mean (N, K), precision (K, K)) of p(z | x), for linear
     Gaussian models.
     """
@@ -41,9 +44,12 @@ class Model:
     check_data: Callable[[np.ndarray], None]
     families: tuple[str, str]
     constant_base_measure: bool
+    simulate: Callable[[np.random.Generator, int, int, int], np.ndarray]
     states: Callable[[int], np.ndarray] | None = None
     gaussian_posterior: Callable[[Arrays, Arrays], tuple[Array, Array]] | None = None
     continuous_data: bool = False
+    distinct_data: Callable[[int], int] = lambda observed: 2
+    single_datum_frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

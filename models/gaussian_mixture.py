@@ -94,15 +94,28 @@ def _precision_blocks(*leading: str) -> tuple[Block, ...]:
     )
 
 
+def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
+    """Clusters of unit size a few units apart."""
+    centres = 3.0 * rng.normal(size=(max(count, 1), observed)) * (count > 0)
+    return centres[rng.integers(max(count, 1), size=data)] + rng.normal(size=(data, observed))
+
+
+def _simplex(observed: int) -> int:
+    """A covariance matrix is positive definite from D + 1 points in general position; one more against roundness."""
+    return observed + 2
+
+
 GMM_FULL = mixture(
     name="gmm-full", title="Gaussian mixture, full covariances", blocks=(MEANS, *_precision_blocks("K")),
     component=_full, beta=_beta_precision, initial=_initial_precision(shared=False), check_data=check_matrix,
     family="multivariate normal", constant_base_measure=True, vector_event=True, continuous_data=True,
+    simulate=_simulate, distinct_data=_simplex,
 )  # fmt: skip
 GMM_TIED = mixture(
     name="gmm-tied", title="Gaussian mixture, tied covariance", blocks=(MEANS, *_precision_blocks()),
     component=_tied, beta=_beta_precision, initial=_initial_precision(shared=True), check_data=check_matrix,
     family="multivariate normal", constant_base_measure=True, vector_event=True, continuous_data=True,
+    simulate=_simulate, distinct_data=_simplex,
     tied=("precision_log_diagonal", "precision_lower"),
 )  # fmt: skip
 GMM_DIAGONAL = mixture(
@@ -110,10 +123,12 @@ GMM_DIAGONAL = mixture(
     blocks=(MEANS, Block("log_variances", ("K", "D"), log_degree=2)),
     component=_diagonal, beta=_beta_log_variances, initial=_initial_diagonal, check_data=check_matrix,
     family="normal", constant_base_measure=True, continuous_data=True,
+    simulate=_simulate, single_datum_frozen=("means",),
 )  # fmt: skip
 GMM_SPHERICAL = mixture(
     name="gmm-spherical", title="Gaussian mixture, spherical covariances",
     blocks=(MEANS, Block("log_variances", ("K",), log_degree=2)),
     component=_spherical, beta=_beta_log_variances, initial=_initial_spherical, check_data=check_matrix,
     family="normal", constant_base_measure=True, continuous_data=True,
+    simulate=_simulate, single_datum_frozen=("means",),
 )  # fmt: skip

@@ -28,9 +28,12 @@ def mixture(
     check_data: Callable[[np.ndarray], None],
     family: str,
     constant_base_measure: bool,
+    simulate: Callable[[np.random.Generator, int, int, int], np.ndarray],
     vector_event: bool = False,
     tied: tuple[str, ...] = (),
     continuous_data: bool = False,
+    distinct_data: Callable[[int], int] = lambda observed: 2,
+    single_datum_frozen: tuple[str, ...] = (),
 ) -> Model:
     """The model p(c) = softmax(logits)_c, p(x | c) = component(params, fixed), batch shape (1, K, *elements).
 
@@ -69,7 +72,10 @@ def mixture(
         families=("categorical", family),
         constant_base_measure=constant_base_measure,
         states=component_states,
+        simulate=simulate,
         continuous_data=continuous_data,
+        distinct_data=distinct_data,
+        single_datum_frozen=single_datum_frozen,
     )
 
 

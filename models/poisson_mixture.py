@@ -19,8 +19,15 @@ def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, 
     return {"log_rates": np.log(data_weights @ x + 0.5) + rng.normal(scale=0.5, size=(count, x.shape[1]))}
 
 
+def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
+    """Counts from components with rates between about 0.5 and 30."""
+    rates = np.exp(1.5 + rng.normal(size=(max(count, 1), observed)))
+    return rng.poisson(rates[rng.integers(max(count, 1), size=data)]).astype(float)
+
+
 POISSON_MIXTURE = mixture(
     name="poisson-mixture", title="Poisson mixture", blocks=(Block("log_rates", ("K", "D")),),
     component=_component, beta=lambda params: {"log_rates": params["log_rates"]}, initial=_initial,
-    check_data=check_counts, family="Poisson", constant_base_measure=False,
+    check_data=check_counts, family="Poisson", constant_base_measure=False, simulate=_simulate,
+    distinct_data=lambda observed: 1,
 )  # fmt: skip

@@ -55,6 +55,12 @@ def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
     return {**params, "loadings": np.where(held, 0.0, params["loadings"])}, {"loadings": held}
 
 
+def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
+    """Linear Gaussian data with loadings of decreasing length."""
+    loadings = rng.normal(size=(count, observed)) * 2.0 / np.arange(1, count + 1)[:, None]
+    return rng.normal(size=(data, count)) @ loadings + 0.7 * rng.normal(size=(data, observed))
+
+
 PPCA = Model(
     name="ppca",
     title="probabilistic PCA",
@@ -68,4 +74,6 @@ PPCA = Model(
     constant_base_measure=True,
     gaussian_posterior=gaussian_posterior,
     continuous_data=True,
+    simulate=simulate,
+    single_datum_frozen=("mean",),
 )  # fmt: skip

@@ -49,6 +49,13 @@ def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
     )
 
 
+def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
+    """Binary data from a network with random weights of moderate size."""
+    z = (rng.random((data, count)) < 0.5) - 0.5
+    logits = z @ rng.normal(scale=3.0, size=(count, observed)) + 0.5 * rng.normal(size=observed)
+    return (rng.random((data, observed)) < 1 / (1 + np.exp(-logits))).astype(float)
+
+
 SBN = Model(
     name="sbn",
     title="sigmoid belief network",
@@ -59,5 +66,6 @@ SBN = Model(
     check_data=check_binary,
     families=("Bernoulli", "Bernoulli"),
     constant_base_measure=True,
+    simulate=simulate,
     states=binary_states,
 )

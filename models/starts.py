@@ -22,9 +22,9 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     rng = np.random.default_rng(sample.seed)
     subset = rng.random(sample.latents) < 0.6
     subset[rng.permutation(sample.latents)[:2]] = True
-    result = [Start("ascent", _vector(sample, sample.params))]
+    result = [Start("ascent", _vector(sample, sample.params), limit=50)]
     if sample.cell.variational.collapsed is not None:
-        result.append(Start("saddle", _vector(sample, sample.params), index=1, limit=40))
+        result.append(Start("saddle", _vector(sample, sample.params), index=1, limit=25))
         if not subset.all():
             result.append(collapsed_start(sample, subset))
         everything = np.ones(sample.latents, dtype=bool)
@@ -41,7 +41,7 @@ def collapsed_start(sample: Sample, subset: np.ndarray, *, fallback: bool = Fals
         params, held = {**params, **moved}, {**held, **more}
     mask = _vector(sample, {name: value.astype(float) for name, value in held.items()}) > 0
     label = "collapsed" if subset.all() else "partly collapsed"
-    return Start(label, _vector(sample, params), held=mask, fallback=fallback)
+    return Start(label, _vector(sample, params), held=mask, fallback=fallback, limit=40)
 
 
 def _vector(sample: Sample, params: Params) -> np.ndarray:

@@ -1,1 +1,7 @@
-"""x."""
+"""Hypothesis strategies: random sizes, data sets, parameters and variational families."""
+
+from __future__ import annotations
+
+from elbocheck.strategies.samples import samples, sizes
+
+__all__ = ["samples", "sizes"]

@@ -254,7 +254,7 @@ def fields(distribution: Any) -> Outputs:
     return {name: getattr(distribution, name) for name in names if getattr(distribution, name) is not None}
 
 
-def member(family: type, index: int) -> Any:
+def member(family: Any, index: int) -> Any:
     return family(**{name: field[index] for name, field in fields(CASES[family].distribution).items()})
 
 
@@ -269,7 +269,7 @@ def evaluate(distribution: Any, value: Any) -> Outputs:
 
 
 @functools.cache
-def outputs(family: type, library: str) -> Outputs:
+def outputs(family: Any, library: str) -> Outputs:
     """All outputs of a case; with JAX, also the gradient of A(with_natural_parameters(η))."""
     case = CASES[family]
     if library == "numpy":
@@ -285,13 +285,13 @@ def outputs(family: type, library: str) -> Outputs:
 
 
 @functools.cache
-def exacts(family: type) -> list[Exact]:
+def exacts(family: Any) -> list[Exact]:
     with mp.workdps(CASES[family].digits):
         return [CASES[family].exact(member(family, index)) for index in range(CASES[family].values.shape[1])]
 
 
 @functools.cache
-def expected(family: type, method: str) -> list[list[Scaled]]:
+def expected(family: Any, method: str) -> list[list[Scaled]]:
     """Per member: exact values and scales of one method, at all values if it is a method of the value."""
     with mp.workdps(CASES[family].digits):
         if method in OF_PARAMETERS:
@@ -313,13 +313,13 @@ def assert_within(what: str, actual: Any, truth: list[list[Scaled]]) -> None:
             )
 
 
-def check_exact(family: type, output: Outputs, method: str) -> None:
+def check_exact(family: Any, output: Outputs, method: str) -> None:
     """One method against its exact counterpart."""
     actual = output[method].T if method in OF_VALUE else output[method]
     assert_within(f"{family.__name__}.{method}", actual, expected(family, method))
 
 
-def check_conditioned(family: type, output: Outputs, method: str) -> None:
+def check_conditioned(family: Any, output: Outputs, method: str) -> None:
     """η -> parameters -> η, and the gradient of η -> parameters -> A: the condition number of the map enters."""
     name = {"natural_parameters": "round_trip", "mean_statistics": "gradient"}[method]
     pairs = zip(expected(family, method), exacts(family), strict=True)
@@ -327,7 +327,7 @@ def check_conditioned(family: type, output: Outputs, method: str) -> None:
     assert_within(f"{family.__name__}: {name}", output[name], truth)
 
 
-def check_exponential_form(family: type, output: Outputs, method: str) -> None:
+def check_exponential_form(family: Any, output: Outputs, method: str) -> None:
     """log p(u) = η · T(u) − A(η) + log h(u), and log h constant exactly where the family says so.
 
     Scale: Σ|terms|, or the scale of log p itself where that is larger (spread of the logits of a categorical).
@@ -369,7 +369,7 @@ class Off:
 
 @every_library
 @pytest.mark.parametrize("family", FAMILIES)  # not CASES: a family without a case is an error
-def test_family(family: type, library: str) -> None:
+def test_family(family: Any, library: str) -> None:
     output = outputs(family, library)
     for check, method in CHECKS:
         check(family, output, method)
@@ -379,7 +379,7 @@ def test_family(family: type, library: str) -> None:
 
 @every_family
 @pytest.mark.parametrize(("check", "method"), CHECKS, ids=lambda x: getattr(x, "__name__", x))
-def test_checks_reject_a_fault_of_1e_9(family: type, check: Callable[..., None], method: str) -> None:
+def test_checks_reject_a_fault_of_1e_9(family: Any, check: Callable[..., None], method: str) -> None:
     faulty = evaluate(Off(CASES[family].distribution, method), CASES[family].values)
     with pytest.raises(AssertionError, match=family.__name__):
         check(family, faulty, method)
@@ -387,7 +387,7 @@ def test_checks_reject_a_fault_of_1e_9(family: type, check: Callable[..., None],
 
 @every_library
 @every_family
-def test_moderate_member_agrees_with_scipy_stats(family: type, library: str) -> None:
+def test_moderate_member_agrees_with_scipy_stats(family: Any, library: str) -> None:
     """To 1e-13, which allows for the rounding of scipy's own parametrisation."""
     case, output = CASES[family], outputs(family, library)
     reference = case.scipy(member(family, 0))

@@ -1,1 +1,11 @@
-"""x."""
+"""Checks: pure functions of a problem that return a `Result`; each names the fault it exists for."""
+
+from __future__ import annotations
+
+from elbocheck.checks.control import control
+from elbocheck.checks.criterion import criterion_holds
+from elbocheck.checks.equivalence import equivalent
+from elbocheck.checks.every_point import every_point
+from elbocheck.checks.stationary import stationary
+
+__all__ = ["control", "criterion_holds", "equivalent", "every_point", "stationary"]

@@ -55,6 +55,11 @@ def minimum_norm_step(gradient: np.ndarray, values: np.ndarray, vectors: np.ndar
 
 def search(objective: Objective, start: np.ndarray, index: int = 0, limit: int = 80) -> Search:
     """Climb from `start`, then polish until the gradient stops falling; at most `limit` evaluations."""
+    with np.errstate(over="ignore", invalid="ignore"):  # runaway searches overflow; they are reported, not hidden
+        return _search(objective, start, index, limit)
+
+
+def _search(objective: Objective, start: np.ndarray, index: int, limit: int) -> Search:
     point, radius, entry = np.array(start), 1.0, 1e-2
     value, gradient, hessian = objective(point)
     if not _finite(value, gradient, hessian):

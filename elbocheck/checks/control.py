@@ -1,0 +1,30 @@
+"""Negative controls: where the plain identity must fail, it fails by the predicted amount.
+
+Rejects: a check that cannot fail. A control that comes out at zero, or misses its prediction, is a violation.
+"""
+
+from __future__ import annotations
+
+from elbocheck.checks.compare import Deviation, judge
+from elbocheck.identity import Decomposition
+from elbocheck.outcome import Outcome, Result
+
+LEAST_GAP = 1e-3
+"""A control must miss zero by this much, nats per datum."""
+RELATIVE = 1e-9
+"""It must meet its prediction to this relative accuracy."""
+
+
+def control(name: str, problem: str, decomposition: Decomposition, predicted: float, certified: bool = True) -> Result:
+    """The plain gap F − S against `predicted`, which comes from a closed form that shares no code with it."""
+    gap = decomposition.elbo - decomposition.entropy_sum
+    check = f"control: {name}"
+    if not certified:
+        return Result(check, problem, Outcome.INCONCLUSIVE, points=0, message="no stationary point was certified")
+    if abs(gap) < LEAST_GAP:
+        return Result(
+            check, problem, Outcome.VIOLATED, gap=abs(gap), bound=LEAST_GAP,
+            message=f"{check}: the gap is {gap:.3e}, but must miss zero by at least {LEAST_GAP} ({problem})",
+        )  # fmt: skip
+    deviation = Deviation("the gap against its prediction", abs(gap - predicted), RELATIVE * abs(predicted), abs(predicted))
+    return judge(check, problem, [deviation], gradient_norm=decomposition.gradient_norm)

@@ -1,0 +1,64 @@
+"""The theorem: at certified stationary points the ELBO equals the entropy sum, F = S + δ (THEORY section 2).
+
+Rejects: what `every_point` rejects, and a bound whose terms are consistent but whose parameters are not stationary
+where its training stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from elbocheck.checks.compare import Deviation, judge
+from elbocheck.outcome import Outcome, Result
+from elbocheck.problem import Problem
+from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
+
+CHECK = "stationary"
+
+
+def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None) -> Result:
+    """|gap − δ| ≤ ‖β‖·‖∇F‖ + rounding, per factor, per component and in total, at every certified point.
+
+    `points`: points to judge; default all that the problem's starts lead to. `inconclusive` if none is certified;
+    `out of scope` if β moves parameters that are not free, for every factor.
+    """
+    points = find_stationary_points(problem) if points is None else points
+    attempts = tuple(f"{point.origin}: {point.reason}" for point in points if not point.certified)
+    verified = distinct(list(points))
+    if not verified:
+        return Result(
+            CHECK, problem.label, Outcome.INCONCLUSIVE, points=0, attempts=attempts,
+            message=f"no stationary point certified: {'; '.join(attempts)}",
+        )  # fmt: skip
+    deviations = [deviation for point in verified for deviation in theorem_deviations(point)]
+    if not deviations:
+        return Result(
+            CHECK, problem.label, Outcome.OUT_OF_SCOPE, points=0, attempts=attempts,
+            message="every factor has a scaling direction that training does not move",
+        )  # fmt: skip
+    return judge(
+        CHECK,
+        problem.label,
+        deviations,
+        points=len(verified),
+        kinds=[point.kind for point in verified],
+        attempts=attempts,
+        gradient_norm=max(point.gradient_norm for point in verified),
+    )
+
+
+def theorem_deviations(point: StationaryPoint) -> list[Deviation]:
+    """gap − δ of every factor that the theorem covers, and of the whole bound if it covers all."""
+    decomposition = point.decomposition
+    deviations = [
+        Deviation(
+            f"factor {term.label}", abs(term.gap - term.delta), decomposition.factor_bound(term), term.magnitude
+        )
+        for term in decomposition.factors
+        if term.covered
+    ]
+    if decomposition.covered:
+        total = abs(decomposition.elbo - decomposition.entropy_sum - decomposition.delta)
+        bound = decomposition.bound + decomposition.elbo_rounding
+        deviations.append(Deviation("ELBO minus entropy sum", total, bound, decomposition.magnitude))
+    return deviations

@@ -1,0 +1,45 @@
+"""Outcomes of checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(str, Enum):
+    """The only words in which elbocheck judges."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+    OUT_OF_SCOPE = "out of scope"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check found on one problem.
+
+    `gap`, `bound`: the deviation that was judged and its computed bound, nats per datum, where gap / bound was
+    largest; `relative`: that deviation over Σ|terms|. `points`: how many parameter points were verified; `kinds`:
+    inertia of each of them; `attempts`: reasons of searches that were not certified. `message`: for people, naming
+    the factor; empty if the check holds.
+    """
+
+    check: str
+    problem: str
+    outcome: Outcome
+    gap: float = 0.0
+    bound: float = 0.0
+    relative: float = 0.0
+    points: int = 1
+    kinds: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
+    message: str = ""
+    gradient_norm: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """|gap| / bound: at most 1 where the check holds."""
+        if self.bound > 0.0:
+            return self.gap / self.bound
+        return 0.0 if self.gap == 0.0 else float("inf")

@@ -1,0 +1,124 @@
+"""Strategies for samples: sizes, data sets, weights, parameters and variational families for one cell.
+
+Hypothesis draws sizes, kinds and one seed; arrays are constructed from the seed and never filtered. Everything
+shrinks towards one datum, one dimension, one latent, plain data and seed 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from elbocheck.models.sample import Cell, Sample, random_sample
+
+STRUCTURES = ("model", "noise", "duplicates")
+WEIGHTINGS = ("equal", "random", "some zero")
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What Hypothesis chose; `repr` is what a failure shows."""
+
+    cell: str
+    sizes: tuple[int, int, int]
+    structure: str
+    weighting: str
+    log10_scale: float
+    log10_offset: float
+    spread: float
+    frozen: tuple[str, ...]
+    seed: int
+
+
+@st.composite
+def sizes(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1) -> tuple[int, int, int]:
+    """(N, D, K) inside the cell's capacity.
+
+    `solvable`: with N large enough for a finite stationary point of the model; `room`: leave that many data unused.
+    """
+    most_data, most_observed, most_latents = cell.capacity
+    most_data -= room
+    latents = draw(st.integers(min_latents, most_latents))
+    model = cell.model
+    if not solvable:
+        return draw(st.integers(1, most_data)), draw(st.integers(1, most_observed)), latents
+    observed = draw(st.integers(1, most_observed))
+    fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
+    return draw(st.integers(fewest, most_data)), observed, latents
+
+
+@st.composite
+def samples(
+    draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1
+) -> Sample:
+    """A data set with weights and random parameters for `cell`.
+
+    Reached on purpose: a single datum, N < D, repeated data, unequal and zero weights, data of size 1e±4 and far from
+    the origin, frozen means, and (unless `solvable`) saturated logits and extreme variances.
+    `solvable`: only data for which a finite stationary point exists: enough distinct data, both values in every binary
+    column, a positive count in every column.
+    """
+    shape = draw(sizes(cell, solvable=solvable, room=room, min_latents=min_latents))
+    continuous = cell.model.continuous_data
+    single = shape[0] == 1
+    may_freeze = cell.model.single_datum_frozen
+    frozen = may_freeze if may_freeze and (single or draw(st.integers(0, 6)) == 6) else ()
+    choice = Draw(
+        cell=cell.name,
+        sizes=shape,
+        structure=draw(st.sampled_from(STRUCTURES)),
+        weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
+        log10_scale=draw(st.sampled_from((0.0, 0.0, 1.0, -1.0, 2.5, -2.5, 4.0, -4.0))) if continuous else 0.0,
+        log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if continuous else 0.0,
+        spread=0.0 if solvable else draw(st.sampled_from((0.0, 1.0, 5.0))),
+        frozen=frozen,
+        seed=draw(SEEDS),
+    )
+    return realise(cell, choice, solvable=solvable)
+
+
+def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
+    """The sample that a draw stands for, a pure function of it."""
+    rng = np.random.default_rng(choice.seed)
+    data, observed, latents = choice.sizes
+    distinct = min(data, cell.model.distinct_data(observed))
+    rows = max(distinct, (data + 1) // 2) if choice.structure == "duplicates" else data
+    x = cell.model.simulate(rng, rows, observed, 0 if choice.structure == "noise" else latents)
+    x = np.concatenate([x, x[rng.integers(rows, size=data - rows)]])
+    if cell.model.continuous_data:
+        columns = np.exp(0.5 * rng.normal(size=observed) * (choice.log10_scale != 0.0))
+        x = (x + rng.normal(size=observed) * 10.0**choice.log10_offset) * columns * 10.0**choice.log10_scale
+    elif solvable:
+        x = _both_sides(x, rng, binary=cell.model.states is not None and cell.model.families[1] == "Bernoulli")
+    weights = np.ones(data)
+    if choice.weighting != "equal":
+        weights = np.exp(rng.normal(size=data))
+    if choice.weighting == "some zero" and data > max(distinct, rows if choice.structure == "duplicates" else distinct):
+        weights[max(distinct, 2) :] *= rng.random(data - max(distinct, 2)) < 0.7
+    sample = random_sample(
+        cell, x, latents, int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen, label=str(choice)
+    )
+    if choice.spread:
+        sample = sample.with_params(
+            {
+                block.name: sample.params[block.name] + choice.spread * rng.normal(size=sample.params[block.name].shape)
+                for block in cell.blocks
+                if block.degree == 0
+            }
+        )
+    return sample
+
+
+def _both_sides(x: np.ndarray, rng: np.random.Generator, *, binary: bool) -> np.ndarray:
+    """Discrete data whose columns do not push a logit or a log rate to infinity; changes one of the first two rows."""
+    x = np.array(x)
+    if binary:
+        row = rng.integers(2, size=x.shape[1])
+        columns = np.arange(x.shape[1])
+        x[row, columns] = 1.0 - x[1 - row, columns]
+    else:
+        x[0] = np.maximum(x[0], 1.0)
+    return x
