@@ -1,1 +1,1 @@
-"""x."""
+"""What people see: tables in the terminal."""

@@ -1,0 +1,7 @@
+"""`python -m elbocheck`."""
+
+import sys
+
+from elbocheck.cli import main
+
+sys.exit(main())

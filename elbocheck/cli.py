@@ -1,0 +1,187 @@
+"""Command line: `elbocheck verify` and `elbocheck list`.
+
+Exit codes: 0 all hold, 1 something violated or too much inconclusive, 2 bad usage or bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elbocheck import __version__
+from elbocheck.errors import InputError
+from elbocheck.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from elbocheck.jobs import Job
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except InputError as error:
+        print(f"elbocheck: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("elbocheck: interrupted; no report was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="elbocheck",
+        description="Verify variational lower bounds: at stationary points the ELBO equals a sum of entropies.",
+    )
+    parser.add_argument("--version", action="version", version=f"elbocheck {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    verify = commands.add_parser(
+        "verify",
+        help="run the catalogue on real data and random problems",
+        description="Run the catalogue of models on real data, on random problems and on negative controls. "
+        "With --model and --data, run that model on that data only.",
+    )
+    verify.add_argument("--model", metavar="NAME", help="only this model of the catalogue (see `elbocheck list`)")
+    verify.add_argument("--data", metavar="NAME|FILE.csv", help="a shipped data set, or a CSV file with a header line")
+    verify.add_argument("--weights", metavar="COLUMN", help="column of the data that holds weights")
+    verify.add_argument("--latents", type=int, default=2, metavar="K", help="latents or components on --data (default 2)")
+    verify.add_argument("--profile", choices=tuple(PROFILES), default="gate", help="random problems per cell: "
+                        + ", ".join(f"{name} {count}" for name, count in PROFILES.items()) + " (default gate)")  # fmt: skip
+    verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
+    verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    verify.set_defaults(command=_verify)
+
+    listing = commands.add_parser("list", help="show the catalogue", description="Show the catalogue.")
+    listing.add_argument("--json", action="store_true", help="as JSON on standard output")
+    listing.set_defaults(command=_list)
+    return parser
+
+
+def _verify(options: argparse.Namespace) -> int:
+    target = None if options.json is None else _writable(options.json)
+    jobs = _jobs(options)
+
+    from rich.console import Console
+
+    from elbocheck.report.terminal import Watcher, print_report
+    from elbocheck.verify import run
+
+    workers = options.workers or min(os.cpu_count() or 1, len(jobs))
+    console = Console()
+    begin = time.perf_counter()
+    console.print(
+        f"elbocheck {__version__}: jax, float64, profile {options.profile}, seed {options.seed}, "
+        f"{workers} worker{'s' if workers > 1 else ''}",
+        highlight=False,
+    )
+    with Watcher(console, sum(job.size for job in jobs)) as watcher:
+        report = run(jobs, workers, watcher)
+    print_report(console, report, time.perf_counter() - begin)
+    if target is not None:
+        _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
+    return report.exit_code
+
+
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    """The run's jobs; every input is validated here, before anything is computed."""
+    if options.workers < 0:
+        raise InputError(f"--workers must be at least 1; got {options.workers}")
+    from elbocheck.models import CELLS
+    from elbocheck.models.controls import CONTROLS
+    from elbocheck.models.datasets import COLUMNS, REAL, cells_of, load, real_sample
+
+    cells = list(CELLS) if options.model is None else cells_of(options.model)
+    names = {cell.name for cell in cells}
+    from elbocheck.jobs import ControlJob, RandomJob, RealJob, grouped
+
+    examples = PROFILES[options.profile]
+    if options.weights is not None and options.data is None:
+        raise InputError(f"--weights {options.weights} names a column of the data; give --data too")
+    if options.data is not None:
+        dataset = load(options.data, options.weights)
+        if options.model is None:
+            if options.data not in COLUMNS:
+                raise InputError(f"--data {options.data}: say with --model which model to run on it")
+            chosen = [entry for entry in REAL if entry[1] == options.data]
+            if not chosen:
+                raise InputError(f"--data {options.data}: no model runs on it by default; choose one with --model")
+        else:
+            chosen = [(cell.name, options.data, options.latents) for cell in cells]
+            for cell in cells:
+                real_sample(cell, dataset, options.latents, options.seed)
+        return [RealJob(*entry, starts=3, seed=options.seed, weights_column=options.weights) for entry in chosen]
+    jobs: list[Job] = [RealJob(*entry, starts=3, seed=options.seed) for entry in REAL if entry[0] in names]
+    jobs += [RandomJob(group, examples, options.seed) for group in grouped(cells)]
+    positions = [position for position, one in enumerate(CONTROLS) if one.cell.name in names]
+    jobs += [ControlJob((position,), max(examples // 5, 5), options.seed) for position in positions]
+    return jobs
+
+
+def _list(options: argparse.Namespace) -> int:
+    from elbocheck.models import CELLS
+    from elbocheck.models.datasets import REAL
+
+    rows: list[dict[str, Any]] = [
+        {
+            "model": cell.model.name,
+            "title": cell.model.title,
+            "posterior": cell.variational.name,
+            "posterior_title": cell.variational.title,
+            "families": list(cell.model.families),
+            "base_measure": "constant" if cell.model.constant_base_measure else "not constant",
+            "trained": "model only" if not (cell.variational.optimal or cell.variational.trained)
+            else "log likelihood" if cell.variational.optimal else "model and q",
+            "capacity": dict(zip(("data", "dimensions", "latents"), cell.capacity, strict=True)),
+            "data": [name for entry, name, _ in REAL if entry == cell.name],
+        }
+        for cell in CELLS
+    ]  # fmt: skip
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("model", "posterior", "trained", "families", "base measure", "real data"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(
+            row["model"], row["posterior"], row["trained"], ", ".join(row["families"]), row["base_measure"],
+            ", ".join(row["data"]),
+        )  # fmt: skip
+    Console().print(table)
+    return 0
+
+
+def _writable(name: str) -> Path:
+    path = Path(name)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write the report to {name!r}: no such folder, or not writable")
+    return path
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

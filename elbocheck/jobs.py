@@ -1,0 +1,206 @@
+"""Jobs of `elbocheck verify`: units of work for one process, each ending in rows of the report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from elbocheck.checks import control, every_point, stationary
+from elbocheck.identity import decompose
+from elbocheck.models import find_cell
+from elbocheck.models.controls import CONTROLS, Control
+from elbocheck.models.datasets import Dataset, load, real_sample
+from elbocheck.models.sample import Cell, Sample
+from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import MOST_INCONCLUSIVE
+from elbocheck.solver import find_stationary_points
+from elbocheck.strategies import draw_many, samples
+
+Tick = Callable[[int], None]
+"""Called with the number of problems that have just been finished."""
+
+
+@dataclass
+class Row:
+    """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum."""
+
+    target: str
+    posterior: str
+    data: str
+    check: str
+    outcome: str = Outcome.HOLDS.value
+    problems: int = 0
+    points: int = 0
+    inconclusive: int = 0
+    worst_gap: float = 0.0
+    worst_bound: float = 0.0
+    worst_ratio: float = 0.0
+    worst_relative: float = 0.0
+    worst_gradient: float = 0.0
+    least_gap: float | None = None
+    elbo: float | None = None
+    entropy_sum: float | None = None
+    delta: float | None = None
+    inertia: dict[str, int] = field(default_factory=dict)
+    searches_without_certificate: dict[str, int] = field(default_factory=dict)
+    message: str = ""
+    seconds: float = 0.0
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self.problems += 1
+        self.points += result.points
+        self.inertia = dict(Counter(self.inertia) + Counter(result.kinds))
+        reasons = Counter(attempt.split(": ", 1)[1].split(":")[0] for attempt in result.attempts)
+        self.searches_without_certificate = dict(Counter(self.searches_without_certificate) + reasons)
+        self.worst_gradient = max(self.worst_gradient, result.gradient_norm)
+        self.worst_relative = max(self.worst_relative, result.relative)
+        if result.outcome is Outcome.INCONCLUSIVE:
+            self.inconclusive += 1
+        elif result.ratio >= self.worst_ratio:
+            self.worst_gap, self.worst_bound, self.worst_ratio = result.gap, result.bound, result.ratio
+        if result.outcome is not Outcome.HOLDS and not self.message:
+            self.message = result.message
+        if result.outcome is Outcome.VIOLATED and self.outcome != Outcome.VIOLATED.value:
+            self.outcome, self.message = Outcome.VIOLATED.value, result.message
+
+    def close(self, seconds: float) -> Row:
+        """Judge the share of inconclusive problems and record the time."""
+        self.seconds = seconds
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
+            self.outcome = Outcome.INCONCLUSIVE.value
+        if self.outcome == Outcome.HOLDS.value:
+            self.message = ""
+        return self
+
+
+@dataclass(frozen=True)
+class RandomJob:
+    """Random problems for cells that share one compiled program."""
+
+    cells: tuple[str, ...]
+    examples: int
+    seed: int
+
+    @property
+    def size(self) -> int:
+        return len(self.cells) * self.examples
+
+    @property
+    def label(self) -> str:
+        return " + ".join(self.cells)
+
+    def run(self, tick: Tick) -> list[Row]:
+        rows = []
+        for name in self.cells:
+            cell, begin = find_cell(name), time.perf_counter()
+            identity = Row(cell.model.name, cell.variational.name, "random", "every point")
+            theorem = Row(cell.model.name, cell.variational.name, "random", "stationary")
+            for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
+                problem = sample.problem()
+                identity.add(every_point(problem))
+                theorem.add(stationary(problem))
+                tick(1)
+            seconds = time.perf_counter() - begin
+            rows += [identity.close(seconds), theorem.close(seconds)]
+        return rows
+
+
+@dataclass(frozen=True)
+class RealJob:
+    """One cell on one real data set, from several random starts."""
+
+    cell: str
+    data: str
+    latents: int
+    starts: int
+    seed: int
+    weights_column: str | None = None
+
+    @property
+    def size(self) -> int:
+        return self.starts
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell} on {self.data}"
+
+    def run(self, tick: Tick) -> list[Row]:
+        begin, cell, dataset = time.perf_counter(), find_cell(self.cell), load(self.data, self.weights_column)
+        identity = Row(cell.model.name, cell.variational.name, dataset.name, "every point")
+        theorem = Row(cell.model.name, cell.variational.name, dataset.name, "stationary")
+        for start in range(self.starts):
+            problem = self.sample(cell, dataset, start).problem()
+            identity.add(every_point(problem))
+            points = find_stationary_points(problem)
+            theorem.add(stationary(problem, points))
+            for point in points:
+                terms = point.decomposition
+                if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):
+                    theorem.elbo, theorem.entropy_sum, theorem.delta = terms.elbo, terms.entropy_sum, terms.delta
+            tick(1)
+        seconds = time.perf_counter() - begin
+        return [identity.close(seconds), theorem.close(seconds)]
+
+    def sample(self, cell: Cell, dataset: Dataset, start: int) -> Sample:
+        return real_sample(cell, dataset, self.latents, self.seed + start)
+
+
+@dataclass(frozen=True)
+class ControlJob:
+    """Negative controls, by position in the list of controls."""
+
+    positions: tuple[int, ...]
+    examples: int
+    seed: int
+
+    @property
+    def size(self) -> int:
+        return len(self.positions) * self.examples
+
+    @property
+    def label(self) -> str:
+        return "controls: " + ", ".join(dict.fromkeys(CONTROLS[position].name for position in self.positions))
+
+    def run(self, tick: Tick) -> list[Row]:
+        rows = []
+        for position in self.positions:
+            one, begin = CONTROLS[position], time.perf_counter()
+            row = Row(one.cell.model.name, one.cell.variational.name, "random", f"control: {one.name}")
+            strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
+            for sample in draw_many(strategy, self.examples, entropy=self.seed):
+                result, gap = run_control(one, sample)
+                row.add(result)
+                if result.outcome is not Outcome.INCONCLUSIVE:
+                    row.least_gap = gap if row.least_gap is None else min(row.least_gap, gap)
+                tick(1)
+            rows.append(row.close(time.perf_counter() - begin))
+        return rows
+
+
+def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
+    """(result of one negative control, |F − S| that it found)."""
+    arranged = one.arrange(sample)
+    problem, certified = arranged.problem(), True
+    if one.solve:
+        points = find_stationary_points(problem)
+        best = next((point for point in points if point.certified), points[0])
+        problem, certified = best.problem, best.certified
+    decomposition = decompose(problem)
+    predicted = one.predicted(arranged, problem)
+    gap = abs(decomposition.elbo - decomposition.entropy_sum)
+    return control(one.name, sample.label, decomposition, predicted, certified), gap
+
+
+Job = RandomJob | RealJob | ControlJob
+
+
+def grouped(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    """Names of cells, those that share a compiled program together."""
+    groups: dict[Any, list[str]] = {}
+    for cell in cells:
+        groups.setdefault((cell.model, cell.variational.points, cell.capacity), []).append(cell.name)
+    return [tuple(names) for names in groups.values()]

@@ -1,0 +1,9 @@
+"""Profiles: how many random problems a run draws per cell, and how much may stay inconclusive."""
+
+from __future__ import annotations
+
+PROFILES = {"quick": 25, "gate": 100, "nightly": 1000}
+"""Profile -> random problems per cell and property."""
+
+MOST_INCONCLUSIVE = 0.05
+"""Largest share of a cell's problems without a certified stationary point; more is a failure of the run."""

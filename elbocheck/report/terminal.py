@@ -1,0 +1,154 @@
+"""Tables and progress for people, at 80 columns, on a terminal or in a log."""
+
+from __future__ import annotations
+
+import time
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from elbocheck.jobs import Job, Row
+from elbocheck.outcome import Outcome
+from elbocheck.verify import Report
+
+STYLES = {
+    Outcome.HOLDS.value: "green",
+    Outcome.VIOLATED.value: "bold red",
+    Outcome.INCONCLUSIVE.value: "yellow",
+    Outcome.OUT_OF_SCOPE.value: "dim",
+}
+
+
+class Watcher:
+    """Progress of a run: a live bar on a terminal, one line per finished job in a log."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total, self.done, self.begin = console, total, 0, time.perf_counter()
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=console, transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.bar.add_task("verifying", total=total)
+
+    def __enter__(self) -> Watcher:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, count: int, finished: Job | None) -> None:
+        self.done += count
+        self.bar.update(self.task, advance=count)
+        if finished is not None and not self.console.is_terminal:
+            seconds = time.perf_counter() - self.begin
+            self.console.print(f"[{seconds:6.1f} s] {self.done:>5}/{self.total} {finished.label}", markup=False)
+
+
+def print_report(console: Console, report: Report, seconds: float) -> None:
+    """Three tables (real data, random problems, negative controls), then messages, then one sentence."""
+    real = [row for row in report.rows if row.data != "random" and row.check == "stationary"]
+    random = [row for row in report.rows if row.data == "random" and row.check == "stationary"]
+    controls = [row for row in report.rows if row.check.startswith("control")]
+    identity = {(row.target, row.posterior, row.data): row for row in report.rows if row.check == "every point"}
+    if real:
+        console.print(_real_table(real))
+        if any(row.delta for row in real):
+            console.print(
+                "† base measure not constant: S is the pseudo-entropy sum, entropies plus δ\n", style="dim", highlight=False
+            )
+    if random:
+        console.print(_random_table(random, identity))
+    if controls:
+        console.print(_control_table(controls))
+    for row in report.rows:
+        if row.message:
+            console.print(
+                f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
+                style=STYLES[row.outcome], markup=False, highlight=False,
+            )  # fmt: skip
+    console.print(summary(report, seconds), style="bold green" if report.exit_code == 0 else "bold red", highlight=False)
+
+
+def summary(report: Report, seconds: float) -> str:
+    """One sentence for the end of the output."""
+    theorem = [row for row in report.rows if row.check == "stationary"]
+    problems = sum(row.problems for row in theorem)
+    missing = sum(row.inconclusive for row in theorem)
+    controls = [row for row in report.rows if row.check.startswith("control")]
+    bad = sum(row.outcome == Outcome.VIOLATED.value for row in report.rows)
+    doubtful = sum(row.outcome == Outcome.INCONCLUSIVE.value for row in report.rows)
+    if report.exit_code == 0:
+        verdict = "ELBO = entropy sum" if theorem else "every control failed as predicted"
+    else:
+        verdict = f"{bad} rows violated, {doubtful} with too much inconclusive"
+    return (
+        f"{verdict}: {report.points} stationary points of {problems} problems verified, {missing} problems "
+        f"inconclusive, {sum(row.problems for row in controls)} control problems; {seconds:.0f} s"
+    )
+
+
+def _table(title: str, *columns: tuple[str, str]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1))
+    for name, justify in columns:
+        table.add_column(name, justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
+    return table
+
+
+def _mark(row: Row, text: str) -> str:
+    return f"[{STYLES[row.outcome]}]{text}[/]"
+
+
+def _real_table(rows: list[Row]) -> Table:
+    table = _table(
+        "Real data: ELBO F against entropy sum S at the best stationary point",
+        ("model", "left"), ("posterior", "left"), ("data", "left"), ("F", "right"), ("S", "right"),
+        ("|F − S|", "right"), ("bound", "right"), ("points", "right"),
+    )  # fmt: skip
+    for row in rows:
+        dagger = "†" if row.delta else ""
+        total = None if row.elbo is None else (row.entropy_sum or 0.0) + (row.delta or 0.0)
+        table.add_row(
+            row.target, row.posterior, row.data,
+            "–" if row.elbo is None else f"{row.elbo:.6f}", "–" if total is None else f"{total:.6f}{dagger}",
+            _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}", str(row.points),
+        )  # fmt: skip
+    return table
+
+
+def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) -> Table:
+    table = _table(
+        "Random problems: worst gap over all certified stationary points",
+        ("model", "left"), ("posterior", "left"), ("points", "right"), ("|gap|", "right"), ("bound", "right"),
+        ("every point", "right"), ("max", "right"), ("saddle", "right"), ("open", "right"),
+    )  # fmt: skip
+    for row in rows:
+        every = identity[row.target, row.posterior, row.data]
+        table.add_row(
+            row.target, row.posterior, str(row.points), _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}",
+            _mark(every, f"{every.worst_relative:.0e}"), str(row.inertia.get("maximum", 0)),
+            str(row.inertia.get("saddle", 0)), str(row.inconclusive),
+        )  # fmt: skip
+    table.caption = (
+        "gap and bound in nats per datum; every point: largest |gap − β·∇F − δ| over Σ|terms|; "
+        "open: problems without a certified point"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _control_table(rows: list[Row]) -> Table:
+    table = _table(
+        "Negative controls: the identity must fail, by the predicted amount",
+        ("control", "left"), ("model", "left"), ("posterior", "left"), ("runs", "right"), ("least |gap|", "right"),
+        ("prediction off by", "right"),
+    )  # fmt: skip
+    for row in rows:
+        least = "–" if row.least_gap is None else f"{row.least_gap:.3f}"
+        table.add_row(
+            row.check.removeprefix("control: "), row.target, row.posterior, str(row.problems), least,
+            _mark(row, f"{row.worst_relative:.0e}"),
+        )  # fmt: skip
+    return table

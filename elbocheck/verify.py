@@ -1,0 +1,127 @@
+"""Running jobs over processes, one report from many rows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from elbocheck import __version__
+from elbocheck.jobs import Job, Row
+from elbocheck.outcome import Outcome
+
+Listener = Callable[[int, "Job | None"], None]
+"""Called with (problems just finished, job just finished or None)."""
+
+_ticks: Any = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found. `exit_code`: 0 if every row holds, else 1."""
+
+    rows: tuple[Row, ...]
+    backend: str = "jax"
+    dtype: str = "float64"
+
+    @property
+    def points(self) -> int:
+        """Verified stationary points, controls not counted."""
+        return sum(row.points for row in self.rows if row.check == "stationary")
+
+    @property
+    def exit_code(self) -> int:
+        fine = (Outcome.HOLDS.value, Outcome.OUT_OF_SCOPE.value)
+        return 0 if self.rows and all(row.outcome in fine for row in self.rows) else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The layout of DESIGN section 5: version, backend, dtype, summary, cells."""
+        return {
+            "elbocheck": __version__,
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "summary": {
+                "cells": len(self.rows),
+                "points": self.points,
+                "violated": sum(row.outcome == Outcome.VIOLATED.value for row in self.rows),
+                "inconclusive": sum(row.inconclusive for row in self.rows),
+                "out_of_scope": sum(row.outcome == Outcome.OUT_OF_SCOPE.value for row in self.rows),
+            },
+            "cells": [asdict(row) for row in self.rows],
+        }
+
+
+def run(jobs: Sequence[Job], workers: int, listen: Listener) -> Report:
+    """Run all jobs on `workers` processes (here if 1); rows come in the order of the jobs."""
+    rows: dict[int, list[Row]] = {}
+    if workers <= 1:
+        for position, job in enumerate(jobs):
+            rows[position] = job.run(lambda count: listen(count, None))
+            listen(0, job)
+    else:
+        with _single_threaded_children():
+            context = multiprocessing.get_context("spawn")
+            ticks = context.Queue()
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks,)) as pool:
+                for position, found in _collect(pool, jobs, ticks, listen):
+                    rows[position] = found
+    return Report(tuple(row for position in sorted(rows) for row in rows[position]))
+
+
+def _collect(
+    pool: ProcessPoolExecutor, jobs: Sequence[Job], ticks: Any, listen: Listener
+) -> Iterator[tuple[int, list[Row]]]:
+    # the largest jobs first, so that no core idles at the end
+    order = sorted(range(len(jobs)), key=lambda position: -jobs[position].size)
+    pending: dict[Future[list[Row]], int] = {pool.submit(_run, jobs[position]): position for position in order}
+    try:
+        while pending:
+            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+            while True:
+                try:
+                    listen(ticks.get_nowait(), None)
+                except queue.Empty:
+                    break
+            for future in done:
+                position = pending.pop(future)
+                yield position, future.result()
+                listen(0, jobs[position])
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+
+
+def _start(ticks: Any) -> None:
+    global _ticks
+    _ticks = ticks
+
+
+def _run(job: Job) -> list[Row]:
+    return job.run(_ticks.put)
+
+
+@contextmanager
+def _single_threaded_children() -> Iterator[None]:
+    """Each worker computes on one thread: with one process per core more threads only get in each other's way."""
+    wanted = {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip(),
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,120 @@
+"""Real data sets that ship with the package, data files of users, and which cells run on which data."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from elbocheck.errors import InputError
+from elbocheck.model import Model, Variational
+from elbocheck.models.catalogue import find_cell, find_model, variationals
+from elbocheck.models.sample import Cell, Sample, random_sample
+from elbocheck.models.support import check_matrix, check_weights
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data x (N, D) with weights (N,) summing to 1."""
+
+    name: str
+    x: np.ndarray
+    data_weights: np.ndarray
+
+    def distinct(self) -> Dataset:
+        """Equal rows merged into one with their joint weight: the same ELBO and entropy sum, in fewer rows."""
+        rows, inverse = np.unique(self.x, axis=0, return_inverse=True)
+        weights = np.zeros(len(rows))
+        np.add.at(weights, inverse.reshape(-1), self.data_weights)
+        return Dataset(self.name, rows, weights)
+
+
+COLUMNS: dict[str, tuple[str, ...] | None] = {
+    "coal_disasters": None,
+    "digits_binary": None,
+    "horse_kicks": ("deaths",),
+    "iris": None,
+    "old_faithful": None,
+}
+"""Name -> columns used (None: all). Provenance: elbocheck/data/README.md."""
+
+REAL: tuple[tuple[str, str, int], ...] = (
+    ("sbn/exact", "digits_binary", 3),
+    ("sbn/mean-field", "digits_binary", 2),
+    ("ppca/exact", "iris", 2),
+    ("ppca/full", "iris", 1),
+    ("gmm-full/exact", "old_faithful", 2),
+    ("gmm-diagonal/exact", "iris", 3),
+    ("gmm-spherical/exact", "old_faithful", 3),
+    ("gmm-tied/exact", "iris", 3),
+    ("poisson-mixture/exact", "horse_kicks", 2),
+    ("poisson-mixture/responsibilities", "horse_kicks", 2),
+)
+"""(cell, data set, latents) that `elbocheck verify` runs on real data."""
+
+
+def load(name: str, weights_column: str | None = None) -> Dataset:
+    """A shipped data set by name, or a CSV file with a header line by path.
+
+    `weights_column`: the column that holds data weights. Raises `InputError` for an unknown name, an unreadable file,
+    ragged or non-numeric rows, non-finite values and unusable weights.
+    """
+    if name in COLUMNS:
+        text = resources.files("elbocheck.data").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+        return parse(name, text, COLUMNS[name], weights_column)
+    path = Path(name)
+    if path.suffix != ".csv" and not path.exists():
+        raise InputError(f"unknown data set {name!r}; choose one of {', '.join(COLUMNS)}, or give a .csv file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read data file {name!r}: {error}") from error
+    return parse(path.stem, text, None, weights_column)
+
+
+def parse(name: str, text: str, columns: tuple[str, ...] | None, weights_column: str | None = None) -> Dataset:
+    """A data set from CSV text with a header line."""
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    if len(rows) < 2:
+        raise InputError(f"data set {name!r}: a header line and at least one row are needed; found {len(rows)} lines")
+    header = [cell.strip() for cell in rows[0]]
+    wanted = [column for column in (columns or header) if column != weights_column]
+    missing = [column for column in [*wanted, *([weights_column] if weights_column else [])] if column not in header]
+    if missing:
+        raise InputError(f"data set {name!r} has no column {missing[0]!r}; its columns are {', '.join(header)}")
+    values = {column: np.empty(len(rows) - 1) for column in [*wanted, *([weights_column] if weights_column else [])]}
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise InputError(f"data set {name!r}, line {line}: {len(row)} values, but the header has {len(header)}")
+        for column in values:
+            entry = row[header.index(column)]
+            try:
+                values[column][line - 2] = float(entry)
+            except ValueError as error:
+                raise InputError(f"data set {name!r}, line {line}, column {column!r}: {entry!r} is no number") from error
+    x = np.stack([values[column] for column in wanted], axis=1) if wanted else np.empty((len(rows) - 1, 0))
+    check_matrix(x)
+    weights = values[weights_column] if weights_column else np.ones(len(x))
+    return Dataset(name, x, check_weights(weights, len(x)))
+
+
+def real_sample(cell: Cell, dataset: Dataset, latents: int, seed: int) -> Sample:
+    """The whole data set, equal rows merged, at random starting parameters, in a cell of exactly its size."""
+    cell.model.check_data(dataset.x)
+    if not 1 <= latents <= 8:
+        raise InputError(f"the number of latents must lie between 1 and 8; got {latents}")
+    merged = dataset.distinct()
+    fitted = replace(cell, capacity=(*merged.x.shape, latents))
+    return random_sample(
+        fitted, merged.x, latents, seed, merged.data_weights, label=f"{cell.name} on {dataset.name}, seed {seed}"
+    )
+
+
+def cells_of(model: str) -> list[Cell]:
+    """The catalogue's cells of one model; raises `InputError` for an unknown name."""
+    found: Model = find_model(model)
+    families: tuple[Variational, ...] = variationals(found)
+    return [find_cell(f"{found.name}/{family.name}") for family in families]
