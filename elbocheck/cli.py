@@ -98,7 +98,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
     from elbocheck.models import CELLS
     from elbocheck.models.controls import CONTROLS
-    from elbocheck.models.datasets import COLUMNS, REAL, cells_of, load, real_sample
+    from elbocheck.models.datasets import SHIPPED, REAL, cells_of, load, real_sample
 
     cells = list(CELLS) if options.model is None else cells_of(options.model)
     names = {cell.name for cell in cells}
@@ -110,7 +110,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     if options.data is not None:
         dataset = load(options.data, options.weights)
         if options.model is None:
-            if options.data not in COLUMNS:
+            if options.data not in SHIPPED:
                 raise InputError(f"--data {options.data}: say with --model which model to run on it")
             chosen = [entry for entry in REAL if entry[1] == options.data]
             if not chosen:

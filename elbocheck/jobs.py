@@ -135,7 +135,7 @@ class RealJob:
         for start in range(self.starts):
             problem = self.sample(cell, dataset, start).problem()
             identity.add(every_point(problem))
-            points = find_stationary_points(problem)
+            points = find_stationary_points(problem, patience=3)
             theorem.add(stationary(problem, points))
             for point in points:
                 terms = point.decomposition

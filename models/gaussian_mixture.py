@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
@@ -11,6 +13,7 @@ from elbocheck.models.mixture import mixture
 from elbocheck.models.support import check_matrix, data_scale
 from elbocheck.parameters import Arrays, Block
 
+Initial = Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
 MEANS = Block("means", ("K", "D"), degree=1)
 
 
@@ -62,7 +65,7 @@ def _means(rng: np.random.Generator, x: np.ndarray, weights: np.ndarray, count: 
     return 0.7 * chosen + 0.3 * (weights @ x) + 0.3 * scale * rng.normal(size=chosen.shape), scale
 
 
-def _initial_precision(shared: bool):  # noqa: ANN202
+def _initial_precision(shared: bool) -> Initial:
     def initial(rng: np.random.Generator, x: np.ndarray, weights: np.ndarray, count: int) -> Params:
         means, scale = _means(rng, x, weights, count)
         size = x.shape[1]

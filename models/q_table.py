@@ -33,7 +33,7 @@ def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params,
 
 
 RESPONSIBILITIES = Variational(
-    name="responsibilities", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
+    name="free", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
     points=table, initial=initial, trained=("q_logits",), collapsed=collapsed,
 )  # fmt: skip
 ARBITRARY = replace(

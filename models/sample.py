@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,16 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{self.model.name}/{self.variational.name}"
+
+    @property
+    def group(self) -> str:
+        """Name of the cell's compiled program: equal for cells that share it."""
+        return f"{self.model.name}/{self.variational.points.__name__}"
+
+    @property
+    def has_saddles(self) -> bool:
+        """Whether q follows the model, so that redundant latents make saddles; a fixed q makes the bound concave."""
+        return self.variational.optimal or self.variational.collapsed is not None
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -90,6 +101,13 @@ class Sample:
     frozen: tuple[str, ...] = ()
     label: str = "sample"
     seed: int = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.cell.name}, (N, D, K) = {self.sizes}: {self.label}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Hypothesis prints dataclasses field by field otherwise."""
+        printer.text(repr(self))
 
     @classmethod
     def checked(

@@ -19,16 +19,18 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     With every latent redundant the model is its simplest (independent elements, one component): a stationary point
     exists there whenever the data allow any, which makes it the fallback.
     """
+    ascent = Start("ascent", _vector(sample, sample.params), limit=60)
+    if sample.cell.variational.collapsed is None:
+        return (ascent,)
+    result = [ascent, Start("saddle", ascent.vector, index=1, limit=25)]
     rng = np.random.default_rng(sample.seed)
-    subset = rng.random(sample.latents) < 0.6
-    subset[rng.permutation(sample.latents)[:2]] = True
-    result = [Start("ascent", _vector(sample, sample.params), limit=50)]
-    if sample.cell.variational.collapsed is not None:
-        result.append(Start("saddle", _vector(sample, sample.params), index=1, limit=25))
-        if not subset.all():
-            result.append(collapsed_start(sample, subset))
-        everything = np.ones(sample.latents, dtype=bool)
-        result.append(collapsed_start(sample, everything, fallback=not subset.all()))
+    if sample.latents > 1:
+        subset = np.zeros(sample.latents, dtype=bool)
+        subset[rng.permutation(sample.latents)[: rng.integers(1, sample.latents)]] = True
+        partly = collapsed_start(sample, subset)
+        if np.any(partly.held) or np.any(partly.vector != ascent.vector):  # one component alone is not redundant
+            result.append(partly)
+    result.append(collapsed_start(sample, np.ones(sample.latents, dtype=bool), fallback=len(result) > 2))
     return tuple(result)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from elbocheck.problem import Problem, Start
 from elbocheck.solver.certificate import Inertia, StationaryPoint, certify, gradient_limit
-from elbocheck.solver.newton import search
+from elbocheck.solver.newton import Evaluation, search
 
 __all__ = ["Inertia", "StationaryPoint", "certify", "find_stationary_point", "find_stationary_points", "gradient_limit"]
 
@@ -23,7 +25,7 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     for moving in stages:
         columns = np.flatnonzero(moving)
 
-        def objective(point: np.ndarray, columns: np.ndarray = columns, base: np.ndarray = vector):  # noqa: ANN202
+        def objective(point: np.ndarray, columns: np.ndarray = columns, base: np.ndarray = vector) -> Evaluation:
             full = np.array(base)
             full[columns] = point * units[columns]
             value, gradient, hessian = problem.program.derivatives(full, problem.fixed)
@@ -39,12 +41,15 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     return certify(problem.at(vector), start.label, iterations, displacement)
 
 
-def find_stationary_points(problem: Problem) -> list[StationaryPoint]:
-    """One point per start of the problem; starts marked `fallback` are tried only while nothing is certified."""
+def find_stationary_points(problem: Problem, patience: int = 1) -> list[StationaryPoint]:
+    """One point per start of the problem; starts marked `fallback` are tried only while nothing is certified.
+
+    `patience` multiplies the evaluations that each search may use.
+    """
     points: list[StationaryPoint] = []
     for start in problem.starts or (Start("ascent", problem.vector),):
         if not start.fallback or not any(point.certified for point in points):
-            points.append(find_stationary_point(problem, start))
+            points.append(find_stationary_point(problem, replace(start, limit=patience * start.limit)))
     return points
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Objective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
-"""v -> (F, ∇F, ∇²F)."""
+Evaluation = tuple[float, np.ndarray, np.ndarray]
+"""F, ∇F, ∇²F."""
+Objective = Callable[[np.ndarray], Evaluation]
+"""A vector -> its `Evaluation`."""
 
 RUNAWAY = 25.0
 """Displacement, in natural units or in logits and logs, beyond which a search is heading for infinity: e⁻²⁵ ≈ 1e-11
@@ -110,7 +112,7 @@ def _judge(
     gradient: np.ndarray,
     hessian: np.ndarray,
     step: np.ndarray,
-    trial: tuple[float, np.ndarray, np.ndarray],
+    trial: Evaluation,
     radius: float,
     index: int,
 ) -> tuple[bool, float]:

@@ -1,0 +1,56 @@
+"""Where a check, a strategy and pytest meet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import MOST_INCONCLUSIVE
+
+Drawn = TypeVar("Drawn")
+
+
+@dataclass
+class Tally:
+    """All results of one property: nothing inconclusive is dropped, too much of it is a failure."""
+
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Inertia of all verified points."""
+        return Counter(kind for result in self.results for kind in result.kinds)
+
+    def require_conclusive(self) -> None:
+        """Fail if more than `MOST_INCONCLUSIVE` of the problems were inconclusive or out of scope, with the reasons."""
+        open_ = [result for result in self.results if result.outcome is not Outcome.HOLDS]
+        share = len(open_) / max(len(self.results), 1)
+        reasons = "\n".join(f"  {result.problem}: {result.outcome.value}, {result.message}" for result in open_[:10])
+        assert self.results, "no problem was drawn"
+        assert share <= MOST_INCONCLUSIVE, (
+            f"{len(open_)} of {len(self.results)} problems without a verdict, at most {MOST_INCONCLUSIVE:.0%}:\n{reasons}"
+        )
+
+
+def run_property(
+    budget: settings, strategy: st.SearchStrategy[Drawn], check: Callable[[Drawn], Result | list[Result]]
+) -> Tally:
+    """Draw from `strategy` under `budget`, fail with the check's message on a violation, return every result."""
+    tally = Tally()
+
+    @budget
+    @given(strategy)
+    def holds(drawn: Any) -> None:
+        found = check(drawn)
+        for result in found if isinstance(found, list) else [found]:
+            tally.results.append(result)
+            assert result.outcome is not Outcome.VIOLATED, result.message
+
+    holds()
+    return tally

@@ -1,0 +1,24 @@
+"""Negative controls: the identity fails where it must, by the amount that a closed form predicts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from elbocheck.jobs import run_control
+from elbocheck.models.controls import CONTROLS, Control
+from elbocheck.strategies import samples
+from elbocheck.testing import run_property
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        pytest.param(one, id=f"{one.name}: {one.cell.name}", marks=pytest.mark.xdist_group(one.cell.group))
+        for one in CONTROLS
+    ],
+)
+def test_control_fails_as_predicted(control: Control, elbocheck_settings: settings) -> None:
+    strategy = samples(control.cell, solvable=True, min_latents=control.min_latents)
+    tally = run_property(elbocheck_settings, strategy, lambda sample: run_control(control, sample)[0])
+    tally.require_conclusive()

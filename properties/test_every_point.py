@@ -1,0 +1,36 @@
+"""gap_f = β_f·∇F + δ_f at every parameter point, for every q, per factor and component (THEORY section 3)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from elbocheck.checks import criterion_holds, every_point
+from elbocheck.models import CELLS
+from elbocheck.models.sample import Cell
+from elbocheck.outcome import Result
+from elbocheck.strategies import samples
+from elbocheck.testing import run_property
+
+by_cell = pytest.mark.parametrize(
+    "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
+)
+
+MOST_RELATIVE = 1e-12
+"""The residual over Σ|terms|, besides the bound computed for each factor."""
+
+
+@by_cell
+def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings) -> None:
+    def check(sample) -> Result:  # type: ignore[no-untyped-def]
+        return every_point(sample.problem())
+
+    tally = run_property(elbocheck_settings, samples(cell), check)
+    tally.require_conclusive()
+    assert max(result.relative for result in tally.results) <= MOST_RELATIVE
+
+
+@by_cell
+def test_declared_beta_scales_all_natural_parameters(cell: Cell, elbocheck_settings: settings) -> None:
+    tally = run_property(elbocheck_settings, samples(cell), lambda sample: criterion_holds(sample.problem()))
+    tally.require_conclusive()

@@ -1,0 +1,102 @@
+"""What must not matter: order and repetition of data, names of latents, units of the data, chart of the parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from elbocheck.checks import equivalent
+from elbocheck.models import CELLS
+from elbocheck.models.sample import Cell, Sample, axis_sizes
+from elbocheck.models.transforms import permute_data, relabel_latents, repeat_datum, rescale_data
+from elbocheck.outcome import Result
+from elbocheck.strategies import samples
+from elbocheck.strategies.samples import SEEDS
+from elbocheck.testing import run_property
+
+
+def by_cell(cells: tuple[Cell, ...]) -> Any:
+    """One test per cell, on the worker that has compiled it."""
+    return pytest.mark.parametrize(
+        "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in cells]
+    )
+
+
+@by_cell(CELLS)
+def test_order_of_data(cell: Cell, elbocheck_settings: settings) -> None:
+    def check(drawn: tuple[Sample, int]) -> Result:
+        sample, seed = drawn
+        order = np.random.default_rng(seed).permutation(len(sample.x))
+        return equivalent(sample.problem(), permute_data(sample, order).problem(), check="permuted data")
+
+    run_property(elbocheck_settings, st.tuples(samples(cell), SEEDS), check).require_conclusive()
+
+
+@by_cell(CELLS)
+def test_repeated_datum(cell: Cell, elbocheck_settings: settings) -> None:
+    def check(drawn: tuple[Sample, int, float]) -> Result:
+        sample, index, share = drawn
+        image = repeat_datum(sample, index % len(sample.x), share)
+        return equivalent(sample.problem(), image.problem(), check="repeated datum")
+
+    strategy = st.tuples(samples(cell, room=1), st.integers(0, 100), st.sampled_from((0.5, 0.1, 1.0)))
+    run_property(elbocheck_settings, strategy, check).require_conclusive()
+
+
+@by_cell(CELLS)
+def test_names_of_latents(cell: Cell, elbocheck_settings: settings) -> None:
+    def check(drawn: tuple[Sample, int]) -> Result:
+        sample, seed = drawn
+        order = np.random.default_rng(seed).permutation(sample.latents)
+        return equivalent(sample.problem(), relabel_latents(sample, order).problem(), check="relabelled latents")
+
+    run_property(elbocheck_settings, st.tuples(samples(cell, min_latents=2), SEEDS), check).require_conclusive()
+
+
+@by_cell(tuple(cell for cell in CELLS if cell.model.continuous_data))
+def test_units_of_data(cell: Cell, elbocheck_settings: settings) -> None:
+    """F and S shift by the same −D log s."""
+
+    def check(drawn: tuple[Sample, float]) -> Result:
+        image, shift = rescale_data(*drawn)
+        return equivalent(drawn[0].problem(), image.problem(), check="rescaled data", shift=shift)
+
+    strategy = st.tuples(samples(cell), st.sampled_from((2.0, 0.3, 1e3, 1e-3)))
+    run_property(elbocheck_settings, strategy, check).require_conclusive()
+
+
+def curved(cell: Cell) -> tuple[Any, Any]:
+    """(chart, inverse): logits and logs θ = 2 sinh(ϑ / 2), far from linear; means, loadings and precisions θ = 4ϑ.
+
+    Means can lie thousands of standard deviations from zero, where any rounding of a curved chart would move the data
+    against them; a factor of four is exact.
+    """
+    sizes = axis_sizes(cell.model, cell.capacity)
+    bent = np.concatenate([np.full(int(np.prod(b.shape(sizes))), b.degree == 0) for b in cell.blocks])
+
+    def chart(vector: Any) -> Any:
+        xp = array_api_compat.array_namespace(vector)
+        return xp.where(xp.asarray(bent), 2.0 * xp.sinh(0.5 * vector), 4.0 * vector)
+
+    return chart, lambda vector: np.where(bent, 2.0 * np.arcsinh(0.5 * vector), 0.25 * vector)
+
+
+@by_cell(CELLS)
+def test_chart_of_parameters(cell: Cell, elbocheck_settings: settings) -> None:
+    """In another chart β is found anew by least squares from Jacobians; F, S, gap and β·∇F stay."""
+    chart, inverse = curved(cell)
+    program = None
+
+    def check(sample: Sample) -> Result:
+        nonlocal program
+        problem = sample.problem()
+        image = problem.in_chart(chart, inverse, program)
+        program = image.program
+        return equivalent(problem, image, check="change of chart")
+
+    run_property(elbocheck_settings, samples(cell, solvable=True), check).require_conclusive()
