@@ -26,7 +26,9 @@ class Criterion:
 
     `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
     rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
-    and `target` (R,): the system that was solved, jacobian · β = target.
+    and `target` (R,): the system that was solved, jacobian · β = target. `uncertainty` (P,): how much each
+    element of β moves when the system is perturbed by its own relative size (condition number times ‖β‖); times eps
+    it is the error of the solution.
     """
 
     factor: str
@@ -35,6 +37,7 @@ class Criterion:
     redundant: bool
     jacobian: np.ndarray
     target: np.ndarray
+    uncertainty: np.ndarray
 
     def applies(self, eps: float) -> bool:
         """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""
@@ -76,13 +79,16 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
 def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray, degree: float) -> Criterion:
     columns = np.flatnonzero(mask & np.any(jacobian != 0.0, axis=0))
     beta, scale, redundant = np.zeros(mask.size), float(np.linalg.norm(target)), False
+    uncertainty = np.zeros(mask.size)
     if columns.size and scale > 0.0:
         lengths = np.linalg.norm(jacobian[:, columns], axis=0)
-        solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
+        solution, _, rank, singular = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
         beta[columns] = solution / lengths
+        condition = float(singular[0] / singular[max(rank, 1) - 1])
+        uncertainty[columns] = condition * np.linalg.norm(solution) / lengths / degree
         redundant = bool(rank < columns.size)
     residual = float(np.linalg.norm(jacobian @ beta - target)) / scale if scale > 0.0 else 0.0
-    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target)
+    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target, uncertainty)
 
 
 def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], size: int) -> Criterion:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.criterion import criteria
+from elbocheck.criterion import Criterion, criteria
 from elbocheck.problem import Problem
 
 
@@ -21,7 +21,8 @@ class FactorTerms:
     """The terms of one factor, or of one component of it; nats per datum.
 
     `gap` = `log_density` + `entropy`; `delta` = E_q log h − E_q E_p log h; `predicted` = β·∇F + δ;
-    `rounding`: bound on the rounding error of `gap` − `predicted`; `magnitude`: Σ|terms| it is relative to;
+    `rounding`: bound on the rounding error of `gap` − `predicted`; `magnitude`: Σ|terms| it is relative to, all terms
+    of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale);
     `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`.
     """
 
@@ -64,7 +65,7 @@ class Decomposition:
 
     `gradient`: ∇F (P,) in units of the parameters (chart units), free elements only; `gradient_rounding`: bound on
     the rounding error of its norm: c·eps times the absolute derivatives of the data and Σ|terms|, since derivatives
-    cancel within a datum too, at the scale of its terms.
+    cancel within a datum too, at the scale of its terms. `hessian` (P, P): ∇²F in chart units.
     """
 
     elbo: float
@@ -73,6 +74,7 @@ class Decomposition:
     gradient: np.ndarray
     gradient_rounding: float
     elbo_rounding: float
+    hessian: np.ndarray
 
     @property
     def entropy_sum(self) -> float:
@@ -115,35 +117,51 @@ class Decomposition:
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Decomposition:
-    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`."""
+def decompose(
+    problem: Problem, params: Mapping[str, Any] | None = None, *, conditioning: bool = True
+) -> Decomposition:
+    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
+
+    The rounding bound of a factor is c·eps·(Σ|terms| + |β|·|∂F|) + 16·eps·|β|ᵀ|∇²F||θ|: the second part is what
+    relative perturbations by rounding of the parameters, and of sums such as Wz + μ − x, do to β·∇F when they cancel.
+    `conditioning`: False leaves it out, and saves compiling the Hessian.
+    """
     vector = problem.vector if params is None else problem.layout.pack(params)
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
     jacobian, terms = program.terms(vector, problem.fixed)
     data_weights = terms["data_weights"]
     gradient = data_weights @ jacobian
     elbo = float(data_weights @ terms["elbo"])
-    if program.bound.elbo is not None:
-        value, gradient, _ = program.derivatives(vector, problem.fixed)
-        elbo = float(value)
+    hessian = np.zeros((vector.size, vector.size))
+    if program.bound.elbo is not None or conditioning:
+        value, derivative, hessian = program.derivatives(vector, problem.fixed)
+        if program.bound.elbo is not None:
+            elbo, gradient = float(value), derivative
+    sensitivity = 16.0 * program.backend.eps * (np.abs(hessian) @ np.abs(vector))
 
     constant = rounding_constant(terms) * program.backend.eps
     absolute = data_weights @ np.abs(jacobian)
-    factors, solved = [], {}
+    scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
+    scale += float(data_weights @ np.abs(terms["entropy"]))
+    factors: list[FactorTerms] = []
+    solved: dict[str, Criterion] = {}
     for name, term in terms["factors"].items():
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
+        unsure = 0.0
         if "beta" in term:
             beta = term["beta"]
         else:  # one β for all components: only their sum is predicted
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
+            if name in solved:
+                unsure = float(solved[name].uncertainty @ absolute)
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
         for group in range(groups):
             row = beta[group]
             delta = float(totals["log_base_measure"][group] - totals["expected_log_base_measure"][group])
-            magnitude = float(totals["magnitude"][group] + np.abs(row) @ absolute)
+            magnitude = float(scale + np.abs(row) @ absolute)
             factors.append(
                 FactorTerms(
                     name=name,
@@ -155,14 +173,12 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * magnitude,
+                    rounding=constant * (magnitude + unsure) + float(np.abs(row) @ sensitivity),
                     beta=np.where(free, moved[group], 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))),
                     covered=not np.any(moved[group][~free]),
                 )
             )
-    scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
-    scale += float(data_weights @ np.abs(terms["entropy"]))
     return Decomposition(
         elbo=elbo,
         entropy_q=float(data_weights @ terms["entropy"]),
@@ -170,6 +186,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         gradient=np.where(free, units * gradient, 0.0),
         gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
         elbo_rounding=constant * scale,
+        hessian=hessian * units * units[:, None],
     )
 
 

@@ -62,6 +62,7 @@ class Variational:
     `initial(rng, model, N, K)`: random parameters of q, unpadded.
     `collapsed(model, params, subset)`: parameters of q that go with the model's collapsed latents, and the elements
     to hold; None where this q cannot follow.
+    `optimum(model, params, fixed)`: q's best parameters given the model's, where they have a closed form (NumPy arrays).
     `relabelled(params, order)`: only where relabelling latents is more than permuting axes.
     """
 
@@ -73,4 +74,5 @@ class Variational:
     trained: tuple[str, ...] = ()
     optimal: bool = False
     collapsed: Callable[[Model, Params, np.ndarray], tuple[Params, Params]] | None = None
+    optimum: Callable[[Model, Arrays, Arrays], Params] | None = None
     relabelled: Callable[[Mapping[str, np.ndarray], np.ndarray], Params] | None = None

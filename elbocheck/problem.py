@@ -24,6 +24,8 @@ class Start:
     `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
     elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle. `fallback`:
     only wanted if nothing else is certified. `limit`: most evaluations of a stage.
+    `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a closed-form optimum given all
+    others; the search then moves the others alone, on the profile of the bound.
     """
 
     label: str
@@ -32,6 +34,8 @@ class Start:
     held: np.ndarray | bool = False
     fallback: bool = False
     limit: int = 80
+    optimum: Callable[[np.ndarray], np.ndarray] | None = None
+    eliminated: np.ndarray | bool = False
 
 
 @dataclass(frozen=True, eq=False)

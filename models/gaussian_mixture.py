@@ -98,8 +98,8 @@ def _precision_blocks(*leading: str) -> tuple[Block, ...]:
 
 
 def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
-    """Clusters of unit size a few units apart."""
-    centres = 3.0 * rng.normal(size=(max(count, 1), observed)) * (count > 0)
+    """Overlapping clusters: far apart, responsibilities would be 0 or 1 to rounding, at infinity of their logits."""
+    centres = 1.4 * rng.normal(size=(max(count, 1), observed)) * (count > 0)
     return centres[rng.integers(max(count, 1), size=data)] + rng.normal(size=(data, observed))
 
 

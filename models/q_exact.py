@@ -22,19 +22,25 @@ def enumerated(model: Model, fixed: Arrays) -> tuple[Array, Array]:
     return states[None], xp.sum(states * (1.0 - exists), axis=-1) == 0.0
 
 
-def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
-    """q_n(z) = p(x_n, z) / Σ_z' p(x_n, z') over all latent states; mixtures: the responsibilities."""
-    states, exists = enumerated(model, fixed)
+def log_joint(model: Model, params: Arrays, fixed: Arrays) -> Array:
+    """log p(x_n, z_m) (N, M) of all latent states."""
+    states, _ = enumerated(model, fixed)
     xp = namespace(states).xp
-    log_joint = xp.zeros((fixed["x"].shape[0], states.shape[1]), dtype=states.dtype)
+    total = xp.zeros((fixed["x"].shape[0], states.shape[1]), dtype=states.dtype)
     for factor in model.factors(params, fixed, {"z": states}):
         elements = factor.distribution.log_density(factor.value)
         if factor.where is not None:
             elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
         while elements.ndim > 2:
             elements = xp.sum(elements, axis=-1)
-        log_joint = log_joint + elements
-    q = Categorical(log_joint, where=exists)
+        total = total + elements
+    return total
+
+
+def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
+    """q_n(z) = p(x_n, z) / Σ_z' p(x_n, z') over all latent states; mixtures: the responsibilities."""
+    states, exists = enumerated(model, fixed)
+    q = Categorical(log_joint(model, params, fixed), where=exists)
     return WeightedPoints({"z": states}, q.mean_statistics()[0], q.entropy(), optimal=True)
 
 

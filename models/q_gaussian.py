@@ -79,10 +79,28 @@ def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params,
     return moved, holds
 
 
+def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
+    """The best Gaussian: the exact posterior, or for a diagonal family its mean and 1 / diag of its precision."""
+    assert model.gaussian_posterior is not None
+    shift, precision = model.gaussian_posterior(params, fixed)
+    data = len(shift)
+    mean = np.linalg.solve(precision, shift.T).T
+    if "q_lower" not in params:
+        return {"q_mean": mean, "q_log_diagonal": np.tile(-0.5 * np.log(np.diagonal(precision)), (data, 1))}
+    root = np.linalg.cholesky(np.linalg.inv(precision))
+    return {
+        "q_mean": mean,
+        "q_log_diagonal": np.tile(np.log(np.diagonal(root)), (data, 1)),
+        "q_lower": np.tile(np.tril(root, -1), (data, 1, 1)),
+    }
+
+
 def relabelled(params: Mapping[str, np.ndarray], order: np.ndarray) -> Params:
     """Latents permuted: the Cholesky factor of the permuted covariance."""
-    root = np.asarray(_root(params))[:, order, :]
-    cholesky = np.linalg.cholesky(root @ np.swapaxes(root, -1, -2))
+    # from a QR decomposition, which does not square the condition number as a covariance would
+    upper = np.linalg.qr(np.swapaxes(np.asarray(_root(params))[:, order, :], -1, -2))[1]
+    signs = np.sign(np.diagonal(upper, axis1=-2, axis2=-1))
+    cholesky = np.swapaxes(upper * signs[:, :, None], -1, -2)
     result = {
         "q_mean": params["q_mean"][:, order],
         "q_log_diagonal": np.log(np.diagonal(cholesky, axis1=-2, axis2=-1)),
@@ -94,12 +112,13 @@ def relabelled(params: Mapping[str, np.ndarray], order: np.ndarray) -> Params:
 
 DIAGONAL_GAUSSIAN = Variational(
     name="diagonal", title="free diagonal Gaussian", blocks=(MEAN, LOG_DIAGONAL), points=free_gaussian,
-    initial=initial_diagonal, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed, relabelled=relabelled,
+    initial=initial_diagonal, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed, optimum=optimum,
+    relabelled=relabelled,
 )  # fmt: skip
 FULL_GAUSSIAN = Variational(
     name="full", title="free full-covariance Gaussian", blocks=(MEAN, LOG_DIAGONAL, LOWER), points=free_gaussian,
     initial=initial_full, trained=("q_mean", "q_log_diagonal", "q_lower"), collapsed=collapsed,
-    relabelled=relabelled,
+    optimum=optimum, relabelled=relabelled,
 )  # fmt: skip
 SCALED_GAUSSIAN = Variational(
     name="scaled", title="arbitrary Gaussian up to one common scale", blocks=(MEAN, LOG_DIAGONAL, LOWER, LOG_SCALE),

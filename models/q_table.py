@@ -9,7 +9,7 @@ import numpy as np
 from elbocheck.families import Categorical
 from elbocheck.model import Model, Params, Variational
 from elbocheck.models.mixture import merged
-from elbocheck.models.q_exact import enumerated
+from elbocheck.models.q_exact import enumerated, log_joint
 from elbocheck.parameters import Arrays, Block
 from elbocheck.posteriors import WeightedPoints
 
@@ -32,10 +32,18 @@ def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params,
     return {"q_logits": merged(params["q_logits"], subset, axis=1)}, {}
 
 
+def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
+    """The exact posterior, centred: states far from possible get logits far below."""
+    logits = log_joint(model, params, fixed)
+    exists = enumerated(model, fixed)[1]
+    logits = np.where(exists, logits, 0.0)
+    return {"q_logits": logits - logits.sum(axis=1, keepdims=True) / exists.sum() * exists}
+
+
 RESPONSIBILITIES = Variational(
     name="free", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
-    points=table, initial=initial, trained=("q_logits",), collapsed=collapsed,
+    points=table, initial=initial, trained=("q_logits",), collapsed=collapsed, optimum=optimum,
 )  # fmt: skip
 ARBITRARY = replace(
-    RESPONSIBILITIES, name="arbitrary", title="arbitrary q that nobody optimised", trained=(), collapsed=None
+    RESPONSIBILITIES, name="arbitrary", title="arbitrary q that nobody optimised", trained=(), collapsed=None, optimum=None
 )

@@ -157,15 +157,20 @@ class Sample:
             free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
             units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
             label=self.label,
-            fixed={
-                "x": padded(self.x, capacity[:2]),
-                "data_weights": padded(self.data_weights, capacity[:1]),
-                "exists_D": masks[OBSERVED].astype(float),
-                "exists_K": masks[LATENT].astype(float),
-            },
+            fixed=self.fixed(),
             shared_program=self.cell.program,
             starts=starts(self),
         )
+
+    def fixed(self) -> Params:
+        """Padded data, weights and masks of existing dimensions and latents."""
+        capacity = self.cell.capacity
+        return {
+            "x": padded(self.x, capacity[:2]),
+            "data_weights": padded(self.data_weights, capacity[:1]),
+            "exists_D": padded(np.ones(self.x.shape[1]), capacity[1:2]),
+            "exists_K": padded(np.ones(self.latents), capacity[2:]),
+        }
 
     def padded(self, params: Params) -> Params:
         """Arrays of the cell's capacity with `params` in their leading corners; missing blocks are left out."""

@@ -52,7 +52,7 @@ def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
 def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
     """Binary data from a network with random weights of moderate size."""
     z = (rng.random((data, count)) < 0.5) - 0.5
-    logits = z @ rng.normal(scale=3.0, size=(count, observed)) + 0.5 * rng.normal(size=observed)
+    logits = z @ rng.normal(scale=2.0, size=(count, observed)) + 0.5 * rng.normal(size=observed)
     return (rng.random((data, observed)) < 1 / (1 + np.exp(-logits))).astype(float)
 
 

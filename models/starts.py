@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     ascent = Start("ascent", _vector(sample, sample.params), limit=60)
     if sample.cell.variational.collapsed is None:
         return (ascent,)
-    result = [ascent, Start("saddle", ascent.vector, index=1, limit=25)]
+    result = [ascent, Start("saddle", ascent.vector, index=1, limit=40)]
     rng = np.random.default_rng(sample.seed)
     if sample.latents > 1:
         subset = np.zeros(sample.latents, dtype=bool)
@@ -31,7 +32,22 @@ def starts(sample: Sample) -> tuple[Start, ...]:
         if np.any(partly.held) or np.any(partly.vector != ascent.vector):  # one component alone is not redundant
             result.append(partly)
     result.append(collapsed_start(sample, np.ones(sample.latents, dtype=bool), fallback=len(result) > 2))
-    return tuple(result)
+    return tuple(profiled(sample, start) for start in result)
+
+
+def profiled(sample: Sample, start: Start) -> Start:
+    """The start with q's trained blocks eliminated, where they have a closed-form optimum."""
+    cell, layout = sample.cell, sample.cell.program.bound.layout
+    best = cell.variational.optimum
+    if best is None:
+        return start
+    fixed = sample.fixed()
+
+    def optimum(vector: np.ndarray) -> np.ndarray:
+        params = layout.unpack(vector)
+        return layout.pack({**params, **best(cell.model, params, fixed)})
+
+    return replace(start, optimum=optimum, eliminated=layout.mask(cell.variational.trained))
 
 
 def collapsed_start(sample: Sample, subset: np.ndarray, *, fallback: bool = False) -> Start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,26 +19,56 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     Always returns a point; `certified` and `reason` say what it is worth.
     """
     start = Start("ascent", problem.vector) if start is None else start
-    units, free = problem.unit_vector, problem.free_mask
-    vector, iterations, displacement = np.array(start.vector), 0, 0.0
-    stages = [free & ~start.held, free] if np.any(start.held & free) else [free]
-    for moving in stages:
-        columns = np.flatnonzero(moving)
-
-        def objective(point: np.ndarray, columns: np.ndarray = columns, base: np.ndarray = vector) -> Evaluation:
-            full = np.array(base)
-            full[columns] = point * units[columns]
-            value, gradient, hessian = problem.program.derivatives(full, problem.fixed)
-            scale = units[columns]
-            return float(value), gradient[columns] * scale, hessian[np.ix_(columns, columns)] * scale * scale[:, None]
-
-        begin = vector[columns] / units[columns]
-        found = search(objective, begin, start.index, start.limit)
+    free = problem.free_mask
+    profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape))
+    vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, 0.0
+    for moving in [free & ~start.held, free] if np.any(start.held & free) else [free]:
+        columns = np.flatnonzero(moving & ~profile.eliminated)
+        begin = vector[columns] / problem.unit_vector[columns]
+        found = search(lambda point, c=columns, v=vector: profile(point, c, v), begin, start.index, start.limit)  # type: ignore[misc]
         iterations += found.iterations
         displacement = max(displacement, float(np.abs(found.vector - begin).max(initial=0.0)))
-        vector = np.array(vector)
-        vector[columns] = found.vector * units[columns]
+        vector = profile.place(found.vector, columns, vector)
     return certify(problem.at(vector), start.label, iterations, displacement)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The bound as a function of some elements in chart units, q's eliminated elements following as their optimum.
+
+    With the eliminated elements φ at their optimum the profile has the gradient ∂F/∂θ and the Hessian
+    F_θθ − F_θφ F_φφ⁺ F_φθ.
+    """
+
+    problem: Problem
+    start: Start
+    eliminated: np.ndarray
+
+    def settle(self, vector: np.ndarray) -> np.ndarray:
+        """The vector with eliminated elements at their optimum."""
+        if self.start.optimum is None:
+            return vector
+        return np.where(self.eliminated, self.start.optimum(vector), vector)
+
+    def place(self, point: np.ndarray, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """The full vector for a point of the search."""
+        full = np.array(base)
+        full[columns] = point * self.problem.unit_vector[columns]
+        return self.settle(full)
+
+    def __call__(self, point: np.ndarray, columns: np.ndarray, base: np.ndarray) -> Evaluation:
+        units = self.problem.unit_vector
+        full = self.place(point, columns, base)
+        if not np.all(np.isfinite(full)):
+            return np.nan, np.full(columns.size, np.nan), np.full((columns.size, columns.size), np.nan)
+        value, gradient, hessian = self.problem.program.derivatives(full, self.problem.fixed)
+        hessian = hessian * units * units[:, None]
+        reduced = hessian[np.ix_(columns, columns)]
+        others = np.flatnonzero(self.eliminated & self.problem.free_mask)
+        if others.size and np.all(np.isfinite(hessian)):
+            mixed = hessian[np.ix_(columns, others)]
+            reduced = reduced - mixed @ np.linalg.pinv(hessian[np.ix_(others, others)], rcond=1e-14, hermitian=True) @ mixed.T
+        return float(value), (gradient * units)[columns], reduced
 
 
 def find_stationary_points(problem: Problem, patience: int = 1) -> list[StationaryPoint]:

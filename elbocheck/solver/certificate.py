@@ -73,9 +73,8 @@ DISTANCE_LIMIT = 1e-6
 def certify(problem: Problem, origin: str = "", iterations: int = 0, displacement: float = 0.0) -> StationaryPoint:
     """Judge the problem's own parameters. `displacement`: how far the search went, in chart units."""
     decomposition = decompose(problem)
-    free, units = problem.free_mask, problem.unit_vector
-    _, _, hessian = problem.program.derivatives(problem.vector, problem.fixed)
-    hessian = (hessian * units * units[:, None])[np.ix_(free, free)]
+    free = problem.free_mask
+    hessian = decomposition.hessian[np.ix_(free, free)]
     gradient = decomposition.gradient[free]
     eps = problem.program.backend.eps
 

@@ -81,7 +81,7 @@ def _search(objective: Objective, start: np.ndarray, index: int, limit: int) -> 
             step = newton
         else:
             step = ascent_step(gradient, *spectrum, index)
-            length = float(np.linalg.norm(step))
+            length = float(np.abs(step).max(initial=0.0))
             step *= min(1.0, radius / length) if length > 0 else 1.0
         trial = objective(point + step)
         if polishing:
@@ -117,7 +117,7 @@ def _judge(
     index: int,
 ) -> tuple[bool, float]:
     """(accept the step?, next trust radius): by the quadratic model's agreement, for ascent and saddle search alike."""
-    length = float(np.linalg.norm(step))
+    length = float(np.abs(step).max(initial=0.0))
     if not _finite(*trial):
         return False, 0.25 * length
     if index:

@@ -1,0 +1,206 @@
+"""The strategies from both sides: what they promise holds for every draw, and the hard regions are reached.
+
+Nothing here compiles, except where compilations are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.monitoring
+import numpy as np
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis.strategies import SearchStrategy
+
+from elbocheck.checks import stationary
+from elbocheck.models import CELLS, find_cell
+from elbocheck.models.sample import Cell, Sample, axis_sizes
+from elbocheck.outcome import Outcome
+from elbocheck.strategies import samples
+from elbocheck.strategies.samples import Draw
+
+EXAMPLES = 100
+COMPILATION = "/jax/core/compile/backend_compile_duration"
+
+each_cell = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+both = pytest.mark.parametrize("solvable", [False, True], ids=["any", "solvable"])
+
+
+def collected(strategy: SearchStrategy[Sample]) -> list[Sample]:
+    drawn: list[Sample] = []
+
+    @settings(max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate], deadline=None)
+    @given(strategy)
+    def collect(sample: Sample) -> None:
+        drawn.append(sample)
+
+    collect()
+    return drawn
+
+
+@cache
+def examples(cell: Cell, solvable: bool) -> tuple[Sample, ...]:
+    return tuple(collected(samples(cell, solvable=solvable)))
+
+
+def smallest(cell: Cell, condition: Callable[[Sample], bool], *, solvable: bool = False) -> Sample:
+    phases = [Phase.generate, Phase.shrink]
+    plan = settings(max_examples=1000, derandomize=True, database=None, phases=phases, deadline=None)
+    return find(samples(cell, solvable=solvable), condition, settings=plan)
+
+
+def fewest_data(cell: Cell, observed: int) -> int:
+    """The smallest N from which a finite stationary point is promised."""
+    return 1 if cell.model.single_datum_frozen else cell.model.distinct_data(observed)
+
+
+@each_cell
+@both
+def test_every_draw_is_valid(cell: Cell, solvable: bool) -> None:
+    for sample in examples(cell, solvable):
+        assert all(1 <= size <= most for size, most in zip(sample.sizes, cell.capacity, strict=True))
+        assert np.all(sample.data_weights >= 0.0)
+        assert sample.data_weights.sum() == pytest.approx(1.0, rel=1e-14)
+        shapes = axis_sizes(cell.model, sample.sizes)
+        for block in cell.blocks:
+            assert np.shape(sample.params[block.name]) == block.shape(shapes), block.name
+            assert np.all(np.isfinite(sample.params[block.name])), block.name
+        again = Sample.checked(cell, sample.x, sample.latents, sample.params, sample.data_weights)
+        assert again.sizes == sample.sizes
+        assert set(sample.frozen) <= {block.name for block in cell.model.blocks}
+        assert any(np.any(free) for free in sample.problem().free.values())
+
+
+@each_cell
+def test_solvable_draws_keep_their_promise(cell: Cell) -> None:
+    for sample in examples(cell, True):
+        seen = sample.x[sample.data_weights > 0.0]
+        needed = cell.model.distinct_data(sample.sizes[1])
+        frozen_single = cell.model.single_datum_frozen and set(cell.model.single_datum_frozen) <= set(sample.frozen)
+        assert len(np.unique(seen, axis=0)) >= (1 if frozen_single else needed)
+        if cell.model.families[1] == "Bernoulli":
+            assert np.array_equal(np.unique(seen), [0.0, 1.0])
+            assert np.all(seen.min(0) == 0.0)
+            assert np.all(seen.max(0) == 1.0)
+        if cell.model.families[1] == "Poisson":
+            assert np.all(seen.max(0) > 0.0)
+
+
+@each_cell
+def test_room_and_least_latents_are_respected(cell: Cell) -> None:
+    for sample in collected(samples(cell, room=2, min_latents=2)):
+        assert sample.sizes[0] <= cell.capacity[0] - 2
+        assert sample.latents >= 2
+
+
+def saturated(sample: Sample) -> bool:
+    """A logit beyond 10; for Gaussian latents a noise variance e^±5 times the data's."""
+    if sample.cell.model.name == "ppca":
+        spread = np.log(sample.x.var(0).mean() + 1e-300)
+        return bool(sample.sizes[0] > 1 and abs(sample.params["log_variance"] - spread) > 5.0)
+    logits = ("logits", "prior_logits", "weights", "bias", "q_logits")
+    return any(np.abs(sample.params[name]).max() > 10.0 for name in logits if name in sample.params)
+
+
+REGIONS: dict[str, Callable[[Sample], bool]] = {
+    "repeated data": lambda s: len(np.unique(s.x, axis=0)) < len(s.x),
+    "distinct data": lambda s: len(np.unique(s.x, axis=0)) == len(s.x) > 1,
+    "unequal weights": lambda s: bool(np.ptp(s.data_weights) > 0.0),
+    "a zero weight": lambda s: bool(np.any(s.data_weights == 0.0)),
+    "nearly full": lambda s: s.sizes[0] >= 0.8 * s.cell.capacity[0],
+    "all dimensions": lambda s: s.sizes[1] == s.cell.capacity[1],
+    "all latents": lambda s: s.latents == s.cell.capacity[2],
+    "one latent": lambda s: s.latents == 1,
+}
+CONTINUOUS: dict[str, Callable[[Sample], bool]] = {
+    "large scale": lambda s: bool(s.x.std(0).max() > 1e3),
+    "small scale": lambda s: 0.0 < s.x.std(0).max() < 1e-3,
+    "far from the origin": lambda s: s.sizes[0] > 1 and bool(np.any(np.abs(s.x.mean(0)) > 20 * s.x.std(0))),
+}
+UNSOLVABLE: dict[str, Callable[[Sample], bool]] = {
+    "a single datum": lambda s: s.sizes[0] == 1,
+    "fewer data than dimensions": lambda s: s.sizes[0] < s.sizes[1],
+    "saturated": saturated,
+}
+
+
+@each_cell
+@both
+def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
+    drawn = examples(cell, solvable)
+    wanted = {**REGIONS, **(CONTINUOUS if cell.model.continuous_data else {}), **({} if solvable else UNSOLVABLE)}
+    if cell.model.single_datum_frozen:
+        wanted["frozen means, several data"] = lambda s: bool(s.frozen) and s.sizes[0] > 1
+    missing = [name for name, region in wanted.items() if not any(map(region, drawn))]
+    assert not missing
+    assert len({sample.sizes for sample in drawn}) >= 20
+
+
+@each_cell
+@both
+def test_shrinks_to_the_smallest_problem(cell: Cell, solvable: bool) -> None:
+    sample = smallest(cell, lambda sample: True, solvable=solvable)
+    sizes = (fewest_data(cell, 1) if solvable else 1, 1, 1)
+    assert sample.sizes == sizes
+    frozen = cell.model.single_datum_frozen if sizes[0] == 1 else ()
+    offset = -1.0 if cell.model.continuous_data else 0.0
+    plain = Draw(cell.name, sizes, "model", "equal", 0.0, offset, 0.0, frozen, 0)
+    assert sample.label == str(plain)
+
+
+@pytest.mark.parametrize("name", ["sbn/exact", "ppca/full", "gmm-full/arbitrary", "poisson-mixture/exact"])
+def test_shrinks_towards_the_boundary_of_a_condition(name: str) -> None:
+    cell = find_cell(name)
+    assert smallest(cell, lambda s: s.latents >= 2).sizes == (1, 1, 2)
+    assert smallest(cell, lambda s: s.sizes[1] >= 2).sizes == (1, 2, 1)
+    weighted = smallest(cell, REGIONS["unequal weights"])
+    assert weighted.sizes == (2, 1, 1)
+    assert "weighting='random'" in weighted.label
+    repeated = smallest(cell, lambda s: s.sizes[0] > 2 and REGIONS["repeated data"](s))
+    assert repeated.sizes[1:] == (1, 1)
+
+
+compilations: list[float] = []
+
+
+def _listen(event: str, duration: float, **_: object) -> None:
+    if event == COMPILATION:
+        compilations.append(duration)
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+@contextmanager
+def counted() -> Iterator[Callable[[], int]]:
+    """How many programs XLA has compiled inside."""
+    before = len(compilations)
+    yield lambda: len(compilations) - before
+
+
+def test_the_counter_counts() -> None:
+    with counted() as count:
+        function = jax.jit(lambda x: x + 1.0)
+        function(np.ones(3))
+        assert count() == 1
+        function(np.zeros(3))
+        assert count() == 1
+        function(np.ones(4))
+        assert count() == 2
+
+
+@pytest.mark.parametrize("name", ["poisson-mixture/arbitrary", "sbn/arbitrary"])
+def test_problems_of_a_cell_share_their_compiled_programs(name: str) -> None:
+    # a capacity of its own, so that no other test has compiled it
+    cell = replace(find_cell(name), capacity=(9, 2, 2))
+    drawn = collected(samples(cell, solvable=True))
+    assert len({sample.sizes for sample in drawn}) >= 10
+    with counted() as count:
+        outcomes = [stationary(sample.problem()).outcome for sample in drawn]
+        assert 1 <= count() <= 3
+    assert outcomes.count(Outcome.HOLDS) >= 0.9 * len(outcomes)
