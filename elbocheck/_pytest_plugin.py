@@ -12,8 +12,6 @@ import pytest
 from elbocheck import __version__
 from elbocheck.profiles import PROFILES
 
-FILES = "elbocheck/properties", "elbocheck.properties"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options with the prefix `--elbocheck-`, also as ini keys."""
@@ -36,7 +34,8 @@ def profile_of(config: pytest.Config) -> str:
 def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
     profile = profile_of(config)
-    return f"elbocheck: {__version__}, backend jax, dtype float64, profile {profile} ({PROFILES[profile]} problems per cell)"
+    count = PROFILES[profile]
+    return f"elbocheck: {__version__}, backend jax, dtype float64, profile {profile} ({count} problems per cell)"
 
 
 @pytest.fixture(scope="session")

@@ -51,11 +51,16 @@ def _parser() -> argparse.ArgumentParser:
         "With --model and --data, run that model on that data only.",
     )
     verify.add_argument("--model", metavar="NAME", help="only this model of the catalogue (see `elbocheck list`)")
-    verify.add_argument("--data", metavar="NAME|FILE.csv", help="a shipped data set, or a CSV file with a header line")
+    verify.add_argument("--data", metavar="NAME|FILE.csv", help="shipped data set, or CSV file with a header")
     verify.add_argument("--weights", metavar="COLUMN", help="column of the data that holds weights")
-    verify.add_argument("--latents", type=int, default=2, metavar="K", help="latents or components on --data (default 2)")
-    verify.add_argument("--profile", choices=tuple(PROFILES), default="gate", help="random problems per cell: "
-                        + ", ".join(f"{name} {count}" for name, count in PROFILES.items()) + " (default gate)")  # fmt: skip
+    verify.add_argument("--latents", type=int, default=2, metavar="K", help="latents on --data (default 2)")
+    profiles = ", ".join(f"{name} {count}" for name, count in PROFILES.items())
+    verify.add_argument(
+        "--profile",
+        choices=tuple(PROFILES),
+        default="gate",
+        help=f"random problems per cell: {profiles} (default gate)",
+    )
     verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
@@ -98,7 +103,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
     from elbocheck.models import CELLS
     from elbocheck.models.controls import CONTROLS
-    from elbocheck.models.datasets import SHIPPED, REAL, cells_of, load, real_sample
+    from elbocheck.models.datasets import REAL, SHIPPED, cells_of, load, real_sample
 
     cells = list(CELLS) if options.model is None else cells_of(options.model)
     names = {cell.name for cell in cells}
@@ -119,8 +124,8 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             chosen = [(cell.name, options.data, options.latents) for cell in cells]
             for cell in cells:
                 real_sample(cell, dataset, options.latents, options.seed)
-        return [RealJob(*entry, starts=3, seed=options.seed, weights_column=options.weights) for entry in chosen]
-    jobs: list[Job] = [RealJob(*entry, starts=3, seed=options.seed) for entry in REAL if entry[0] in names]
+        return [RealJob(*entry, 3, options.seed, options.weights) for entry in chosen]
+    jobs: list[Job] = [RealJob(*entry, 3, options.seed) for entry in REAL if entry[0] in names]
     jobs += [RandomJob(group, examples, options.seed) for group in grouped(cells)]
     positions = [position for position, one in enumerate(CONTROLS) if one.cell.name in names]
     jobs += [ControlJob((position,), max(examples // 5, 5), options.seed) for position in positions]
@@ -139,8 +144,8 @@ def _list(options: argparse.Namespace) -> int:
             "posterior_title": cell.variational.title,
             "families": list(cell.model.families),
             "base_measure": "constant" if cell.model.constant_base_measure else "not constant",
-            "trained": "model only" if not (cell.variational.optimal or cell.variational.trained)
-            else "log likelihood" if cell.variational.optimal else "model and q",
+            "trained": "model" if not (cell.variational.optimal or cell.variational.trained)
+            else "likelihood" if cell.variational.optimal else "model, q",
             "capacity": dict(zip(("data", "dimensions", "latents"), cell.capacity, strict=True)),
             "data": [name for entry, name, _ in REAL if entry == cell.name],
         }
@@ -153,12 +158,13 @@ def _list(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("model", "posterior", "trained", "families", "base measure", "real data"):
-        table.add_column(column)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
+    for column in ("model/posterior", "stationary", "observations", "base", "data"):
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(
-            row["model"], row["posterior"], row["trained"], ", ".join(row["families"]), row["base_measure"],
+            f"{row['model']}/{row['posterior']}", row["trained"], row["families"][1],
+            "constant" if row["base_measure"] == "constant" else "varies",
             ", ".join(row["data"]),
         )  # fmt: skip
     Console().print(table)

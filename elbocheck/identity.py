@@ -1,7 +1,7 @@
 """The identity: every term of the ELBO and of the entropy sum, the gap, its prediction and its rounding.
 
-    F = H[q] + Σ_f E_q log p_f      S = H[q] − Σ_f E_q H[p_f]      gap_f = E_q log p_f + E_q H[p_f]
-    gap_f = β_f · ∇F + δ_f          at every point, for every q                       (R, THEORY section 3)
+F = H[q] + Σ_f E_q log p_f      S = H[q] − Σ_f E_q H[p_f]      gap_f = E_q log p_f + E_q H[p_f]
+gap_f = β_f · ∇F + δ_f          at every point, for every q                       (R, THEORY section 3)
 """
 
 from __future__ import annotations
@@ -117,13 +117,11 @@ class Decomposition:
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(
-    problem: Problem, params: Mapping[str, Any] | None = None, *, conditioning: bool = True
-) -> Decomposition:
+def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, conditioning: bool = True) -> Decomposition:
     """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
 
-    The rounding bound of a factor is c·eps·(Σ|terms| + |β|·|∂F|) + 16·eps·|β|ᵀ|∇²F||θ|: the second part is what
-    relative perturbations by rounding of the parameters, and of sums such as Wz + μ − x, do to β·∇F when they cancel.
+    The rounding bound of a factor is c·eps·(Σ|terms| + |β|·|∂F|) + 32·eps·|β|ᵀ|∇²F||θ|: the second part is what
+    rounding of the parameters, and as much of the data, does to β·∇F where sums such as Wz + μ − x cancel.
     `conditioning`: False leaves it out, and saves compiling the Hessian.
     """
     vector = problem.vector if params is None else problem.layout.pack(params)
@@ -137,7 +135,7 @@ def decompose(
         value, derivative, hessian = program.derivatives(vector, problem.fixed)
         if program.bound.elbo is not None:
             elbo, gradient = float(value), derivative
-    sensitivity = 16.0 * program.backend.eps * (np.abs(hessian) @ np.abs(vector))
+    sensitivity = 32.0 * program.backend.eps * (np.abs(hessian) @ np.abs(vector))
 
     constant = rounding_constant(terms) * program.backend.eps
     absolute = data_weights @ np.abs(jacobian)

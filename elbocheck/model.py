@@ -62,7 +62,7 @@ class Variational:
     `initial(rng, model, N, K)`: random parameters of q, unpadded.
     `collapsed(model, params, subset)`: parameters of q that go with the model's collapsed latents, and the elements
     to hold; None where this q cannot follow.
-    `optimum(model, params, fixed)`: q's best parameters given the model's, where they have a closed form (NumPy arrays).
+    `optimum(model, params, fixed)`: q's best parameters given the model's, where there is a closed form (NumPy).
     `relabelled(params, order)`: only where relabelling latents is more than permuting axes.
     """
 

@@ -11,7 +11,7 @@ from elbocheck.models.q_exact import EXACT, EXACT_GAUSSIAN
 from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
 from elbocheck.models.q_mean_field import MEAN_FIELD
 from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
-from elbocheck.models.sample import Capacity, Cell
+from elbocheck.models.sample import Cell
 from elbocheck.models.sbn import SBN
 
 _MIXTURES = (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED, POISSON_MIXTURE)

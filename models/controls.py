@@ -114,9 +114,7 @@ def narrow_counts(sample: Sample) -> Sample:
     rng = np.random.default_rng(sample.seed)
     data, observed = sample.x.shape
     x = rng.integers(1, 20, size=observed) + (np.arange(data) % 2)[:, None]
-    return random_sample(
-        sample.cell, x, sample.latents, sample.seed, sample.data_weights, label=sample.label
-    )
+    return random_sample(sample.cell, x, sample.latents, sample.seed, sample.data_weights, label=sample.label)
 
 
 def base_measure_mismatch(sample: Sample, problem: Problem) -> float:

@@ -98,7 +98,9 @@ def parse(name: str, text: str, columns: tuple[str, ...] | None, weights_column:
             try:
                 values[column][line - 2] = float(entry)
             except ValueError as error:
-                raise InputError(f"data set {name!r}, line {line}, column {column!r}: {entry!r} is no number") from error
+                raise InputError(
+                    f"data set {name!r}, line {line}, column {column!r}: {entry!r} is no number"
+                ) from error
     x = np.stack([values[column] for column in wanted], axis=1) if wanted else np.empty((len(rows) - 1, 0))
     check_matrix(x)
     weights = values[weights_column] if weights_column else np.ones(len(x))

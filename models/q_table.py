@@ -45,5 +45,10 @@ RESPONSIBILITIES = Variational(
     points=table, initial=initial, trained=("q_logits",), collapsed=collapsed, optimum=optimum,
 )  # fmt: skip
 ARBITRARY = replace(
-    RESPONSIBILITIES, name="arbitrary", title="arbitrary q that nobody optimised", trained=(), collapsed=None, optimum=None
+    RESPONSIBILITIES,
+    name="arbitrary",
+    title="arbitrary q that nobody optimised",
+    trained=(),
+    collapsed=None,
+    optimum=None,
 )

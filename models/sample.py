@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def program(self) -> Program:
-        return _program(self.model, self.variational.points, self.variational.blocks, self.capacity)
+        return program_for(self.model, self.variational.points, self.variational.blocks, self.capacity)
 
 
 def axis_sizes(model: Model, capacity: Capacity) -> dict[str, int]:
@@ -66,8 +66,8 @@ def axis_sizes(model: Model, capacity: Capacity) -> dict[str, int]:
     return {DATA: data, OBSERVED: observed, LATENT: latents, STATES: states}
 
 
-@lru_cache(maxsize=None)
-def _program(model: Model, points: PointsFunction, q_blocks: tuple[Block, ...], capacity: Capacity) -> Program:
+@cache
+def program_for(model: Model, points: PointsFunction, q_blocks: tuple[Block, ...], capacity: Capacity) -> Program:
     """One program per shape, shared by cells that differ only in what is trained."""
     sizes = axis_sizes(model, capacity)
     blocks = (*model.blocks, *q_blocks)
@@ -89,8 +89,8 @@ class Sample:
     """One data set with parameters for one cell, at its own sizes; `problem()` pads it to the cell's capacity.
 
     Shapes: x (N, D), data_weights (N,) summing to 1, params name -> unpadded array. `frozen`: names of model blocks
-    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support, unusable weights,
-    parameters of a wrong shape, or sizes beyond the capacity.
+    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support, unusable
+    weights,    parameters of a wrong shape, or sizes beyond the capacity.
     """
 
     cell: Cell
@@ -142,7 +142,7 @@ class Sample:
     @property
     def sizes(self) -> Capacity:
         """(N, D, K) of this sample."""
-        return (*self.x.shape, self.latents)  # type: ignore[return-value]
+        return (*self.x.shape, self.latents)
 
     def problem(self) -> Problem:
         """The padded problem of this sample."""

@@ -25,7 +25,9 @@ def _take(sample: Sample, axis: str, order: np.ndarray) -> Params:
 
 def permute_data(sample: Sample, order: np.ndarray) -> Sample:
     """The same data in another order (a permutation of N), with q's parameters following."""
-    return replace(sample, x=sample.x[order], data_weights=sample.data_weights[order], params=_take(sample, DATA, order))
+    return replace(
+        sample, x=sample.x[order], data_weights=sample.data_weights[order], params=_take(sample, DATA, order)
+    )
 
 
 def repeat_datum(sample: Sample, index: int, share: float) -> Sample:

@@ -56,7 +56,9 @@ def test_names_of_latents(cell: Cell, elbocheck_settings: settings) -> None:
         order = np.random.default_rng(seed).permutation(sample.latents)
         return equivalent(sample.problem(), relabel_latents(sample, order).problem(), check="relabelled latents")
 
-    run_property(elbocheck_settings, st.tuples(samples(cell, solvable=True, min_latents=2), SEEDS), check).require_conclusive()
+    run_property(
+        elbocheck_settings, st.tuples(samples(cell, solvable=True, min_latents=2), SEEDS), check
+    ).require_conclusive()
 
 
 @by_cell(tuple(cell for cell in CELLS if cell.model.continuous_data))

@@ -19,9 +19,7 @@ LEAST_SADDLES = 0.1
     "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
 )
 def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_settings: settings) -> None:
-    tally = run_property(
-        elbocheck_settings, samples(cell, solvable=True), lambda sample: stationary(sample.problem())
-    )
+    tally = run_property(elbocheck_settings, samples(cell, solvable=True), lambda sample: stationary(sample.problem()))
     tally.require_conclusive()
     if cell.has_saddles:
         kinds = tally.kinds

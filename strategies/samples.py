@@ -34,7 +34,9 @@ class Draw:
 
 
 @st.composite
-def sizes(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1) -> tuple[int, int, int]:
+def sizes(
+    draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1
+) -> tuple[int, int, int]:
     """(N, D, K) inside the cell's capacity.
 
     `solvable`: with N large enough for a finite stationary point of the model; `room`: leave that many data unused.
@@ -51,9 +53,7 @@ def sizes(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0,
 
 
 @st.composite
-def samples(
-    draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1
-) -> Sample:
+def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1) -> Sample:
     """A data set with weights and random parameters for `cell`.
 
     Reached on purpose: a single datum, N < D, repeated data, unequal and zero weights, data of size 1e±4 and far from

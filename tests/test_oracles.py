@@ -272,10 +272,7 @@ def test_all_stationary_points_of_ppca(name: str, sizes: tuple[int, int, int], f
         assert point.inertia.zero - idle == len(subset) * sizes[2] - len(subset) * (len(subset) + 1) // 2, subset
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(k, marks=pytest.mark.xdist_group(f"oracles-gmm-{k}")) for k in KINDS],
-)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.xdist_group(f"oracles-gmm-{k}")) for k in KINDS])
 def test_scikit_learn_converges_to_the_entropy_sum(kind: str) -> None:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -283,9 +280,8 @@ def test_scikit_learn_converges_to_the_entropy_sum(kind: str) -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=(22, 2)) @ np.array([[1.0, 0.4], [0.0, 0.7]])
     x[::2] += [2.0, -1.0]
-    fit = GaussianMixture(
-        2, covariance_type=kind.removesuffix("onal"), tol=0.0, reg_covar=0.0, max_iter=3000, random_state=0
-    )
+    options = {"tol": 0.0, "reg_covar": 0.0, "max_iter": 3000, "random_state": 0}
+    fit = GaussianMixture(2, covariance_type=kind.removesuffix("onal"), **options)
     with warnings.catch_warnings():  # tol = 0 never counts as converged
         warnings.simplefilter("ignore", ConvergenceWarning)
         fit.fit(x)

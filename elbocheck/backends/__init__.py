@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from elbocheck.backends.base import Backend
 from elbocheck.errors import InputError
@@ -11,7 +11,7 @@ BACKENDS = ("jax",)
 DTYPES = ("float64", "float32")
 
 
-@lru_cache(maxsize=None)
+@cache
 def get_backend(name: str = "jax", dtype: str = "float64") -> Backend:
     """The backend called `name`, computing in `dtype`. Raises `InputError` for an unknown name."""
     if name not in BACKENDS:

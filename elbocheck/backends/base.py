@@ -17,8 +17,15 @@ class Backend(Protocol):
     returns a function of the same arguments that takes and returns NumPy arrays.
     """
 
-    name: str
-    dtype: str
+    @property
+    def name(self) -> str:
+        """Name on the command line and in reports."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Floating-point type, "float64" or "float32"."""
+        ...
 
     @property
     def eps(self) -> float:

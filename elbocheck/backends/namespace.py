@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import array_api_compat
@@ -29,7 +29,7 @@ class Namespace:
         return self.xp.logaddexp(x, self.xp.zeros_like(x))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _numpy_namespace() -> Namespace:
     import array_api_compat.numpy as xp
     import scipy.special
@@ -37,7 +37,7 @@ def _numpy_namespace() -> Namespace:
     return Namespace(xp, scipy.special.expit, scipy.special.gammaln)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _jax_namespace() -> Namespace:
     import jax
     import jax.numpy as xp

@@ -43,7 +43,8 @@ def judge(
     relative = max((one.size / one.scale for one in deviations if one.scale > 0.0), default=0.0)
     message = ""
     if bad:
-        message = f"{check}: {worst.what} deviates by {worst.size:.3e} nats per datum, bound {worst.bound:.1e} ({problem})"
+        size = f"{worst.size:.3e} nats per datum, bound {worst.bound:.1e}"
+        message = f"{check}: {worst.what} deviates by {size} ({problem})"
     return Result(
         check=check,
         problem=problem,

@@ -26,5 +26,6 @@ def control(name: str, problem: str, decomposition: Decomposition, predicted: fl
             check, problem, Outcome.VIOLATED, gap=abs(gap), bound=LEAST_GAP,
             message=f"{check}: the gap is {gap:.3e}, but must miss zero by at least {LEAST_GAP} ({problem})",
         )  # fmt: skip
-    deviation = Deviation("the gap against its prediction", abs(gap - predicted), RELATIVE * abs(predicted), abs(predicted))
+    bound = RELATIVE * abs(predicted)
+    deviation = Deviation("the gap against its prediction", abs(gap - predicted), bound, abs(predicted))
     return judge(check, problem, [deviation], gradient_norm=decomposition.gradient_norm)

@@ -22,7 +22,7 @@ def criterion_holds(problem: Problem) -> Result:
         if not criterion.applies(eps):
             return Result(
                 "criterion", problem.label, Outcome.OUT_OF_SCOPE, gap=criterion.residual, points=0,
-                message=f"no direction scales all natural parameters of factor {name!r} (residual {criterion.residual:.1e})",
+                message=f"no direction scales all natural parameters of {name!r} (residual {criterion.residual:.1e})",
             )  # fmt: skip
         if "beta" not in terms["factors"][name]:
             continue
@@ -34,6 +34,8 @@ def criterion_holds(problem: Problem) -> Result:
         row = int(np.argmax(error / bound)) if error.size else 0
         if error.size:
             deviations.append(
-                Deviation(f"the scaling of natural parameter {row} of factor {name}", float(error[row]), float(bound[row]))
+                Deviation(
+                    f"the scaling of natural parameter {row} of factor {name}", float(error[row]), float(bound[row])
+                )
             )
     return judge("criterion", problem.label, deviations)

@@ -23,8 +23,8 @@ def every_point(problem: Problem) -> Result:
         ]
     declared = decomposition.entropy_q + sum(term.log_density for term in decomposition.factors)
     deviations.append(
-        Deviation("the ELBO against its declared terms", abs(decomposition.elbo - declared), decomposition.elbo_rounding)
+        Deviation(
+            "the ELBO against its declared terms", abs(decomposition.elbo - declared), decomposition.elbo_rounding
+        )
     )
-    return judge(
-        "every point", problem.label, deviations, gradient_norm=decomposition.gradient_norm
-    )
+    return judge("every point", problem.label, deviations, gradient_norm=decomposition.gradient_norm)

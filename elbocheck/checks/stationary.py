@@ -51,9 +51,7 @@ def theorem_deviations(point: StationaryPoint) -> list[Deviation]:
     """gap − δ of every factor that the theorem covers, and of the whole bound if it covers all."""
     decomposition = point.decomposition
     deviations = [
-        Deviation(
-            f"factor {term.label}", abs(term.gap - term.delta), decomposition.factor_bound(term), term.magnitude
-        )
+        Deviation(f"factor {term.label}", abs(term.gap - term.delta), decomposition.factor_bound(term), term.magnitude)
         for term in decomposition.factors
         if term.covered
     ]

@@ -67,7 +67,8 @@ class Profile:
         others = np.flatnonzero(self.eliminated & self.problem.free_mask)
         if others.size and np.all(np.isfinite(hessian)):
             mixed = hessian[np.ix_(columns, others)]
-            reduced = reduced - mixed @ np.linalg.pinv(hessian[np.ix_(others, others)], rcond=1e-14, hermitian=True) @ mixed.T
+            inner = hessian[np.ix_(others, others)]
+            reduced = reduced - mixed @ np.linalg.pinv(inner, rcond=1e-14, hermitian=True) @ mixed.T
         return float(value), (gradient * units)[columns], reduced
 
 

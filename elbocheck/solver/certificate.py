@@ -25,7 +25,7 @@ class Inertia:
 
     @property
     def kind(self) -> str:
-        """"maximum" (no direction goes up; flat ones allowed), "saddle", "minimum" or "flat"."""
+        """ "maximum" (no direction goes up; flat ones allowed), "saddle", "minimum" or "flat"."""
         if not self.positive:
             return "maximum" if self.negative else "flat"
         return "saddle" if self.negative else "minimum"
@@ -86,7 +86,8 @@ def certify(problem: Problem, origin: str = "", iterations: int = 0, displacemen
     null = 100 * eps * values.size * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
     heard = along > max(decomposition.gradient_rounding, eps)
-    steps = along[heard] / np.maximum(np.abs(values[heard]), 1e-300)
+    with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm
+        steps = np.minimum(along[heard] / np.maximum(np.abs(values[heard]), 1e-300), 1e150)
     inertia = Inertia(int(np.sum(values > null)), int(np.sum(np.abs(values) <= null)), int(np.sum(values < -null)))
     distance = float(np.linalg.norm(steps))
     return StationaryPoint(

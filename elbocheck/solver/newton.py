@@ -122,7 +122,7 @@ def _judge(
         return False, 0.25 * length
     if index:
         predicted_gradient = gradient + hessian @ step
-        error = np.linalg.norm(trial[1] - predicted_gradient) / max(np.linalg.norm(gradient), 1e-300)
+        error = float(np.linalg.norm(trial[1] - predicted_gradient)) / max(float(np.linalg.norm(gradient)), 1e-300)
         return bool(error < 1.0), (0.5 * length if error > 0.7 else min(2.0 * radius, 1.0) if error < 0.3 else radius)
     expected = float(gradient @ step + 0.5 * step @ hessian @ step)
     gained = float(trial[0]) - value

@@ -1,0 +1,107 @@
+"""Marginal cost of a verified stationary point: shared program, one `jax.jit` per example, `scipy.optimize`.
+
+    python benchmarks/per_point.py [--cell ppca/exact] [--problems 60] [--jit-examples 5]
+
+The three columns solve the same random problems of one cell from the same starts. "Here" is the search and the
+certificate on the program that all problems of the cell share. "One jit per example" is the same with a program
+compiled for each problem's own shape. "scipy" is `scipy.optimize.minimize(method="trust-exact")` on the very same
+compiled derivatives, each evaluated once per point, to the same gradient norm, without a certificate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import replace
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import scipy.optimize
+
+from elbocheck.models import find_cell
+from elbocheck.models.sample import Sample, program_for
+from elbocheck.problem import Problem
+from elbocheck.solver import Profile, find_stationary_point, gradient_limit
+from elbocheck.strategies import draw_many, samples
+
+LIMIT = gradient_limit(np.finfo(float).eps)
+
+
+def here(problems: list[Problem]) -> tuple[float, int]:
+    """(seconds, verified points) with the shared program, certificate included."""
+    begin = time.perf_counter()
+    verified = sum(find_stationary_point(problem, problem.starts[0]).certified for problem in problems)
+    return time.perf_counter() - begin, verified
+
+
+def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
+    """The same, each problem with a program compiled for its own shape."""
+    begin, verified = time.perf_counter(), 0
+    for sample in drawn:
+        cell = replace(sample.cell, capacity=sample.sizes)
+        problem = replace(sample, cell=cell).problem()
+        fresh = program_for.__wrapped__(cell.model, cell.variational.points, cell.variational.blocks, cell.capacity)
+        problem = replace(problem, shared_program=fresh)
+        verified += find_stationary_point(problem, problem.starts[0]).certified
+    return time.perf_counter() - begin, verified
+
+
+def with_scipy(problems: list[Problem]) -> tuple[float, int]:
+    """(seconds, points with ‖∇F‖ within the limit) by trust-exact on the same derivatives, cached per point."""
+    begin, reached = time.perf_counter(), 0
+    for problem in problems:
+        profile = Profile(problem, problem.starts[0], np.zeros(problem.vector.size, dtype=bool))
+        columns = np.flatnonzero(problem.free_mask)
+        last: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
+
+        def negative(point: np.ndarray, p: Profile = profile, c: np.ndarray = columns, memory: dict = last) -> tuple:
+            key = point.tobytes()
+            if key not in memory:
+                memory.clear()
+                value, gradient, hessian = p(point, c, p.problem.vector)
+                memory[key] = -value, -gradient, -hessian
+            return memory[key]
+
+        with np.errstate(all="ignore"):
+            found = scipy.optimize.minimize(
+                lambda x, f=negative: f(x)[0], (problem.vector / problem.unit_vector)[columns],
+                jac=lambda x, f=negative: f(x)[1], hess=lambda x, f=negative: f(x)[2],
+                method="trust-exact", options={"gtol": LIMIT, "maxiter": 200},
+            )  # fmt: skip
+        reached += bool(np.linalg.norm(found.jac) <= LIMIT)
+    return time.perf_counter() - begin, reached
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cell", default="ppca/exact")
+    parser.add_argument("--problems", type=int, default=60)
+    parser.add_argument("--jit-examples", type=int, default=5)
+    options = parser.parse_args()
+    cell = find_cell(options.cell)
+    drawn = draw_many(samples(cell, solvable=True), options.problems)
+    problems = [sample.problem() for sample in drawn]
+
+    begin = time.perf_counter()
+    find_stationary_point(problems[0], problems[0].starts[0])
+    compilation = time.perf_counter() - begin
+    rows = [
+        ("here, certificate included", *here(problems), len(problems)),
+        ("one jax.jit per example", *one_jit_each(drawn[-options.jit_examples :]), options.jit_examples),
+        ("scipy trust-exact", *with_scipy(problems), len(problems)),
+    ]
+    sizes = len({sample.sizes for sample in drawn})
+    print(f"{cell.name}: {len(problems)} problems of {sizes} sizes; the shared program compiled in {compilation:.1f} s")
+    print(f"{'':28} {'problems':>8} {'points':>7} {'ms per point':>13} {'relative':>9}")
+    base = 1e3 * rows[0][1] / max(rows[0][2], 1)
+    for name, seconds, points, count in rows:
+        cost = 1e3 * seconds / max(points, 1)
+        print(f"{name:28} {count:>8} {points:>7} {cost:>13.1f} {cost / base:>9.1f}")
+
+
+if __name__ == "__main__":
+    main()
