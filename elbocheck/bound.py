@@ -38,6 +38,11 @@ class Bound:
         elbo = declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
         for factor in declaration.factors:
+            unknown = set(factor.parameters) - set(self.layout.names)
+            if unknown:
+                raise DeclarationError(
+                    f"factor {factor.name!r} names parameters {sorted(unknown)}; there are {list(self.layout.names)}"
+                )
             terms = factor_terms(factor, declaration)
             if factor.name in factors:
                 raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
@@ -128,7 +133,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
 
     log_density: E_q log p; entropy: E_q H[p]; pseudo_entropy: E_q H̃; log_base_measure: E_q log h;
     expected_log_base_measure: E_q E_p log h;
-    magnitude: the same with absolute values, element by element (the scale of rounding errors); summands: how many
+    magnitude: the absolute sizes of these, element by element (the scale of rounding errors); summands: how many
     elements the sums have.
     """
     distribution = factor.distribution
@@ -162,7 +167,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
         "pseudo_entropy": expect(distribution.pseudo_entropy()),
         "log_base_measure": expect(log_base),
         "expected_log_base_measure": expect(expected_log_base),
-        "magnitude": expect(xp.abs(log_density) + xp.abs(entropy) + xp.abs(log_base) + xp.abs(expected_log_base)),
+        "magnitude": expect(distribution.log_density_scale(factor.value) + xp.abs(entropy) + xp.abs(expected_log_base)),
         "summands": xp.asarray(float(np.prod(summands))),
     }
 

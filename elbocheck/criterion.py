@@ -73,6 +73,8 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
             results[name] = _least_squares(name, jacobian, values["eta"][name], mask, 1.0)
         elif name in values["degree"]:
             results[name] = _rescaling(name, jacobians, values, size)
+        else:
+            results[name] = _least_squares(name, jacobians["eta"][name][:, :size], values["eta"][name], mask, 1.0)
     return results
 
 

@@ -23,7 +23,8 @@ class FactorTerms:
     `gap` = `log_density` + `entropy`; `delta` = E_q log h − E_q E_p log h; `predicted` = β·∇F + δ;
     `rounding`: bound on the rounding error of `gap` − `predicted`; `magnitude`: Σ|terms| it is relative to, all terms
     of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale);
-    `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`.
+    `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`;
+    `criterion_residual`: not 0 if no β scales all natural parameters of the factor, so that nothing is predicted.
     """
 
     name: str
@@ -39,6 +40,7 @@ class FactorTerms:
     beta: np.ndarray
     beta_norm: float
     covered: bool
+    criterion_residual: float
 
     @property
     def gap(self) -> float:
@@ -65,7 +67,7 @@ class Decomposition:
 
     `gradient`: ∇F (P,) in units of the parameters (chart units), free elements only; `gradient_rounding`: bound on
     the rounding error of its norm: c·eps times the absolute derivatives of the data and Σ|terms|, since derivatives
-    cancel within a datum too, at the scale of its terms. `hessian` (P, P): ∇²F in chart units.
+    cancel within a datum too, at the scale of its terms.
     """
 
     elbo: float
@@ -74,7 +76,6 @@ class Decomposition:
     gradient: np.ndarray
     gradient_rounding: float
     elbo_rounding: float
-    hessian: np.ndarray
 
     @property
     def entropy_sum(self) -> float:
@@ -112,30 +113,34 @@ class Decomposition:
     def magnitude(self) -> float:
         return sum(term.magnitude for term in self.factors)
 
+    def __str__(self) -> str:
+        head = f"{'nats per datum':>16} {'E log p':>12} {'entropy':>12} {'gap':>12} {'predicted':>12} {'rounding':>9}"
+        rows = [
+            f"{term.label:>16} {term.log_density:>12.6f} {term.entropy:>12.6f} {term.gap:>12.3g} "
+            f"{term.predicted:>12.3g} {term.rounding:>9.0e}"
+            for term in self.factors
+        ]
+        foot = (
+            f"F = {self.elbo:.6f}, S = {self.entropy_sum:.6f}, F − S = {self.gap:.2e}, ‖∇F‖ = {self.gradient_norm:.2e}"
+        )
+        return "\n".join([head, *rows, f"{'q':>16} {'':>12} {self.entropy_q:>12.6f}", foot])
+
     def factor_bound(self, term: FactorTerms) -> float:
         """‖β_f‖·‖∇F‖ + rounding for one factor or component."""
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, conditioning: bool = True) -> Decomposition:
-    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
-
-    The rounding bound of a factor is c·eps·(Σ|terms| + |β|·|∂F|) + 32·eps·|β|ᵀ|∇²F||θ|: the second part is what
-    rounding of the parameters, and as much of the data, does to β·∇F where sums such as Wz + μ − x cancel.
-    `conditioning`: False leaves it out, and saves compiling the Hessian.
-    """
+def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Decomposition:
+    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`."""
     vector = problem.vector if params is None else problem.layout.pack(params)
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
     jacobian, terms = program.terms(vector, problem.fixed)
     data_weights = terms["data_weights"]
     gradient = data_weights @ jacobian
     elbo = float(data_weights @ terms["elbo"])
-    hessian = np.zeros((vector.size, vector.size))
-    if program.bound.elbo is not None or conditioning:
-        value, derivative, hessian = program.derivatives(vector, problem.fixed)
-        if program.bound.elbo is not None:
-            elbo, gradient = float(value), derivative
-    sensitivity = 32.0 * program.backend.eps * (np.abs(hessian) @ np.abs(vector))
+    if program.bound.elbo is not None:
+        value, gradient, _ = program.derivatives(vector, problem.fixed)
+        elbo = float(value)
 
     constant = rounding_constant(terms) * program.backend.eps
     absolute = data_weights @ np.abs(jacobian)
@@ -145,7 +150,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, cond
     solved: dict[str, Criterion] = {}
     for name, term in terms["factors"].items():
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
-        unsure = 0.0
+        unsure, missing = 0.0, 0.0
         if "beta" in term:
             beta = term["beta"]
         else:  # one β for all components: only their sum is predicted
@@ -153,6 +158,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, cond
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
                 unsure = float(solved[name].uncertainty @ absolute)
+                missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
@@ -171,10 +177,11 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, cond
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * (magnitude + unsure) + float(np.abs(row) @ sensitivity),
+                    rounding=constant * (magnitude + unsure),
                     beta=np.where(free, moved[group], 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))),
-                    covered=not np.any(moved[group][~free]),
+                    covered=not missing and not np.any(moved[group][~free]),
+                    criterion_residual=missing,
                 )
             )
     return Decomposition(
@@ -184,7 +191,6 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, cond
         gradient=np.where(free, units * gradient, 0.0),
         gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
         elbo_rounding=constant * scale,
-        hessian=hessian * units * units[:, None],
     )
 
 

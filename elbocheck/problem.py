@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,17 +22,17 @@ class Start:
     """Where and how a search for a stationary point begins.
 
     `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
-    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle. `fallback`:
-    only wanted if nothing else is certified. `limit`: most evaluations of a stage.
-    `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a closed-form optimum given all
-    others; the search then moves the others alone, on the profile of the bound.
+    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle. `missing`:
+    only wanted while no "point", or no "saddle", has been certified by the starts before it. `limit`: most
+    evaluations of a stage. `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a
+    closed-form optimum given all others; the search then moves the others alone, on the profile of the bound.
     """
 
     label: str
     vector: np.ndarray
     index: int = 0
     held: np.ndarray | bool = False
-    fallback: bool = False
+    missing: Literal["", "point", "saddle"] = ""
     limit: int = 80
     optimum: Callable[[np.ndarray], np.ndarray] | None = None
     eliminated: np.ndarray | bool = False

@@ -34,7 +34,7 @@ class Tally:
         reasons = "\n".join(f"  {result.problem}: {result.outcome.value}, {result.message}" for result in open_[:10])
         assert self.results, "no problem was drawn"
         assert share <= MOST_INCONCLUSIVE, (
-            f"{len(open_)} of {len(self.results)} problems without a verdict, allowed {MOST_INCONCLUSIVE:.0%}:\n{reasons}"
+            f"{len(open_)} of {len(self.results)} problems without verdict, allowed {MOST_INCONCLUSIVE:.0%}:\n{reasons}"
         )
 
 

@@ -89,8 +89,8 @@ class Sample:
     """One data set with parameters for one cell, at its own sizes; `problem()` pads it to the cell's capacity.
 
     Shapes: x (N, D), data_weights (N,) summing to 1, params name -> unpadded array. `frozen`: names of model blocks
-    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support, unusable
-    weights,    parameters of a wrong shape, or sizes beyond the capacity.
+    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support,
+    unusable weights, parameters of a wrong shape, or sizes beyond the capacity.
     """
 
     cell: Cell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def starts(sample: Sample) -> tuple[Start, ...]:
-    """Ascent from the sample's parameters; a random subset of latents made redundant; a search for index 1.
+    """Ascent from the sample's parameters; some latents made redundant; then all of them; then a search for index 1.
 
-    With every latent redundant the model is its simplest (independent elements, one component): a stationary point
-    exists there whenever the data allow any, which makes it the fallback.
+    With every latent redundant the model is its simplest (independent elements, one component), where a stationary
+    point exists whenever the data allow any. The search is only for problems whose other starts ended in no saddle.
     """
-    ascent = Start("ascent", _vector(sample, sample.params), limit=60)
+    ascent = Start("ascent", _vector(sample, sample.params), limit=45)
     if sample.cell.variational.collapsed is None:
         return (ascent,)
-    result = [ascent, Start("saddle", ascent.vector, index=1, limit=40)]
+    result = [ascent]
     rng = np.random.default_rng(sample.seed)
     if sample.latents > 1:
         subset = np.zeros(sample.latents, dtype=bool)
@@ -31,7 +31,11 @@ def starts(sample: Sample) -> tuple[Start, ...]:
         partly = collapsed_start(sample, subset)
         if np.any(partly.held) or np.any(partly.vector != ascent.vector):  # one component alone is not redundant
             result.append(partly)
-    result.append(collapsed_start(sample, np.ones(sample.latents, dtype=bool), fallback=len(result) > 2))
+    result.append(
+        collapsed_start(sample, np.ones(sample.latents, dtype=bool), missing="point" if len(result) > 1 else "")
+    )
+    if sample.latents > 1:
+        result.append(Start("saddle", ascent.vector, index=1, limit=40, missing="saddle"))
     return tuple(profiled(sample, start) for start in result)
 
 
@@ -50,7 +54,7 @@ def profiled(sample: Sample, start: Start) -> Start:
     return replace(start, optimum=optimum, eliminated=layout.mask(cell.variational.trained))
 
 
-def collapsed_start(sample: Sample, subset: np.ndarray, *, fallback: bool = False) -> Start:
+def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "point"] = "") -> Start:
     """Start with the latents of boolean `subset` (K,) redundant."""
     model, variational = sample.cell.model, sample.cell.variational
     params, held = model.collapsed(sample.params, subset)
@@ -59,7 +63,7 @@ def collapsed_start(sample: Sample, subset: np.ndarray, *, fallback: bool = Fals
         params, held = {**params, **moved}, {**held, **more}
     mask = _vector(sample, {name: value.astype(float) for name, value in held.items()}) > 0
     label = "collapsed" if subset.all() else "partly collapsed"
-    return Start(label, _vector(sample, params), held=mask, fallback=fallback, limit=40)
+    return Start(label, _vector(sample, params), held=mask, missing=missing, limit=40)
 
 
 def _vector(sample: Sample, params: Params) -> np.ndarray:

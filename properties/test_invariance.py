@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from elbocheck.checks import equivalent
 from elbocheck.models import CELLS
-from elbocheck.models.sample import Cell, Sample, axis_sizes
+from elbocheck.models.sample import Capacity, Cell, Sample, axis_sizes
 from elbocheck.models.transforms import permute_data, relabel_latents, repeat_datum, rescale_data
 from elbocheck.outcome import Result
 from elbocheck.program import Program
@@ -90,7 +90,7 @@ def curved(cell: Cell) -> tuple[Any, Any]:
     return chart, lambda vector: np.where(bent, 2.0 * np.arcsinh(0.5 * vector), 0.25 * vector)
 
 
-PROGRAMS: dict[str, Program] = {}
+PROGRAMS: dict[tuple[str, Capacity], Program] = {}
 """Compiled charts, shared by cells that share a program."""
 
 
@@ -101,8 +101,8 @@ def test_chart_of_parameters(cell: Cell, elbocheck_settings: settings) -> None:
 
     def check(sample: Sample) -> Result:
         problem = sample.problem()
-        image = problem.in_chart(chart, inverse, PROGRAMS.get(cell.group))
-        PROGRAMS[cell.group] = image.program
+        image = problem.in_chart(chart, inverse, PROGRAMS.get((cell.group, cell.capacity)))
+        PROGRAMS[cell.group, cell.capacity] = image.program
         return equivalent(problem, image, check="change of chart")
 
     run_property(elbocheck_settings, samples(cell, solvable=True), check).require_conclusive()

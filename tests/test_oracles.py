@@ -6,6 +6,7 @@ is computed anew. For discrete latents log p(x, z) is a table (N, M) over enumer
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from dataclasses import replace
@@ -24,6 +25,9 @@ NATS_2PIE = float(np.log(2 * np.pi * np.e))
 COUNTS = np.arange(2000)[:, None, None]  # rates stay far below
 SIZES = ((7, 3, 2), (1, 1, 1), (3, 2, 2), (8, 3, 1))
 """(N, D, K): all below capacity, so that padding is always present; a single datum and one latent among them."""
+terms = functools.partial(
+    decompose,
+)  # values only, so no Hessian to compile
 KINDS = ("full", "tied", "diagonal", "spherical")
 by_cell = pytest.mark.parametrize(
     "cell", [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(f"oracles-{c.model.name}")) for c in CELLS]
@@ -196,7 +200,7 @@ def at_exact_posterior(sample: Sample) -> Sample | None:
 def test_elbo_entropy_sum_and_delta(cell: Cell) -> None:
     for seed, sizes in enumerate(SIZES):
         sample = draw(cell, sizes, seed)
-        decomposition = decompose(sample.problem())
+        decomposition = terms(sample.problem())
         _, elbo, entropy_sum, delta = oracle(sample)
         assert close(decomposition.elbo, elbo), sizes
         assert close(decomposition.entropy_sum, entropy_sum), sizes
@@ -209,17 +213,17 @@ def test_exact_posterior_attains_the_evidence_and_no_other_q_exceeds_it(cell: Ce
     tight = 0
     for seed, sizes in enumerate(SIZES):
         sample = draw(cell, sizes, seed)
-        log_evidence = decompose(replace(sample, cell=exact).problem()).elbo
+        log_evidence = terms(replace(sample, cell=exact).problem()).elbo
         assert close(log_evidence, oracle(sample)[0])
         if cell is exact:
             continue
-        excess = decompose(sample.problem()).elbo - log_evidence
+        excess = terms(sample.problem()).elbo - log_evidence
         # a mixture of one component leaves q no choice
         assert excess < -1e-3 or (sizes[2] == 1 and "logits" in sample.params and abs(excess) < 1e-13), excess
         best = at_exact_posterior(sample)
         if best is not None:
             tight += 1
-            assert close(decompose(best.problem()).elbo, log_evidence)
+            assert close(terms(best.problem()).elbo, log_evidence)
     assert cell is exact or tight >= 2
 
 
@@ -292,7 +296,6 @@ def test_scikit_learn_converges_to_the_entropy_sum(kind: str) -> None:
         params["precision_lower"] = np.tril(factor, -1)
     else:
         params["log_variances"] = np.log(fit.covariances_)
-    decomposition = decompose(Sample.checked(find_cell(f"gmm-{kind}/exact"), x, 2, params).problem())
+    decomposition = terms(Sample.checked(find_cell(f"gmm-{kind}/exact"), x, 2, params).problem())
     assert decomposition.elbo == pytest.approx(fit.score(x), rel=1e-10)
-    assert abs(decomposition.gap) <= decomposition.bound
-    assert abs(decomposition.gap) < 1e-10
+    assert abs(decomposition.gap) <= decomposition.bound < 1e-10

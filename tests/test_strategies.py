@@ -131,15 +131,9 @@ UNSOLVABLE: dict[str, Callable[[Sample], bool]] = {
 }
 
 
-MISSED = [("gmm-diagonal/exact", False), ("gmm-spherical/exact", False)]
-"""Where these 100 draws miss a region, as about one in ten runs does: only one scale in eight is small."""
-
-
 @each_cell
 @both
-def test_hard_regions_are_reached(cell: Cell, solvable: bool, request: pytest.FixtureRequest) -> None:
-    if (cell.name, solvable) in MISSED:
-        request.applymarker(pytest.mark.xfail(reason="no data of small scale in 100 examples"))
+def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
     drawn = examples(cell, solvable)
     wanted = {**REGIONS, **(CONTINUOUS if cell.model.continuous_data else {}), **({} if solvable else UNSOLVABLE)}
     if cell.model.single_datum_frozen:
@@ -168,7 +162,7 @@ def test_shrinks_towards_the_boundary_of_a_condition(name: str) -> None:
     assert smallest(cell, lambda s: s.sizes[1] >= 2).sizes == (1, 2, 1)
     weighted = smallest(cell, REGIONS["unequal weights"])
     assert weighted.sizes == (2, 1, 1)
-    assert "weighting='random'" in weighted.label
+    assert "weighting='some zero'" in weighted.label
     repeated = smallest(cell, lambda s: s.sizes[0] > 2 and REGIONS["repeated data"](s))
     assert repeated.sizes[1:] == (1, 1)
 
@@ -176,9 +170,9 @@ def test_shrinks_towards_the_boundary_of_a_condition(name: str) -> None:
 compilations: list[float] = []
 
 
-def _listen(event: str, duration: float, **_: object) -> None:
+def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event == COMPILATION:
-        compilations.append(duration)
+        compilations.append(duration_secs)
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elbocheck.identity import Decomposition, FactorTerms
 from elbocheck.outcome import Outcome, Result
 
 
@@ -36,19 +37,18 @@ def judge(
     attempts: Sequence[str] = (),
     gradient_norm: float = 0.0,
 ) -> Result:
-    """`holds` if every deviation is within its bound, else `violated`; the message names the worst."""
+    """`holds` if every deviation is within its bound, else `violated`; the message names those
+    that are not, worst first."""
     deviations = list(deviations)
     worst = max(deviations, key=lambda one: one.excess, default=Deviation("nothing", 0.0, 0.0))
-    bad = not worst.excess <= 1.0
     relative = max((one.size / one.scale for one in deviations if one.scale > 0.0), default=0.0)
-    message = ""
-    if bad:
-        size = f"{worst.size:.3e} nats per datum, bound {worst.bound:.1e}"
-        message = f"{check}: {worst.what} deviates by {size} ({problem})"
+    broken = sorted((one for one in deviations if not one.excess <= 1.0), key=lambda one: -one.excess)
+    lines = [f"{one.what} deviates by {one.size:.3e} nats per datum, bound {one.bound:.1e}" for one in broken[:6]]
+    message = f"{check}: {'; '.join(lines)} ({problem})" if broken else ""
     return Result(
         check=check,
         problem=problem,
-        outcome=Outcome.VIOLATED if bad else Outcome.HOLDS,
+        outcome=Outcome.VIOLATED if broken else Outcome.HOLDS,
         gap=worst.size,
         bound=worst.bound,
         relative=relative,
@@ -58,3 +58,21 @@ def judge(
         message=message,
         gradient_norm=gradient_norm,
     )
+
+
+def unpredicted(decomposition: Decomposition) -> list[FactorTerms]:
+    """Factors without a scaling direction; one whose gap vanishes anyway (fixed uniform weights) needs none."""
+    return [
+        term
+        for term in decomposition.factors
+        if term.criterion_residual and not abs(term.gap - term.delta) <= term.rounding
+    ]
+
+
+def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms]) -> Result:
+    """The verdict on factors without a scaling direction."""
+    reasons = ", ".join(f"{term.label!r} (residual {term.criterion_residual:.1e})" for term in terms)
+    return Result(
+        check, problem, Outcome.OUT_OF_SCOPE, points=0,
+        message=f"no direction scales all natural parameters of factor {reasons}: the theorem does not apply",
+    )  # fmt: skip

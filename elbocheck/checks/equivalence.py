@@ -16,9 +16,8 @@ def equivalent(problem: Problem, image: Problem, *, check: str, shift: float = 0
 
     `shift`: nats per datum; −D log s when continuous data are multiplied by s.
     """
-    one, other = decompose(problem), decompose(image, conditioning=False)
-    # the image's sums are conditioned like the problem's
-    noise = 2 * one.rounding + other.rounding + one.elbo_rounding + other.elbo_rounding
+    one, other = decompose(problem), decompose(image)
+    noise = one.rounding + other.rounding + one.elbo_rounding + other.elbo_rounding
     # a shift that was itself rounded moves both sides alike
     noise += 4 * problem.program.backend.eps * abs(shift)
     scale = one.magnitude + other.magnitude

@@ -5,9 +5,9 @@ Rejects: a wrong constant, entropy, normaliser or gradient in a single factor, a
 
 from __future__ import annotations
 
-from elbocheck.checks.compare import Deviation, judge
+from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.identity import decompose
-from elbocheck.outcome import Result
+from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
 
 
@@ -16,6 +16,8 @@ def every_point(problem: Problem) -> Result:
     decomposition = decompose(problem)
     deviations = []
     for term in decomposition.factors:
+        if term.criterion_residual:
+            continue
         pseudo = term.pseudo_gap - (term.predicted - term.delta)
         deviations += [
             Deviation(f"factor {term.label}", abs(term.residual), term.rounding, term.magnitude),
@@ -27,4 +29,8 @@ def every_point(problem: Problem) -> Result:
             "the ELBO against its declared terms", abs(decomposition.elbo - declared), decomposition.elbo_rounding
         )
     )
-    return judge("every point", problem.label, deviations, gradient_norm=decomposition.gradient_norm)
+    result = judge("every point", problem.label, deviations, gradient_norm=decomposition.gradient_norm)
+    outside = unpredicted(decomposition)
+    if outside and result.outcome is Outcome.HOLDS:
+        return out_of_scope("every point", problem.label, outside)
+    return result

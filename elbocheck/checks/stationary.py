@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elbocheck.checks.compare import Deviation, judge
+from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
@@ -30,13 +30,14 @@ def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None
             CHECK, problem.label, Outcome.INCONCLUSIVE, points=0, attempts=attempts,
             message=f"no stationary point certified: {'; '.join(attempts)}",
         )  # fmt: skip
+    outside = [term for point in verified for term in unpredicted(point.decomposition)]
     deviations = [deviation for point in verified for deviation in theorem_deviations(point)]
-    if not deviations:
+    if not deviations and not outside:
         return Result(
             CHECK, problem.label, Outcome.OUT_OF_SCOPE, points=0, attempts=attempts,
             message="every factor has a scaling direction that training does not move",
         )  # fmt: skip
-    return judge(
+    result = judge(
         CHECK,
         problem.label,
         deviations,
@@ -45,6 +46,7 @@ def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None
         attempts=attempts,
         gradient_norm=max(point.gradient_norm for point in verified),
     )
+    return out_of_scope(CHECK, problem.label, outside) if outside and result.outcome is Outcome.HOLDS else result
 
 
 def theorem_deviations(point: StationaryPoint) -> list[Deviation]:

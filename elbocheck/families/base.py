@@ -64,6 +64,13 @@ class Distribution(Protocol):
         """log p(u), with a rounding error relative to the sum of its absolute terms, in the tails too."""
         ...
 
+    def log_density_scale(self, value: Array) -> Array:
+        """Size of the numbers behind log p(u): rounding errors of the density are a few eps of it.
+
+        |log p(u)|, the terms that cancel in it, and |u ∂ log p/∂u|, what a rounding of the value does.
+        """
+        ...
+
     def entropy(self) -> Array:
         """H[p] = −E log p; differential entropy for continuous values."""
         ...

@@ -64,6 +64,9 @@ class Bernoulli:
         positive, _, tail = self._tail()
         return xp.where(positive, value - 1.0, value) * self.logits - xp.log1p(tail)
 
+    def log_density_scale(self, value: Array) -> Array:
+        return namespace(self.logits, value).xp.abs(self.log_density(value))
+
     def entropy(self) -> Array:
         xp = namespace(self.logits).xp
         _, exponent, tail = self._tail()

@@ -70,6 +70,9 @@ class Categorical:
         xp = namespace(self.logits, value).xp
         return xp.sum(value * self._log_probabilities()[0], axis=-1)
 
+    def log_density_scale(self, value: Array) -> Array:
+        return namespace(self.logits, value).xp.abs(self.log_density(value))
+
     def entropy(self) -> Array:
         log_p, p, _ = self._log_probabilities()
         return -namespace(self.logits).xp.sum(p * log_p, axis=-1)

@@ -100,6 +100,12 @@ class MultivariateNormal:
         whitened = self._existing(self._whitened(value - self.mean))
         return -0.5 * xp.sum(whitened * whitened, axis=-1) - self._per_dimension(LOG_2PI)
 
+    def log_density_scale(self, value: Array) -> Array:
+        xp = namespace(self.mean, self.precision_cholesky, value).xp
+        whitened = xp.abs(self._existing(self._whitened(value - self.mean)))
+        sizes = xp.matmul((xp.abs(value) + xp.abs(self.mean))[..., None, :], xp.abs(self.precision_cholesky))[..., 0, :]
+        return xp.abs(self.log_density(value)) + xp.sum(whitened * self._existing(sizes), axis=-1)
+
     def entropy(self) -> Array:
         return self._per_dimension(LOG_2PI + 1.0) + 0.0 * self.mean[..., 0]
 

@@ -61,6 +61,11 @@ class Normal:
         deviation = value - self.mean
         return -0.5 * (LOG_2PI + xp.log(self.variance) + deviation * deviation / self.variance)
 
+    def log_density_scale(self, value: Array) -> Array:
+        xp = namespace(self.mean, self.variance, value).xp
+        pull = xp.abs(value - self.mean) / self.variance
+        return xp.abs(self.log_density(value)) + pull * (xp.abs(value) + xp.abs(self.mean))
+
     def entropy(self) -> Array:
         xp = namespace(self.mean, self.variance).xp
         return 0.5 * (LOG_2PI + 1.0 + xp.log(self.variance)) + 0.0 * self.mean

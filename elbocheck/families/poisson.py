@@ -124,6 +124,10 @@ class Poisson:
         ns = namespace(self.log_rate, value)
         return value * self.log_rate - ns.xp.exp(self.log_rate) - ns.gammaln(value + 1.0)
 
+    def log_density_scale(self, value: Array) -> Array:
+        ns = namespace(self.log_rate, value)
+        return value * ns.xp.abs(self.log_rate) + ns.xp.exp(self.log_rate) + ns.gammaln(value + 1.0)
+
     def entropy(self) -> Array:
         return self._entropy_and_log_factorial()[0]
 

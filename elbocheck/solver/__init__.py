@@ -73,13 +73,15 @@ class Profile:
 
 
 def find_stationary_points(problem: Problem, patience: int = 1) -> list[StationaryPoint]:
-    """One point per start of the problem; starts marked `fallback` are tried only while nothing is certified.
+    """One point per start of the problem; starts for something `missing` only while it is.
 
     `patience` multiplies the evaluations that each search may use.
     """
     points: list[StationaryPoint] = []
     for start in problem.starts or (Start("ascent", problem.vector),):
-        if not start.fallback or not any(point.certified for point in points):
+        certified = [point.kind for point in points if point.certified]
+        found = {"": False, "point": bool(certified), "saddle": "saddle" in certified}
+        if not found[start.missing]:
             points.append(find_stationary_point(problem, replace(start, limit=patience * start.limit)))
     return points
 

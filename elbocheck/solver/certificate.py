@@ -74,7 +74,8 @@ def certify(problem: Problem, origin: str = "", iterations: int = 0, displacemen
     """Judge the problem's own parameters. `displacement`: how far the search went, in chart units."""
     decomposition = decompose(problem)
     free = problem.free_mask
-    hessian = decomposition.hessian[np.ix_(free, free)]
+    _, _, hessian = problem.program.derivatives(problem.vector, problem.fixed)
+    hessian = (hessian * problem.unit_vector * problem.unit_vector[:, None])[np.ix_(free, free)]
     gradient = decomposition.gradient[free]
     eps = problem.program.backend.eps
 
@@ -85,7 +86,7 @@ def certify(problem: Problem, origin: str = "", iterations: int = 0, displacemen
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
     null = 100 * eps * values.size * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
-    heard = along > max(decomposition.gradient_rounding, eps)
+    heard = along > decomposition.gradient_rounding
     with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm
         steps = np.minimum(along[heard] / np.maximum(np.abs(values[heard]), 1e-300), 1e150)
     inertia = Inertia(int(np.sum(values > null)), int(np.sum(np.abs(values) <= null)), int(np.sum(values < -null)))
