@@ -102,12 +102,11 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
     from elbocheck.models import CELLS
-    from elbocheck.models.controls import CONTROLS
     from elbocheck.models.datasets import REAL, SHIPPED, cells_of, load, real_sample
 
     cells = list(CELLS) if options.model is None else cells_of(options.model)
     names = {cell.name for cell in cells}
-    from elbocheck.jobs import ControlJob, RandomJob, RealJob, grouped
+    from elbocheck.jobs import Job, RealJob, jobs_for
 
     examples = PROFILES[options.profile]
     if options.weights is not None and options.data is None:
@@ -124,12 +123,9 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             chosen = [(cell.name, options.data, options.latents) for cell in cells]
             for cell in cells:
                 real_sample(cell, dataset, options.latents, options.seed)
-        return [RealJob(*entry, 3, options.seed, options.weights) for entry in chosen]
-    jobs: list[Job] = [RealJob(*entry, 3, options.seed) for entry in REAL if entry[0] in names]
-    jobs += [RandomJob(group, examples, options.seed) for group in grouped(cells)]
-    positions = [position for position, one in enumerate(CONTROLS) if one.cell.name in names]
-    jobs += [ControlJob((position,), max(examples // 5, 5), options.seed) for position in positions]
-    return jobs
+        return [Job((RealJob(*entry, 3, options.seed, options.weights),)) for entry in chosen]
+    reals = [RealJob(*entry, 3, options.seed) for entry in REAL if entry[0] in names]
+    return jobs_for(cells, reals, examples, max(examples // 5, 5), options.seed)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -195,12 +195,38 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
     return control(one.name, sample.label, decomposition, predicted, certified), gap
 
 
-Job = RandomJob | RealJob | ControlJob
+Part = RandomJob | RealJob | ControlJob
 
 
-def grouped(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
-    """Names of cells, those that share a compiled program together."""
+@dataclass(frozen=True)
+class Job:
+    """Parts that share a compiled program, for one process."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def label(self) -> str:
+        return "; ".join(part.label for part in self.parts)
+
+    def run(self, tick: Tick) -> list[Row]:
+        return [row for part in self.parts for row in part.run(tick)]
+
+
+def jobs_for(cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int) -> list[Job]:
+    """Everything to run on `cells`: a job for each compiled program, with its random problems and controls."""
     groups: dict[Any, list[str]] = {}
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity), []).append(cell.name)
-    return [tuple(names) for names in groups.values()]
+    jobs = [Job((real,)) for real in reals]
+    for (model, points, _), names in groups.items():
+        own = [
+            ControlJob((position,), controls, seed)
+            for position, one in enumerate(CONTROLS)
+            if (one.cell.model, one.cell.variational.points) == (model, points)
+        ]
+        jobs.append(Job((RandomJob(tuple(names), examples, seed), *own)))
+    return jobs

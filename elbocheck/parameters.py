@@ -68,6 +68,21 @@ class Layout:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    absent: tuple[int, ...] = ()
+    """Elements that no problem uses (upper parts of triangular blocks): never differentiated."""
+
+    @classmethod
+    def of_blocks(cls, blocks: Sequence[Block], sizes: Sizes) -> Layout:
+        """The layout of blocks at the given sizes."""
+        layout = cls(tuple(block.name for block in blocks), tuple(block.shape(sizes) for block in blocks))
+        everywhere = {axis: np.ones(size, dtype=bool) for axis, size in sizes.items()}
+        exists = layout.pack({block.name: block.exists(everywhere, sizes) for block in blocks})
+        return cls(layout.names, layout.shapes, tuple(int(index) for index in np.flatnonzero(exists == 0)))
+
+    @property
+    def present(self) -> np.ndarray:
+        """Indices of the elements that can exist."""
+        return np.setdiff1d(np.arange(self.size), np.array(self.absent, dtype=int))
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Layout:

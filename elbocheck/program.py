@@ -26,7 +26,7 @@ class Program:
     @cached_property
     def derivatives(self) -> Callable[..., Any]:
         """`-> (F, ∇F, ∇²F)` of the value under test, forward over reverse mode."""
-        return self.backend.value_gradient_hessian(self.bound.value)
+        return self.backend.value_gradient_hessian(self.bound.value, self.bound.layout.present)
 
     @cached_property
     def points(self) -> Callable[..., Any]:

@@ -71,7 +71,7 @@ def program_for(model: Model, points: PointsFunction, q_blocks: tuple[Block, ...
     """One program per shape, shared by cells that differ only in what is trained."""
     sizes = axis_sizes(model, capacity)
     blocks = (*model.blocks, *q_blocks)
-    layout = Layout(tuple(block.name for block in blocks), tuple(block.shape(sizes) for block in blocks))
+    layout = Layout.of_blocks(blocks, sizes)
 
     def points_of(params: Arrays, fixed: Arrays) -> WeightedPoints:
         return points(model, params, fixed)

@@ -20,7 +20,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     With every latent redundant the model is its simplest (independent elements, one component), where a stationary
     point exists whenever the data allow any. The search is only for problems whose other starts ended in no saddle.
     """
-    ascent = Start("ascent", _vector(sample, sample.params), limit=45)
+    ascent = Start("ascent", _vector(sample, sample.params), limit=35)
     if sample.cell.variational.collapsed is None:
         return (ascent,)
     result = [ascent]
@@ -35,7 +35,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
         collapsed_start(sample, np.ones(sample.latents, dtype=bool), missing="point" if len(result) > 1 else "")
     )
     if sample.latents > 1:
-        result.append(Start("saddle", ascent.vector, index=1, limit=40, missing="saddle"))
+        result.append(Start("saddle", ascent.vector, index=1, limit=25, missing="saddle"))
     return tuple(profiled(sample, start) for start in result)
 
 
@@ -63,7 +63,7 @@ def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "po
         params, held = {**params, **moved}, {**held, **more}
     mask = _vector(sample, {name: value.astype(float) for name, value in held.items()}) > 0
     label = "collapsed" if subset.all() else "partly collapsed"
-    return Start(label, _vector(sample, params), held=mask, missing=missing, limit=40)
+    return Start(label, _vector(sample, params), held=mask, missing=missing, limit=30)
 
 
 def _vector(sample: Sample, params: Params) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from elbocheck import cli
-from elbocheck.jobs import Job, RandomJob, RealJob, Row
+from elbocheck.jobs import ControlJob, RandomJob, RealJob, Row
 from elbocheck.outcome import Outcome, Result
 from elbocheck.verify import Report
 
@@ -140,12 +140,16 @@ def test_an_interrupted_run_leaves_no_report(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_jobs_cover_the_whole_catalogue() -> None:
     from elbocheck.models import CELLS
+    from elbocheck.models.controls import CONTROLS
 
     options = cli._parser().parse_args(["verify"])
-    jobs: list[Job] = cli._jobs(options)
-    drawn = [name for job in jobs if isinstance(job, RandomJob) for name in job.cells]
+    parts = [part for job in cli._jobs(options) for part in job.parts]
+    drawn = [name for part in parts if isinstance(part, RandomJob) for name in part.cells]
     assert sorted(drawn) == sorted(cell.name for cell in CELLS)
-    assert {job.cell.split("/")[0] for job in jobs if isinstance(job, RealJob)} == {cell.model.name for cell in CELLS}
+    real = {part.cell.split("/")[0] for part in parts if isinstance(part, RealJob)}
+    assert real == {cell.model.name for cell in CELLS}
+    positions = [position for part in parts if isinstance(part, ControlJob) for position in part.positions]
+    assert sorted(positions) == list(range(len(CONTROLS)))
 
 
 def test_list_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,8 +36,8 @@ class Backend(Protocol):
         """The compiled function; any tree of arrays may be returned."""
         ...
 
-    def value_gradient_hessian(self, function: Function) -> Function:
-        """(scalar, (P,), (P, P)) of a scalar function."""
+    def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
+        """(scalar, (P,), (P, P)) of a scalar function; rows of the Hessian outside `columns` are zero."""
         ...
 
     def jacobian(self, function: Function, mode: str) -> Function:

@@ -45,7 +45,7 @@ class JaxBackend:
     def value(self, function: Function) -> Function:
         return self._run(function)
 
-    def value_gradient_hessian(self, function: Function) -> Function:
+    def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
         def all_three(vector: Any, fixed: Any) -> Any:
             value_and_gradient = jax.value_and_grad(lambda v: function(v, fixed))
 
@@ -53,10 +53,18 @@ class JaxBackend:
                 (value, gradient), (_, column) = jax.jvp(value_and_gradient, (vector,), (tangent,))
                 return value, gradient, column
 
-            basis = jnp.eye(vector.shape[0], dtype=vector.dtype)
+            basis = jnp.eye(vector.shape[0], dtype=vector.dtype)[columns]
             return jax.vmap(along, out_axes=(None, None, 0))(basis)
 
-        return self._run(all_three)
+        compiled = self._run(all_three)
+
+        def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            value, gradient, rows = compiled(vector, fixed)
+            hessian = np.zeros((gradient.size, gradient.size), dtype=gradient.dtype)
+            hessian[columns] = rows
+            return value, gradient, hessian
+
+        return run
 
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd

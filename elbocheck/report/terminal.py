@@ -137,9 +137,9 @@ def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) ->
             str(row.inertia.get("saddle", 0)), str(row.inconclusive),
         )  # fmt: skip
     table.caption = (
-        "|F−S| and its computed bound in nats per datum, where their ratio is worst; any point:\n"
-        "largest |gap − β·∇F − δ| over Σ|terms| at random parameters; open: problems without\n"
-        "a certified point"
+        "|F−S| and its computed bound: where their ratio is worst, nats per datum\n"
+        "any point: largest |gap − β·∇F − δ| over Σ|terms|, at random parameters\n"
+        "open: problems without a certified point"
     )
     table.caption_justify = "left"
     return table
