@@ -123,9 +123,9 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             chosen = [(cell.name, options.data, options.latents) for cell in cells]
             for cell in cells:
                 real_sample(cell, dataset, options.latents, options.seed)
-        return [Job((RealJob(*entry, 3, options.seed, options.weights),)) for entry in chosen]
-    reals = [RealJob(*entry, 3, options.seed) for entry in REAL if entry[0] in names]
-    return jobs_for(cells, reals, examples, max(examples // 5, 5), options.seed)
+        return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
+    reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names]
+    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ elbocheck changes the process-wide setting of the program it is used in.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -14,6 +15,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from elbocheck.backends.base import Function, machine_epsilon
+
+
+@cache
+def compiler_options() -> dict[str, bool]:
+    """Options that make XLA compile faster on a CPU, where this XLA knows them.
+
+    Programs here are compiled once for about a hundred short runs; without fusion emitters compilation takes about a
+    third less time and the runs as long as before.
+    """
+    options = {"xla_cpu_use_fusion_emitters": False}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x, compiler_options=options)(np.float32(0.0))
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
 
 
 @dataclass(frozen=True)
@@ -28,10 +46,13 @@ class JaxBackend:
         return machine_epsilon(self.dtype)
 
     def _run(self, function: Function) -> Function:
-        compiled = jax.jit(function)
         wide = self.dtype == "float64"
+        compiled: Any = None
 
         def run(*arguments: Any) -> Any:
+            nonlocal compiled
+            if compiled is None:
+                compiled = jax.jit(function, compiler_options=compiler_options())
             with jax.enable_x64(wide):
                 cast = jax.tree.map(self._cast, arguments)
                 return jax.tree.map(np.asarray, compiled(*cast))
