@@ -1,0 +1,81 @@
+"""The README is true: its example runs and prints what it shows, its catalogue and its profiles are the real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from elbocheck.profiles import PROFILES
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, flags=re.M | re.S)
+
+
+def block(start: str) -> str:
+    """The only fenced block that starts like this."""
+    found = [body for _, body in BLOCKS if body.startswith(start)]
+    assert len(found) == 1, f"{len(found)} blocks of the README start with {start!r}"
+    return found[0]
+
+
+def rounded(text: str) -> list[str]:
+    """Words of an output; numbers that are rounding errors or their bounds only by whether they are tiny."""
+    words = []
+    for word in text.replace(",", " ").split():
+        try:
+            value = float(word)
+        except ValueError:
+            words.append(word)
+        else:
+            words.append("tiny" if abs(value) < 1e-9 else f"{value:.3g}")
+    return words
+
+
+@pytest.mark.xdist_group("readme")
+def test_the_example_prints_what_the_readme_shows() -> None:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(block("import jax\n"), "README.md", "exec"), {})
+    assert rounded(out.getvalue()) == rounded(block("  nats per datum"))
+
+
+def test_the_catalogue_is_what_the_command_prints() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "elbocheck", "list"], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    shown = [line.rstrip() for line in block("model/posterior           stationary").splitlines()]
+    assert [line.rstrip() for line in done.stdout.splitlines() if line.strip()] == [
+        f" {line}" for line in shown if line
+    ]
+
+
+def test_the_real_data_table_shows_the_same_cells_and_no_gap() -> None:
+    from elbocheck.models.datasets import REAL
+
+    table = block("Real data").split("Random problems")[0]
+    rows = [line.split() for line in table.splitlines() if "/" in line and "e-" in line]
+    assert [(row[0], row[1]) for row in rows] == [(cell, data) for cell, data, _ in REAL]
+    for row in rows:
+        assert row[2] == row[3].rstrip("†"), row
+        assert float(row[4]) <= float(row[5])
+
+
+def test_the_profiles_are_the_real_ones() -> None:
+    for name, count in PROFILES.items():
+        assert f"| `{name}` | {count} |" in TEXT
+
+
+def test_the_two_commands_name_an_existing_extra_and_script() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "pip install . && elbocheck verify" in TEXT
+    assert "pip install -e '.[test]' && pytest -n auto" in TEXT
+    assert "test" in project["optional-dependencies"]
+    assert "elbocheck" in project["scripts"]
