@@ -89,8 +89,11 @@ def _verify(options: argparse.Namespace) -> int:
         f"{workers} worker{'s' if workers > 1 else ''}",
         highlight=False,
     )
-    with Watcher(console, sum(job.size for job in jobs)) as watcher:
-        report = run(jobs, workers, watcher)
+    with tempfile.TemporaryDirectory(prefix="elbocheck-") as scratch:
+        # Hypothesis would leave a folder in the working directory
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
+        with Watcher(console, sum(job.size for job in jobs)) as watcher:
+            report = run(jobs, workers, watcher)
     print_report(console, report, time.perf_counter() - begin)
     if target is not None:
         _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")

@@ -175,3 +175,12 @@ def test_help_answers_at_once() -> None:
         times.append(time.perf_counter() - begin)
     assert "verify" in done.stdout
     assert min(times) < 0.5
+
+
+@pytest.mark.xdist_group("poisson-mixture/table")
+def test_verify_leaves_nothing_in_the_working_directory(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "elbocheck", "verify", "--data", "horse_kicks"]
+    environment = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_STORAGE_DIRECTORY"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
+    assert "horse_kicks" in done.stdout
+    assert list(tmp_path.iterdir()) == []

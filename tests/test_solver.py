@@ -1,0 +1,109 @@
+"""The search on functions whose stationary points are known, and the bookkeeping around it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import MOST_INCONCLUSIVE
+from elbocheck.solver.certificate import Inertia, gradient_limit
+from elbocheck.solver.newton import Evaluation, ascent_step, minimum_norm_step, search
+from elbocheck.testing import Tally
+
+
+def ring(point: np.ndarray) -> Evaluation:
+    """−(r² − 1)² / 4: a circle of maxima, singular Hessian on it, and a minimum at 0."""
+    square = float(point @ point)
+    hessian = -(square - 1.0) * np.eye(point.size) - 2.0 * np.outer(point, point)
+    return -0.25 * (square - 1.0) ** 2, -(square - 1.0) * point, hessian
+
+
+def two_hills(point: np.ndarray) -> Evaluation:
+    """−(x² − 1)² / 4 − y²: maxima at (±1, 0), a saddle with one upward direction at 0."""
+    x, y = point
+    return -0.25 * (x**2 - 1) ** 2 - y**2, np.array([-(x**2 - 1) * x, -2 * y]), np.diag([1 - 3 * x**2, -2.0])
+
+
+def endless(point: np.ndarray) -> Evaluation:
+    """−e^−x: increases forever; gradient and curvature vanish together."""
+    value = float(np.exp(-point[0]))
+    return -value, np.array([value]), np.array([[-value]])
+
+
+def test_ascent_converges_on_a_circle_of_maxima_to_rounding() -> None:
+    found = search(ring, np.array([0.3, -0.2, 0.1]))
+    assert found.stopped == "converged"
+    assert np.linalg.norm(ring(found.vector)[1]) < 1e-14
+    assert np.linalg.norm(found.vector) == pytest.approx(1.0, abs=1e-14)
+
+
+@pytest.mark.parametrize(("index", "expected"), [(0, [1.0, 0.0]), (1, [0.0, 0.0])])
+def test_the_index_chooses_between_maximum_and_saddle(index: int, expected: list[float]) -> None:
+    found = search(two_hills, np.array([0.4, 0.7]), index=index)
+    np.testing.assert_allclose(np.abs(found.vector), expected, atol=1e-12)
+
+
+def test_a_search_towards_infinity_says_so() -> None:
+    assert search(endless, np.array([0.0])).stopped == "runaway"
+
+
+def test_a_function_that_is_not_finite_is_refused_at_once() -> None:
+    def broken(point: np.ndarray) -> Evaluation:
+        return np.nan, np.full(1, np.nan), np.full((1, 1), np.nan)
+
+    found = search(broken, np.array([0.0]))
+    assert found.stopped == "non-finite at the start"
+    assert found.iterations == 0
+
+
+def test_a_search_survives_non_finite_values_on_its_way() -> None:
+    def walled(point: np.ndarray) -> Evaluation:
+        """log(1 − x) + 3x, which ends at x = 1; maximum at 2/3."""
+        x = point[0]
+        with np.errstate(all="ignore"):
+            return float(np.log(1 - x) + 3 * x), np.array([-1 / (1 - x) + 3]), np.array([[-1 / (1 - x) ** 2]])
+
+    assert search(walled, np.array([-3.0])).vector[0] == pytest.approx(2 / 3, abs=1e-12)
+
+
+def test_minimum_norm_step_leaves_null_directions_alone() -> None:
+    hessian = np.diag([-2.0, -1e-14, -4.0])
+    step = minimum_norm_step(np.array([1e-3, 1e-16, 2e-3]), *np.linalg.eigh(hessian))
+    np.testing.assert_allclose(step, [5e-4, 0.0, 5e-4], rtol=1e-12)
+
+
+def test_ascent_step_climbs_whatever_the_curvature() -> None:
+    gradient, hessian = np.array([1.0, 1.0]), np.diag([3.0, -2.0])
+    step = ascent_step(gradient, *np.linalg.eigh(hessian), index=0)
+    np.testing.assert_allclose(step, [1 / 3, 1 / 2])
+    down = ascent_step(gradient, *np.linalg.eigh(hessian), index=1)
+    np.testing.assert_allclose(down, [-1 / 3, 1 / 2])
+
+
+@pytest.mark.parametrize(
+    ("inertia", "kind"),
+    [
+        (Inertia(0, 1, 3), "maximum"),
+        (Inertia(1, 0, 3), "saddle"),
+        (Inertia(2, 1, 0), "minimum"),
+        (Inertia(0, 2, 0), "flat"),
+    ],
+)
+def test_kinds(inertia: Inertia, kind: str) -> None:
+    assert inertia.kind == kind
+
+
+def test_gradient_limit_follows_the_precision() -> None:
+    assert gradient_limit(np.finfo(float).eps) == pytest.approx(1e-9, rel=0.02)
+    assert gradient_limit(float(np.finfo(np.float32).eps)) > 1e-5
+
+
+def test_too_much_inconclusive_fails_a_property_and_nothing_is_dropped() -> None:
+    fine, open_ = Result("c", "p", Outcome.HOLDS), Result("c", "p", Outcome.INCONCLUSIVE, message="ran away")
+    allowed = int(100 * MOST_INCONCLUSIVE)
+    Tally([fine] * (100 - allowed) + [open_] * allowed).require_conclusive()
+    with pytest.raises(AssertionError, match="ran away"):
+        Tally([fine] * (99 - allowed) + [open_] * (allowed + 1)).require_conclusive()
+    with pytest.raises(AssertionError, match="no problem"):
+        Tally([]).require_conclusive()
