@@ -65,12 +65,20 @@ def with_scipy(problems: list[Problem]) -> tuple[float, int]:
                 memory[key] = -value, -gradient, -hessian
             return memory[key]
 
-        with np.errstate(all="ignore"):
-            found = scipy.optimize.minimize(
-                lambda x, f=negative: f(x)[0], (problem.vector / problem.unit_vector)[columns],
-                jac=lambda x, f=negative: f(x)[1], hess=lambda x, f=negative: f(x)[2],
-                method="trust-exact", options={"gtol": LIMIT, "maxiter": 200},
-            )  # fmt: skip
+        start = (problem.vector / problem.unit_vector)[columns]
+        options = {"gtol": LIMIT, "maxiter": 200}
+        try:
+            with np.errstate(all="ignore"):
+                found = scipy.optimize.minimize(
+                    lambda x, f=negative: f(x)[0],
+                    start,
+                    jac=lambda x, f=negative: f(x)[1],
+                    hess=lambda x, f=negative: f(x)[2],
+                    method="trust-exact",
+                    options=options,
+                )
+        except (ValueError, np.linalg.LinAlgError):  # it ran into values that are not finite
+            continue
         reached += bool(np.linalg.norm(found.jac) <= LIMIT)
     return time.perf_counter() - begin, reached
 

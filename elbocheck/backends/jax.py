@@ -61,7 +61,7 @@ class JaxBackend:
 
     def _cast(self, leaf: Any) -> np.ndarray:
         leaf = np.asarray(leaf)
-        return leaf.astype(self.dtype) if leaf.dtype.kind == "f" else leaf
+        return leaf.astype(self.dtype, copy=False) if leaf.dtype.kind == "f" else leaf
 
     def value(self, function: Function) -> Function:
         return self._run(function)
