@@ -63,13 +63,14 @@ def test_names_of_latents(cell: Cell, elbocheck_settings: settings) -> None:
 
 @by_cell(tuple(cell for cell in CELLS if cell.model.continuous_data))
 def test_units_of_data(cell: Cell, elbocheck_settings: settings) -> None:
-    """F and S shift by the same −D log s."""
+    """F and S shift by the same −D log s. Parameters of moderate size: rescaling rounds log variances, and at variances
+    of 1e-10 a rounded logarithm moves F by more than the evaluation's own rounding."""
 
     def check(drawn: tuple[Sample, float]) -> Result:
         image, shift = rescale_data(*drawn)
         return equivalent(drawn[0].problem(), image.problem(), check="rescaled data", shift=shift)
 
-    strategy = st.tuples(samples(cell), st.sampled_from((2.0, 0.3, 1e3, 1e-3)))
+    strategy = st.tuples(samples(cell, solvable=True), st.sampled_from((2.0, 0.3, 1e3, 1e-3)))
     run_property(elbocheck_settings, strategy, check).require_conclusive()
 
 
