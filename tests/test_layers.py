@@ -10,6 +10,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -188,8 +189,9 @@ def test_no_model_knows_a_backend(module: str) -> None:
 def run(code: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, timeout=120
-    )
+        [sys.executable, "-c", code], cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False,
+        env=environment, timeout=120,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 
