@@ -23,6 +23,8 @@ class Namespace:
     xp: Any
     expit: Callable[[Array], Array]
     gammaln: Callable[[Array], Array]
+    digamma: Callable[[Array], Array]
+    erf: Callable[[Array], Array]
 
     def softplus(self, x: Array) -> Array:
         """log(1 + exp(x)), without overflow."""
@@ -34,7 +36,8 @@ def _numpy_namespace() -> Namespace:
     import array_api_compat.numpy as xp
     import scipy.special
 
-    return Namespace(xp, scipy.special.expit, scipy.special.gammaln)
+    special = scipy.special
+    return Namespace(xp, special.expit, special.gammaln, special.digamma, special.erf)
 
 
 @cache
@@ -42,7 +45,8 @@ def _jax_namespace() -> Namespace:
     import jax
     import jax.numpy as xp
 
-    return Namespace(xp, jax.nn.sigmoid, jax.scipy.special.gammaln)
+    special = jax.scipy.special
+    return Namespace(xp, jax.nn.sigmoid, special.gammaln, special.digamma, special.erf)
 
 
 def namespace(*values: Any) -> Namespace:

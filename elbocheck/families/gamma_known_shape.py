@@ -1,0 +1,67 @@
+"""Gamma distribution whose shape is known: with only the rate free, the base measure is not constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import NaturalParameters
+
+
+@dataclass(frozen=True)
+class GammaKnownShape:
+    """p(u) = b^a u^(a−1) e^(−b u) / Γ(a) for u > 0, a known.
+
+    T(u) = u, η = −b, A = log Γ(a) − a log b, h(u) = u^(a−1): **not** constant. E log u = ψ(a) − log b.
+    Source: THEORY sections 4 and 7.
+
+    Shapes: `rate` b (*batch,), differentiated; `shape` a, a number or an array that broadcasts against it, a known
+    constant that is never differentiated (log Γ(a) and ψ(a) are constants for the compiler).
+    """
+
+    rate: Array
+    shape: Array
+
+    family: ClassVar[str] = "gamma, known shape"
+    event_ndim: ClassVar[int] = 0
+    constant_base_measure: ClassVar[bool] = False
+    scale_degree: ClassVar[int | None] = None
+
+    def natural_parameters(self) -> NaturalParameters:
+        return (-self.rate + 0.0 * self.shape,)
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Self:
+        return type(self)(-eta[0], self.shape)
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        return (value,)
+
+    def log_partition(self) -> Array:
+        xp = namespace(self.rate).xp
+        return namespace(self.shape).gammaln(self.shape) - self.shape * xp.log(self.rate)
+
+    def mean_statistics(self) -> NaturalParameters:
+        return (self.shape / self.rate,)
+
+    def log_base_measure(self, value: Array) -> Array:
+        return (self.shape - 1.0) * namespace(value, self.rate).xp.log(value) + 0.0 * self.rate
+
+    def expected_log_base_measure(self) -> Array:
+        xp = namespace(self.rate).xp
+        return (self.shape - 1.0) * (namespace(self.shape).digamma(self.shape) - xp.log(self.rate))
+
+    def log_density(self, value: Array) -> Array:
+        return self.log_base_measure(value) - self.rate * value - self.log_partition()
+
+    def log_density_scale(self, value: Array) -> Array:
+        xp, constants = namespace(value, self.rate).xp, namespace(self.shape)
+        from_base = xp.abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
+        from_partition = self.shape * xp.abs(xp.log(self.rate)) + constants.xp.abs(constants.gammaln(self.shape))
+        return from_base + 2.0 * self.rate * value + from_partition
+
+    def entropy(self) -> Array:
+        return self.pseudo_entropy() - self.expected_log_base_measure()
+
+    def pseudo_entropy(self) -> Array:
+        return self.log_partition() + self.shape

@@ -1,0 +1,62 @@
+"""Laplace distribution centred at zero, constant base measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import NaturalParameters
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """p(u) = exp(−|u| / b) / 2b.
+
+    T(u) = |u|, η = −1/b, A(η) = log 2b, h = 1. The density depends on u through |u| alone, and its logarithm linearly,
+    so that the value E|u| gives the expected log density. With a free location it is no exponential family.
+
+    Shapes: `scale` b (*batch,). Source: THEORY section 7, rows EF mixtures and sparse coding.
+    """
+
+    scale: Array
+
+    family: ClassVar[str] = "Laplace"
+    event_ndim: ClassVar[int] = 0
+    constant_base_measure: ClassVar[bool] = True
+    scale_degree: ClassVar[int | None] = 1
+
+    def natural_parameters(self) -> NaturalParameters:
+        return (-1.0 / self.scale,)
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Self:
+        return type(self)(-1.0 / eta[0])
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        return (namespace(value).xp.abs(value),)
+
+    def log_partition(self) -> Array:
+        return namespace(self.scale).xp.log(2.0 * self.scale)
+
+    def mean_statistics(self) -> NaturalParameters:
+        return (self.scale,)
+
+    def log_base_measure(self, value: Array) -> Array:
+        return 0.0 * (value + self.scale)
+
+    def expected_log_base_measure(self) -> Array:
+        return 0.0 * self.scale
+
+    def log_density(self, value: Array) -> Array:
+        xp = namespace(self.scale, value).xp
+        return -xp.log(2.0 * self.scale) - xp.abs(value) / self.scale
+
+    def log_density_scale(self, value: Array) -> Array:
+        xp = namespace(self.scale, value).xp
+        return xp.abs(xp.log(2.0 * self.scale)) + 2.0 * xp.abs(value) / self.scale
+
+    def entropy(self) -> Array:
+        return 1.0 + namespace(self.scale).xp.log(2.0 * self.scale)
+
+    def pseudo_entropy(self) -> Array:
+        return self.entropy()

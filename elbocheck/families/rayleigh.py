@@ -1,0 +1,65 @@
+"""Rayleigh distribution, base measure not constant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import NaturalParameters
+
+EULER_GAMMA = 0.57721566490153286
+
+
+@dataclass(frozen=True)
+class Rayleigh:
+    """p(u) = u/v · exp(−u² / 2v) for u > 0: the length of a two-dimensional normal vector of variance v.
+
+    T(u) = u², η = −1/2v, A = log v, h(u) = u: **not** constant. E log u = ½ (log 2v − γ), γ Euler's constant.
+    Source: THEORY section 7.
+
+    Shapes: `variance` v (*batch,).
+    """
+
+    variance: Array
+
+    family: ClassVar[str] = "Rayleigh"
+    event_ndim: ClassVar[int] = 0
+    constant_base_measure: ClassVar[bool] = False
+    scale_degree: ClassVar[int | None] = None
+
+    def natural_parameters(self) -> NaturalParameters:
+        return (-0.5 / self.variance,)
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Self:
+        return type(self)(-0.5 / eta[0])
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        return (value * value,)
+
+    def log_partition(self) -> Array:
+        return namespace(self.variance).xp.log(self.variance)
+
+    def mean_statistics(self) -> NaturalParameters:
+        return (2.0 * self.variance,)
+
+    def log_base_measure(self, value: Array) -> Array:
+        return namespace(value, self.variance).xp.log(value) + 0.0 * self.variance
+
+    def expected_log_base_measure(self) -> Array:
+        return 0.5 * (self.log_partition() + (math.log(2.0) - EULER_GAMMA))
+
+    def log_density(self, value: Array) -> Array:
+        xp = namespace(value, self.variance).xp
+        return xp.log(value) - xp.log(self.variance) - 0.5 * value * value / self.variance
+
+    def log_density_scale(self, value: Array) -> Array:
+        xp = namespace(value, self.variance).xp
+        return 1.0 + xp.abs(xp.log(value)) + xp.abs(xp.log(self.variance)) + 1.5 * value * value / self.variance
+
+    def entropy(self) -> Array:
+        return 0.5 * self.log_partition() + (1.0 + 0.5 * EULER_GAMMA - 0.5 * math.log(2.0))
+
+    def pseudo_entropy(self) -> Array:
+        return self.log_partition() + 1.0
