@@ -107,7 +107,9 @@ class Bound:
         declaration = self.declare(params, fixed)
         factors = declaration.factors
         if self.factors is not None:
-            scaled = {name: value * (1.0 + extended[-1]) for name, value in held["latents"].items()}
+            names = {name for factor in factors if factor.rescaling is not None for name in factor.rescaled}
+            scale = 1.0 + extended[-1]
+            scaled = {name: value * scale if name in names else value for name, value in held["latents"].items()}
             factors = self.factors(params, fixed, scaled)
         eta = OrderedDict((factor.name, natural_rows(factor, declaration.weights)) for factor in factors)
         priors = [f for f in factors if f.rescaling is not None and f.distribution.scale_degree is not None]
@@ -121,7 +123,10 @@ class Bound:
             own = self.points(params, fixed)
             xp = namespace(own.weights).xp
             present = [xp.ones_like(f.value[0, 0]) * (1.0 if f.where is None else f.where) for f in priors]
-            differentiate["points"] = xp.concat([value.reshape(-1) for value in own.latents.values()])
+            names = {name for f in priors for name in f.rescaled}
+            differentiate["points"] = xp.concat(
+                [value.reshape(-1) for name, value in own.latents.items() if name in names]
+            )
             differentiate["entropy"] = own.entropy
             values["points"] = differentiate["points"]
             values["entropy"] = xp.zeros_like(own.entropy) + sum(xp.sum(each) for each in present)
@@ -149,9 +154,11 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
         elements = elements + xp.zeros_like(log_density)
         if factor.where is not None:
             elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
-        while elements.ndim > 2:
+        while elements.ndim > declaration.weights.ndim:
             elements = elements.sum(-1)
         weighted = declaration.weights * elements
+        while weighted.ndim > 2:
+            weighted = weighted.sum(-1)
         if factor.groups is None:
             return weighted.sum(-1)[:, None]
         return (weighted[:, :, None] * factor.groups).sum(1)
@@ -159,7 +166,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
     entropy = distribution.entropy()
     log_base = distribution.log_base_measure(factor.value)
     expected_log_base = distribution.expected_log_base_measure()
-    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - 2))
+    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - declaration.weights.ndim))
     summands = np.broadcast_shapes(log_density.shape, points)
     return {
         "log_density": expect(log_density),

@@ -9,7 +9,7 @@ itself, a tangent of q's parameters must move every point by z and every entropy
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,8 @@ class Criterion:
     rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
     and `target` (R,): the system that was solved, jacobian · β = target. `uncertainty` (P,): how much each
     element of β moves when the system is perturbed by its own relative size (condition number times ‖β‖); times eps
-    it is the error of the solution.
+    it is the error of the solution. `parameters`: whether the factor has parameters of its own; `rescaling`: whether
+    the direction sought is that of a fixed prior, z -> a z.
     """
 
     factor: str
@@ -38,6 +39,8 @@ class Criterion:
     jacobian: np.ndarray
     target: np.ndarray
     uncertainty: np.ndarray
+    parameters: bool = True
+    rescaling: bool = False
 
     def applies(self, eps: float) -> bool:
         """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""
@@ -72,9 +75,11 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
                 )
             results[name] = _least_squares(name, jacobian, values["eta"][name], mask, 1.0)
         elif name in values["degree"]:
-            results[name] = _rescaling(name, jacobians, values, size)
+            rescaled = _rescaling(name, jacobians, values, bound.layout.present)
+            results[name] = replace(rescaled, parameters=False, rescaling=True)
         else:
-            results[name] = _least_squares(name, jacobians["eta"][name][:, :size], values["eta"][name], mask, 1.0)
+            without = _least_squares(name, jacobians["eta"][name][:, :size], values["eta"][name], mask, 1.0)
+            results[name] = replace(without, parameters=False)
     return results
 
 
@@ -93,14 +98,16 @@ def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np
     return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target, uncertainty)
 
 
-def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], size: int) -> Criterion:
+def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], present: np.ndarray) -> Criterion:
     """The tangent of THEORY section 5, divided by the degree of homogeneity of the prior."""
+    size = jacobians["eta"][name].shape[-1] - 1
     others = np.concatenate([rows for other, rows in jacobians["eta"].items() if other != name])
     matrix, target = [others[:, :size]], [-others[:, size]]
     for key in ("points", "entropy"):
         if key in jacobians:
             matrix.append(jacobians[key][:, :size])
             target.append(values[key])
-    everything = np.ones(size, dtype=bool)
+    trained = np.zeros(size, dtype=bool)
+    trained[present] = True
     degree = float(values["degree"][name])
-    return _least_squares(name, np.concatenate(matrix), np.concatenate(target), everything, degree)
+    return _least_squares(name, np.concatenate(matrix), np.concatenate(target), trained, degree)

@@ -19,7 +19,7 @@ class Factor:
     `beta`: closed form of the direction β with η = (∂η/∂θ) β (THEORY section 4), one array per block; None leaves it
     to the least-squares criterion.
     `rescaling`: only for a prior without parameters: the tangent that undoes z -> a z in the other factors
-    (−W for the first linear map, THEORY section 5).
+    (−W for the first linear map, THEORY section 5); `rescaled`: the names of the latents that z -> a z multiplies.
     `where`: boolean, broadcasting to the elements: those that exist.
     `groups`: (N or 1, M, G) weights that split the factor into G parts with parameters of their own (mixture
     components, rows of a transition table); every array in `beta` then has a leading axis of length G.
@@ -31,6 +31,7 @@ class Factor:
     parameters: tuple[str, ...] = ()
     beta: Mapping[str, Array] | None = None
     rescaling: Mapping[str, Array] | None = None
+    rescaled: tuple[str, ...] = ("z",)
     where: Array | None = None
     groups: Array | None = None
 
@@ -39,7 +40,7 @@ class Factor:
 class Declaration:
     """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors.
 
-    Shapes: `weights` (N, M), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
+    Shapes: `weights` (N, M) or (N, M, E), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
     `data_weights` (N,), summing to 1. `beta_by_criterion`: ignore closed forms of β, solve for them.
     """
 

@@ -30,6 +30,7 @@ class Block:
     `degree`: when the data are multiplied by s the block is multiplied by s**degree (1 for means, −1 for precisions).
     `log_degree`: when the data are multiplied by s, log_degree·log s is added (2 for log variances).
     `strictly_lower`: the last two axes are a matrix of which only the part below the diagonal exists.
+    `constant`: never trained and never part of a direction β (noise of Monte Carlo samples).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Block:
     degree: int = 0
     log_degree: int = 0
     strictly_lower: bool = False
+    constant: bool = False
 
     def shape(self, sizes: Sizes) -> tuple[int, ...]:
         return tuple(sizes[axis] for axis in self.axes)
@@ -69,19 +71,19 @@ class Layout:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     absent: tuple[int, ...] = ()
-    """Elements that no problem uses (upper parts of triangular blocks): never differentiated."""
+    """Elements that no problem trains (upper parts of triangular blocks, constant blocks): no Hessian columns."""
 
     @classmethod
     def of_blocks(cls, blocks: Sequence[Block], sizes: Sizes) -> Layout:
         """The layout of blocks at the given sizes."""
         layout = cls(tuple(block.name for block in blocks), tuple(block.shape(sizes) for block in blocks))
         everywhere = {axis: np.ones(size, dtype=bool) for axis, size in sizes.items()}
-        exists = layout.pack({block.name: block.exists(everywhere, sizes) for block in blocks})
+        exists = layout.pack({block.name: block.exists(everywhere, sizes) & (not block.constant) for block in blocks})
         return cls(layout.names, layout.shapes, tuple(int(index) for index in np.flatnonzero(exists == 0)))
 
     @property
     def present(self) -> np.ndarray:
-        """Indices of the elements that can exist."""
+        """Indices of the elements that can be trained."""
         return np.setdiff1d(np.arange(self.size), np.array(self.absent, dtype=int))
 
     @classmethod

@@ -1,50 +1,85 @@
-"""The catalogue: which models run with which variational families, and in what capacity."""
+"""The catalogue: every `CELLS` of every file in this folder, and of a user's own file or module."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
 from elbocheck.errors import InputError
 from elbocheck.model import Model, Variational
-from elbocheck.models.gaussian_mixture import GMM_DIAGONAL, GMM_FULL, GMM_SPHERICAL, GMM_TIED
-from elbocheck.models.poisson_mixture import POISSON_MIXTURE
-from elbocheck.models.ppca import PPCA
-from elbocheck.models.q_exact import EXACT, EXACT_GAUSSIAN
-from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
-from elbocheck.models.q_mean_field import MEAN_FIELD
-from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
 from elbocheck.models.sample import Cell
-from elbocheck.models.sbn import SBN
 
-_MIXTURES = (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED, POISSON_MIXTURE)
-_BINARY, _LINEAR, _MIXTURE = (12, 4, 3), (10, 4, 3), (12, 3, 3)
-
-CELLS: tuple[Cell, ...] = (
-    Cell(SBN, EXACT, (16, 4, 3)),
-    Cell(SBN, MEAN_FIELD, _BINARY),
-    Cell(SBN, ARBITRARY, _BINARY),
-    Cell(PPCA, EXACT_GAUSSIAN, (16, 5, 3)),
-    Cell(PPCA, FULL_GAUSSIAN, (8, 4, 2)),
-    Cell(PPCA, DIAGONAL_GAUSSIAN, _LINEAR),
-    Cell(PPCA, SCALED_GAUSSIAN, _LINEAR),
-    *(
-        Cell(model, variational, (24, 3, 3) if variational.optimal else _MIXTURE)
-        for model in _MIXTURES
-        for variational in (EXACT, RESPONSIBILITIES, ARBITRARY)
-    ),
-)
-"""Every (model, variational family) pair; sizes vary freely inside (N, D, K)."""
+THEORY_ROWS = (
+    "SBN, one layer", "deep SBN", "PPCA", "factor analysis", "VAE-1 (standard)", "VAE-2", "VAE-3", "Bernoulli VAE",
+    "Gaussian mixture", "EF mixtures, constant base measure", "EF mixtures, non-constant base measure",
+    "sparse coding", "HMM",
+)  # fmt: skip
+"""The rows of THEORY section 7, in its order, which is the catalogue's; models beyond it come last."""
 
 
-def find_cell(name: str) -> Cell:
-    """The cell called "model/variational"; raises `InputError` listing the names."""
-    for cell in CELLS:
+@cache
+def cells() -> tuple[Cell, ...]:
+    """Every (model, variational family) pair of this folder; sizes vary freely inside (N, D, K)."""
+    names = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    modules = [importlib.import_module(f"elbocheck.models.{name}") for name in names if name != "catalogue"]
+    found = [cell for module in modules for cell in getattr(module, "CELLS", ())]
+    order = {row: position for position, row in enumerate(THEORY_ROWS)}
+    return tuple(sorted(found, key=lambda cell: (bool(cell.out_of_scope), order.get(cell.model.theory, len(order)))))
+
+
+def load_module(source: str) -> ModuleType:
+    """A module by path (`my_model.py`) or by import name; raises `InputError` if it cannot be loaded."""
+    try:
+        if not source.endswith(".py"):
+            return importlib.import_module(source)
+        path = Path(source).resolve()
+        name = f"elbocheck_user_{path.stem}"
+        if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
+            return sys.modules[name]
+        specification = importlib.util.spec_from_file_location(name, path)
+        assert specification is not None
+        assert specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module
+        specification.loader.exec_module(module)
+    except Exception as error:  # whatever the user's code raises
+        raise InputError(f"cannot load {source!r}: {type(error).__name__}: {error}") from error
+    return module
+
+
+@cache
+def user_cells(source: str) -> tuple[Cell, ...]:
+    """The cells in `FILE.py[:ATTRIBUTE]` or `MODULE[:ATTRIBUTE]`; the attribute is a Cell or a sequence of them."""
+    where, _, attribute = source.partition(":")
+    found = getattr(load_module(where), attribute or "CELLS", None)
+    if found is None:
+        raise InputError(
+            f"{where!r} has no attribute {attribute or 'CELLS'!r}; it should be a Cell, or a tuple of them"
+        )
+    result = (found,) if isinstance(found, Cell) else tuple(found)
+    wrong = [one for one in result if not isinstance(one, Cell)]
+    if wrong or not result:
+        raise InputError(f"{source!r} must be a Cell, or a non-empty tuple of them; found {wrong[:1] or 'nothing'}")
+    return result
+
+
+def find_cell(name: str, source: str = "") -> Cell:
+    """The cell called "model/variational", of `source` if that is given; raises `InputError` listing the names."""
+    known = user_cells(source) if source else cells()
+    for cell in known:
         if cell.name == name:
             return cell
-    raise InputError(f"unknown cell {name!r}; choose one of {', '.join(cell.name for cell in CELLS)}")
+    raise InputError(f"unknown cell {name!r}; choose one of {', '.join(cell.name for cell in known)}")
 
 
 def find_model(name: str) -> Model:
     """The model called `name`; raises `InputError` listing the names."""
-    models = {cell.model.name: cell.model for cell in CELLS}
+    models = {cell.model.name: cell.model for cell in cells()}
     if name not in models:
         raise InputError(f"unknown model {name!r}; choose one of {', '.join(models)}")
     return models[name]
@@ -52,4 +87,4 @@ def find_model(name: str) -> Model:
 
 def variationals(model: Model) -> tuple[Variational, ...]:
     """The variational families that `model` runs with."""
-    return tuple(cell.variational for cell in CELLS if cell.model is model)
+    return tuple(cell.variational for cell in cells() if cell.model is model)

@@ -10,6 +10,9 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families import MultivariateNormal, Normal
 from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
+from elbocheck.models.q_exact import EXACT
+from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
+from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale
 from elbocheck.parameters import Arrays, Block
 
@@ -111,13 +114,15 @@ def _simplex(observed: int) -> int:
 GMM_FULL = mixture(
     name="gmm-full", title="Gaussian mixture, full covariances", blocks=(MEANS, *_precision_blocks("K")),
     component=_full, beta=_beta_precision, initial=_initial_precision(shared=False), check_data=check_matrix,
-    family="multivariate normal", constant_base_measure=True, vector_event=True, continuous_data=True,
+    family="multivariate normal", constant_base_measure=True, vector_event=True, units="affine",
+    theory="Gaussian mixture",
     simulate=_simulate, distinct_data=_simplex,
 )  # fmt: skip
 GMM_TIED = mixture(
     name="gmm-tied", title="Gaussian mixture, tied covariance", blocks=(MEANS, *_precision_blocks()),
     component=_tied, beta=_beta_precision, initial=_initial_precision(shared=True), check_data=check_matrix,
-    family="multivariate normal", constant_base_measure=True, vector_event=True, continuous_data=True,
+    family="multivariate normal", constant_base_measure=True, vector_event=True, units="affine",
+    theory="Gaussian mixture",
     simulate=_simulate, distinct_data=_simplex,
     tied=("precision_log_diagonal", "precision_lower"),
 )  # fmt: skip
@@ -125,13 +130,18 @@ GMM_DIAGONAL = mixture(
     name="gmm-diagonal", title="Gaussian mixture, diagonal covariances",
     blocks=(MEANS, Block("log_variances", ("K", "D"), log_degree=2)),
     component=_diagonal, beta=_beta_log_variances, initial=_initial_diagonal, check_data=check_matrix,
-    family="normal", constant_base_measure=True, continuous_data=True,
+    family="normal", constant_base_measure=True, units="affine", theory="Gaussian mixture",
     simulate=_simulate, single_datum_frozen=("means",),
 )  # fmt: skip
 GMM_SPHERICAL = mixture(
     name="gmm-spherical", title="Gaussian mixture, spherical covariances",
     blocks=(MEANS, Block("log_variances", ("K",), log_degree=2)),
     component=_spherical, beta=_beta_log_variances, initial=_initial_spherical, check_data=check_matrix,
-    family="normal", constant_base_measure=True, continuous_data=True,
+    family="normal", constant_base_measure=True, units="affine", theory="Gaussian mixture",
     simulate=_simulate, single_datum_frozen=("means",),
 )  # fmt: skip
+CELLS = tuple(
+    Cell(model, variational, (24, 3, 3) if variational.optimal else (12, 3, 3))
+    for model in (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED)
+    for variational in (EXACT, RESPONSIBILITIES, ARBITRARY)
+)

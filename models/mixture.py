@@ -10,7 +10,7 @@ from elbocheck.backends.namespace import Array
 from elbocheck.factors import Factor
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params
+from elbocheck.model import Model, Params, Repair, Units, as_drawn
 from elbocheck.models.support import component_states
 from elbocheck.parameters import Arrays, Block
 
@@ -29,16 +29,23 @@ def mixture(
     family: str,
     constant_base_measure: bool,
     simulate: Callable[[np.random.Generator, int, int, int], np.ndarray],
+    value: Callable[[Array], Array] = lambda x: x,
+    axes: Mapping[str, int] | None = None,
     vector_event: bool = False,
     tied: tuple[str, ...] = (),
-    continuous_data: bool = False,
+    theory: str = "",
+    units: Units = "none",
+    fill: float = 0.0,
+    least_observed: int = 1,
+    repair: Repair = as_drawn,
     distinct_data: Callable[[int], int] = lambda observed: 2,
     single_datum_frozen: tuple[str, ...] = (),
 ) -> Model:
     """The model p(c) = softmax(logits)_c, p(x | c) = component(params, fixed), batch shape (1, K, *elements).
 
     `blocks`: of the components, with "K" as first axis unless named in `tied` (shared by all components; the identity
-    then holds for their sum only). `beta(params)`: closed form of β for the component factor.
+    then holds for their sum only). `beta(params)`: closed form of β for the component factor. `value(x)`: data
+    (N, 1, D) as the family wants them; `vector_event`: the D columns are one value of the family.
     """
 
     def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
@@ -47,7 +54,7 @@ def mixture(
         return (
             Factor("z", prior, z, parameters=("logits",), beta={"logits": logits}),
             Factor(
-                "x", component(params, fixed), x, parameters=tuple(block.name for block in blocks),
+                "x", component(params, fixed), value(x), parameters=tuple(block.name for block in blocks),
                 beta=beta(params), where=None if vector_event else fixed["exists_D"],
                 groups=None if tied else z,
             ),
@@ -73,7 +80,12 @@ def mixture(
         constant_base_measure=constant_base_measure,
         states=component_states,
         simulate=simulate,
-        continuous_data=continuous_data,
+        axes=axes or {},
+        theory=theory or f"EF mixtures, {'constant' if constant_base_measure else 'non-constant'} base measure",
+        units=units,
+        fill=fill,
+        least_observed=least_observed,
+        repair=repair,
         distinct_data=distinct_data,
         single_datum_frozen=single_datum_frozen,
     )

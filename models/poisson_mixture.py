@@ -7,7 +7,10 @@ import numpy as np
 from elbocheck.families import Poisson
 from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
-from elbocheck.models.support import check_counts
+from elbocheck.models.q_exact import EXACT
+from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
+from elbocheck.models.sample import Cell
+from elbocheck.models.support import check_counts, positive_count
 from elbocheck.parameters import Arrays, Block
 
 
@@ -29,5 +32,10 @@ POISSON_MIXTURE = mixture(
     name="poisson-mixture", title="Poisson mixture", blocks=(Block("log_rates", ("K", "D")),),
     component=_component, beta=lambda params: {"log_rates": params["log_rates"]}, initial=_initial,
     check_data=check_counts, family="Poisson", constant_base_measure=False, simulate=_simulate,
-    distinct_data=lambda observed: 1,
+    distinct_data=lambda observed: 1, repair=positive_count,
 )  # fmt: skip
+CELLS = (
+    Cell(POISSON_MIXTURE, EXACT, (24, 3, 3)),
+    Cell(POISSON_MIXTURE, RESPONSIBILITIES, (12, 3, 3)),
+    Cell(POISSON_MIXTURE, ARBITRARY, (12, 3, 3)),
+)

@@ -8,6 +8,9 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.factors import Factor
 from elbocheck.families import Normal
 from elbocheck.model import Model, Params
+from elbocheck.models.q_exact import EXACT_GAUSSIAN
+from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
+from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale
 from elbocheck.parameters import Arrays, Block
 
@@ -64,6 +67,7 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 PPCA = Model(
     name="ppca",
     title="probabilistic PCA",
+    theory="PPCA",
     blocks=(Block("loadings", ("D", "K"), degree=1), Block("mean", ("D",), degree=1),
             Block("log_variance", (), log_degree=2)),
     factors=factors,
@@ -73,7 +77,13 @@ PPCA = Model(
     families=("normal", "normal"),
     constant_base_measure=True,
     gaussian_posterior=gaussian_posterior,
-    continuous_data=True,
+    units="affine",
     simulate=simulate,
     single_datum_frozen=("mean",),
 )  # fmt: skip
+CELLS = (
+    Cell(PPCA, EXACT_GAUSSIAN, (16, 5, 3)),
+    Cell(PPCA, FULL_GAUSSIAN, (8, 4, 2)),
+    Cell(PPCA, DIAGONAL_GAUSSIAN, (10, 4, 3)),
+    Cell(PPCA, SCALED_GAUSSIAN, (10, 4, 3)),
+)

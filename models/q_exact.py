@@ -14,24 +14,29 @@ from elbocheck.posteriors import WeightedPoints
 
 
 def enumerated(model: Model, fixed: Arrays) -> tuple[Array, Array]:
-    """(states (1, M, K), boolean existence (M,)): a state exists if it uses existing latents only."""
+    """(states (1, M, K·L), boolean existence (M,)): a state exists if it uses existing latents only."""
     assert model.states is not None
     exists = fixed["exists_K"]
     xp = namespace(exists).xp
     states = xp.astype(xp.asarray(model.states(exists.shape[0])), exists.dtype)
-    return states[None], xp.sum(states * (1.0 - exists), axis=-1) == 0.0
+    units = xp.repeat(exists, states.shape[-1] // exists.shape[0])
+    return states[None], xp.sum(states * (1.0 - units), axis=-1) == 0.0
 
 
 def log_joint(model: Model, params: Arrays, fixed: Arrays) -> Array:
     """log p(x_n, z_m) (N, M) of all latent states."""
-    states, _ = enumerated(model, fixed)
-    xp = namespace(states).xp
-    total = xp.zeros((fixed["x"].shape[0], states.shape[1]), dtype=states.dtype)
-    for factor in model.factors(params, fixed, {"z": states}):
+    return log_factors(model, params, fixed, {"z": enumerated(model, fixed)[0]}, axes=2)
+
+
+def log_factors(model: Model, params: Arrays, fixed: Arrays, latents: Arrays, axes: int) -> Array:
+    """Σ_f log p_f at given latents, all but the first `axes` axes (data, points, perhaps elements) summed."""
+    total: Array = 0.0
+    for factor in model.factors(params, fixed, latents):
         elements = factor.distribution.log_density(factor.value)
+        xp = namespace(elements).xp
         if factor.where is not None:
             elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
-        while elements.ndim > 2:
+        while elements.ndim > axes:
             elements = xp.sum(elements, axis=-1)
         total = total + elements
     return total
@@ -78,7 +83,7 @@ def gaussian_entropy(log_diagonal: Array, exists: Array) -> Array:
     return xp.sum(exists * (0.5 * math.log(2.0 * math.pi * math.e) + log_diagonal), axis=-1)
 
 
-def no_parameters(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def no_parameters(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """An exact posterior has no parameters of its own."""
     return {}
 

@@ -49,23 +49,23 @@ def scaled_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoin
     return WeightedPoints({"z": points}, weights, entropy, {"q_log_scale": xp.ones_like(scale)})
 
 
-def initial_diagonal(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def initial_diagonal(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """Means of order one, standard deviations around one half."""
     return {
-        "q_mean": rng.normal(size=(data, latents)),
-        "q_log_diagonal": rng.normal(scale=0.5, size=(data, latents)) - 0.7,
+        "q_mean": rng.normal(size=(len(x), latents)),
+        "q_log_diagonal": rng.normal(scale=0.5, size=(len(x), latents)) - 0.7,
     }
 
 
-def initial_full(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def initial_full(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """As the diagonal family, with correlations."""
-    lower = np.tril(rng.normal(scale=0.3, size=(data, latents, latents)), -1)
-    return {**initial_diagonal(rng, model, data, latents), "q_lower": lower}
+    lower = np.tril(rng.normal(scale=0.3, size=(len(x), latents, latents)), -1)
+    return {**initial_diagonal(rng, model, x, latents), "q_lower": lower}
 
 
-def initial_scaled(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def initial_scaled(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """As the full family, with a common scale of one."""
-    return {**initial_full(rng, model, data, latents), "q_log_scale": np.zeros(())}
+    return {**initial_full(rng, model, x, latents), "q_log_scale": np.zeros(())}
 
 
 def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:

@@ -23,9 +23,9 @@ def mean_field(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     return WeightedPoints({"z": states}, weights, xp.sum(latents * Bernoulli(logits).entropy(), axis=-1))
 
 
-def initial(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def initial(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """Uncertain activations."""
-    return {"q_logits": rng.normal(size=(data, latents))}
+    return {"q_logits": rng.normal(size=(len(x), latents))}
 
 
 def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:

@@ -21,10 +21,10 @@ def table(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     return WeightedPoints({"z": states}, q.mean_statistics()[0], q.entropy())
 
 
-def initial(rng: np.random.Generator, model: Model, data: int, latents: int) -> Params:
+def initial(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """Responsibilities spread over all states."""
     assert model.states is not None
-    return {"q_logits": rng.normal(scale=1.5, size=(data, len(model.states(latents))))}
+    return {"q_logits": rng.normal(scale=1.5, size=(len(x), len(model.states(latents))))}
 
 
 def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
@@ -44,6 +44,15 @@ RESPONSIBILITIES = Variational(
     name="free", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
     points=table, initial=initial, trained=("q_logits",), collapsed=collapsed, optimum=optimum,
 )  # fmt: skip
+
+
+def misplaced(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
+    """Almost all weight on one state, drawn without looking at the data: e⁸ times the weight of any other."""
+    assert model.states is not None
+    states = len(model.states(latents))
+    return {"q_logits": 8.0 * np.eye(states)[rng.integers(states, size=len(x))] + rng.normal(size=(len(x), states))}
+
+
 ARBITRARY = replace(
     RESPONSIBILITIES,
     name="arbitrary",
@@ -52,3 +61,4 @@ ARBITRARY = replace(
     collapsed=None,
     optimum=None,
 )
+BAD = replace(ARBITRARY, name="bad", title="deliberately bad q: one random state per datum", initial=misplaced)

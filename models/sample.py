@@ -30,15 +30,34 @@ PointsFunction = Callable[[Model, Arrays, Arrays], WeightedPoints]
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the catalogue."""
+    """One row of the catalogue: a model with a variational family.
+
+    `capacity`: largest (N, D, K). `frozen`: blocks of the model that training never moves; `suffix`: then tells the
+    cell from the one that trains them. `least`: smallest (N, D, K) of problems that are meant to be solvable.
+    `evaluations`: most evaluations of an ascent.
+    """
 
     model: Model
     variational: Variational
     capacity: Capacity
+    frozen: tuple[str, ...] = ()
+    suffix: str = ""
+    least: Capacity = (1, 1, 1)
+    evaluations: int = 35
 
     @property
     def name(self) -> str:
-        return f"{self.model.name}/{self.variational.name}"
+        return f"{self.model.name}/{self.variational.name}{self.suffix}"
+
+    @property
+    def posterior(self) -> str:
+        """Name of the variational family, with the suffix of the cell."""
+        return f"{self.variational.name}{self.suffix}"
+
+    @property
+    def out_of_scope(self) -> str:
+        """Why the theorem does not apply; empty if it does."""
+        return self.model.out_of_scope or self.variational.out_of_scope
 
     @property
     def group(self) -> str:
@@ -56,20 +75,31 @@ class Cell:
 
     @property
     def program(self) -> Program:
-        return program_for(self.model, self.variational.points, self.variational.blocks, self.capacity)
+        axes = tuple(self.variational.axes.items())
+        return program_for(self.model, self.variational.points, self.variational.blocks, axes, self.capacity)
+
+    def axis_sizes(self, capacity: Capacity) -> dict[str, int]:
+        """Axis name -> size, at a given (N, D, K)."""
+        return axis_sizes(self.model, self.variational.axes, capacity)
 
 
-def axis_sizes(model: Model, capacity: Capacity) -> dict[str, int]:
+def axis_sizes(model: Model, q_axes: Mapping[str, int], capacity: Capacity) -> dict[str, int]:
     """Axis name -> size; the states axis M follows from K."""
     data, observed, latents = capacity
     states = 0 if model.states is None else len(model.states(latents))
-    return {DATA: data, OBSERVED: observed, LATENT: latents, STATES: states}
+    return {DATA: data, OBSERVED: observed, LATENT: latents, STATES: states, **model.axes, **q_axes}
 
 
 @cache
-def program_for(model: Model, points: PointsFunction, q_blocks: tuple[Block, ...], capacity: Capacity) -> Program:
+def program_for(
+    model: Model,
+    points: PointsFunction,
+    q_blocks: tuple[Block, ...],
+    q_axes: tuple[tuple[str, int], ...],
+    capacity: Capacity,
+) -> Program:
     """One program per shape, shared by cells that differ only in what is trained."""
-    sizes = axis_sizes(model, capacity)
+    sizes = axis_sizes(model, dict(q_axes), capacity)
     blocks = (*model.blocks, *q_blocks)
     layout = Layout.of_blocks(blocks, sizes)
 
@@ -128,7 +158,7 @@ class Sample:
         sample = cls(cell, x, check_weights(weights, len(x)), latents, params, frozen, label, seed)
         if any(size > most for size, most in zip(sample.sizes, cell.capacity, strict=True)):
             raise InputError(f"{label}: sizes (N, D, K) = {sample.sizes} exceed the capacity {cell.capacity}")
-        sizes = axis_sizes(cell.model, sample.sizes)
+        sizes = cell.axis_sizes(sample.sizes)
         for block in cell.blocks:
             if block.name not in params:
                 raise InputError(f"{label}: parameter block {block.name!r} of {cell.name} is missing")
@@ -147,11 +177,12 @@ class Sample:
     def problem(self) -> Problem:
         """The padded problem of this sample."""
         model, capacity = self.cell.model, self.cell.capacity
-        sizes, own = axis_sizes(model, capacity), axis_sizes(model, self.sizes)
+        sizes, own = self.cell.axis_sizes(capacity), self.cell.axis_sizes(self.sizes)
         masks = {axis: np.arange(sizes[axis]) < own[axis] for axis in sizes}
         scale = np.ones(capacity[1])
-        scale[: own[OBSERVED]] = data_scale(self.x, self.data_weights)
-        trained = {block.name for block in model.blocks} - set(self.frozen) | set(self.cell.variational.trained)
+        scale[: own[OBSERVED]] = (model.scale or data_scale)(self.x, self.data_weights)
+        frozen = {*self.frozen, *self.cell.frozen}
+        trained = {block.name for block in model.blocks} - frozen | set(self.cell.variational.trained)
         return Problem(
             params=self.padded(self.params),
             free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
@@ -163,10 +194,12 @@ class Sample:
         )
 
     def fixed(self) -> Params:
-        """Padded data, weights and masks of existing dimensions and latents."""
+        """Padded data (as they are, and standardised), weights and masks of existing dimensions and latents."""
         capacity = self.cell.capacity
+        standardised = (self.x - self.data_weights @ self.x) / data_scale(self.x, self.data_weights)
         return {
-            "x": padded(self.x, capacity[:2]),
+            "x": padded(self.x, capacity[:2], self.cell.model.fill),
+            "inputs": padded(standardised, capacity[:2]),
             "data_weights": padded(self.data_weights, capacity[:1]),
             "exists_D": padded(np.ones(self.x.shape[1]), capacity[1:2]),
             "exists_K": padded(np.ones(self.latents), capacity[2:]),
@@ -174,7 +207,7 @@ class Sample:
 
     def padded(self, params: Params) -> Params:
         """Arrays of the cell's capacity with `params` in their leading corners; missing blocks are left out."""
-        sizes = axis_sizes(self.cell.model, self.cell.capacity)
+        sizes = self.cell.axis_sizes(self.cell.capacity)
         return {b.name: padded(params[b.name], b.shape(sizes)) for b in self.cell.blocks if b.name in params}
 
     def with_params(self, params: Mapping[str, np.ndarray]) -> Sample:
@@ -183,7 +216,7 @@ class Sample:
 
     def unpadded(self, params: Mapping[str, np.ndarray]) -> Params:
         """Unpadded copies of padded parameter arrays."""
-        own = axis_sizes(self.cell.model, self.sizes)
+        own = self.cell.axis_sizes(self.sizes)
         return {
             block.name: np.array(params[block.name][tuple(slice(size) for size in block.shape(own))])
             for block in self.cell.blocks
@@ -204,16 +237,13 @@ def random_sample(
     x = np.asarray(x, dtype=float)
     cell.model.check_data(x)
     weights = check_weights(np.ones(len(x)) if data_weights is None else data_weights, len(x))
-    params = {
-        **cell.model.initial(rng, x, weights, latents),
-        **cell.variational.initial(rng, cell.model, len(x), latents),
-    }
+    params = {**cell.model.initial(rng, x, weights, latents), **cell.variational.initial(rng, cell.model, x, latents)}
     return Sample.checked(cell, x, latents, params, weights, frozen, label, seed)
 
 
-def padded(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """`value` in the leading corner of zeros of `shape`."""
+def padded(value: np.ndarray, shape: tuple[int, ...], fill: float = 0.0) -> np.ndarray:
+    """`value` in the leading corner of an array of `shape`, the rest being `fill`."""
     value = np.asarray(value, dtype=float)
-    result = np.zeros(shape)
+    result = np.full(shape, fill)
     result[tuple(slice(size) for size in value.shape)] = value
     return result

@@ -8,7 +8,11 @@ from elbocheck.backends.namespace import namespace
 from elbocheck.factors import Factor
 from elbocheck.families import Bernoulli
 from elbocheck.model import Model, Params
-from elbocheck.models.support import binary_states, check_binary
+from elbocheck.models.q_exact import EXACT
+from elbocheck.models.q_mean_field import MEAN_FIELD
+from elbocheck.models.q_table import ARBITRARY, BAD
+from elbocheck.models.sample import Cell
+from elbocheck.models.support import binary_states, both_values, check_binary
 from elbocheck.parameters import Arrays, Block
 
 
@@ -59,6 +63,7 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 SBN = Model(
     name="sbn",
     title="sigmoid belief network",
+    theory="SBN, one layer",
     blocks=(Block("prior_logits", ("K",)), Block("weights", ("D", "K")), Block("bias", ("D",))),
     factors=factors,
     initial=initial,
@@ -68,4 +73,9 @@ SBN = Model(
     constant_base_measure=True,
     simulate=simulate,
     states=binary_states,
+    repair=both_values,
+)
+CELLS = (
+    Cell(SBN, EXACT, (16, 4, 3)),
+    *(Cell(SBN, variational, (12, 4, 3)) for variational in (MEAN_FIELD, ARBITRARY, BAD)),
 )

@@ -20,7 +20,10 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     With every latent redundant the model is its simplest (independent elements, one component), where a stationary
     point exists whenever the data allow any. The search is only for problems whose other starts ended in no saddle.
     """
-    ascent = Start("ascent", _vector(sample, sample.params), limit=35)
+    ascent = Start("ascent", _vector(sample, sample.params), limit=sample.cell.evaluations)
+    if sample.cell.model.truth is not None:  # q finds its way to a model near the truth first
+        blocks = [block.name for block in sample.cell.model.blocks]
+        ascent = replace(ascent, held=sample.cell.program.bound.layout.mask(blocks))
     if sample.cell.variational.collapsed is None:
         return (ascent,)
     result = [ascent]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
+from elbocheck.parameters import Arrays
 
 
 def check_matrix(x: np.ndarray) -> None:
@@ -38,6 +42,108 @@ def check_binary(x: np.ndarray) -> None:
 def check_counts(x: np.ndarray) -> None:
     """Data of Poisson observations are non-negative integers."""
     check_elements(x, (x >= 0) & (x == np.floor(x)), "counts (non-negative integers) are needed")
+
+
+def check_symbols(symbols: int) -> Callable[[np.ndarray], None]:
+    """Data of categorical observations are integers below `symbols`."""
+
+    def check(x: np.ndarray) -> None:
+        allowed = (x >= 0) & (x < symbols) & (x == np.floor(x))
+        check_elements(x, allowed, f"symbols (integers from 0 to {symbols - 1}) are needed")
+
+    return check
+
+
+def check_positive(x: np.ndarray) -> None:
+    """Data of densities on the positive half-line are positive."""
+    check_elements(x, x > 0, "positive data are needed")
+
+
+def check_nonzero(x: np.ndarray) -> None:
+    """Data of centred scale families are not 0, where the likelihood of a component has no maximum."""
+    check_elements(x, x != 0, "data different from 0 are needed")
+
+
+def check_above(minimum: float) -> Callable[[np.ndarray], None]:
+    """Data of a Pareto distribution lie above its known minimum."""
+    return lambda x: check_elements(x, x > minimum, f"data above the known minimum {minimum:g} are needed")
+
+
+def check_unit_interval(x: np.ndarray) -> None:
+    """Data of beta distributions lie strictly between 0 and 1."""
+    check_elements(x, (x > 0) & (x < 1), "data strictly between 0 and 1 are needed")
+
+
+def check_simplex(x: np.ndarray) -> None:
+    """Rows of Dirichlet observations are positive and sum to 1."""
+    check_positive(x)
+    _check_rows(x, 1.0, 1e-12)
+
+
+def check_counts_to(trials: int) -> Callable[[np.ndarray], None]:
+    """Data of binomial observations are integers from 0 to `trials`."""
+
+    def check(x: np.ndarray) -> None:
+        allowed = (x >= 0) & (x <= trials) & (x == np.floor(x))
+        check_elements(x, allowed, f"counts (integers from 0 to {trials}) are needed")
+
+    return check
+
+
+def check_total(trials: int) -> Callable[[np.ndarray], None]:
+    """Rows of multinomial observations are counts with sum `trials`."""
+
+    def check(x: np.ndarray) -> None:
+        check_counts(x)
+        _check_rows(x, float(trials), 0.0)
+
+    return check
+
+
+def _check_rows(x: np.ndarray, total: float, tolerance: float) -> None:
+    bad = np.flatnonzero(np.abs(x.sum(axis=1) - total) > tolerance)
+    if bad.size:
+        raise InputError(f"rows must sum to {total:g}; row {bad[0]} sums to {x[bad[0]].sum():.15g}")
+
+
+def one_hot(symbols: int) -> Callable[[Array], Array]:
+    """Integers below `symbols` -> one-hot vectors along a new last axis."""
+
+    def encode(x: Array) -> Array:
+        xp = namespace(x).xp
+        return xp.astype(x[..., None] == xp.arange(symbols), x.dtype)
+
+    return encode
+
+
+def ones_like(params: Arrays, name: str) -> Array:
+    """Ones of the shape of a block: β of a logarithm is a constant for each element."""
+    return namespace(params[name]).xp.ones_like(params[name])
+
+
+def both_values(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Binary data with both values in every column, so that no logit is pushed to infinity; changes one element."""
+    x, columns = np.array(x), np.arange(x.shape[1])
+    row = rng.integers(2, size=x.shape[1])
+    x[row, columns] = 1.0 - x[1 - row, columns]
+    return x
+
+
+def positive_count(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Counts that are not all zero in any column, so that no log rate is pushed to −∞."""
+    return np.concatenate([np.maximum(x[:1], 1.0), x[1:]])
+
+
+def every_symbol(symbols: int) -> Callable[[np.random.Generator, np.ndarray], np.ndarray]:
+    """Symbols that all occur in every column, as far as there are data; changes the first rows."""
+
+    def repair(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+        x = np.array(x)
+        for column in x.T:
+            column[:symbols] = rng.permutation(symbols)[: len(column)]
+        return x
+
+    return repair
 
 
 def check_weights(data_weights: np.ndarray, count: int) -> np.ndarray:

@@ -46,7 +46,8 @@ def relabel_latents(sample: Sample, order: np.ndarray) -> Sample:
     if states is not None:
         table = states(sample.latents)
         # state m of the relabelled model is the old state whose latents, reordered, read the same
-        moved = [int(np.flatnonzero((table[:, order] == state).all(axis=1))[0]) for state in table]
+        image = table.reshape(len(table), sample.latents, -1)[:, order].reshape(table.shape)
+        moved = [int(np.flatnonzero((image == state).all(axis=1))[0]) for state in table]
         params.update(
             {
                 block.name: np.take(sample.params[block.name], moved, axis=block.axes.index(STATES))

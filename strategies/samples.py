@@ -43,13 +43,14 @@ def sizes(
     """
     most_data, most_observed, most_latents = cell.capacity
     most_data -= room
-    latents = draw(st.integers(min_latents, most_latents))
     model = cell.model
+    latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
+    least = model.least_observed
     if not solvable:
-        return draw(st.integers(1, most_data)), draw(st.integers(1, most_observed)), latents
-    observed = draw(st.integers(1, most_observed))
+        return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
+    observed = draw(st.integers(max(least, cell.least[1]), most_observed))
     fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
-    return draw(st.integers(fewest, most_data)), observed, latents
+    return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents
 
 
 @st.composite
@@ -62,7 +63,7 @@ def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 
     column, a positive count in every column.
     """
     shape = draw(sizes(cell, solvable=solvable, room=room, min_latents=min_latents))
-    continuous = cell.model.continuous_data
+    units = cell.model.units
     single = shape[0] == 1
     may_freeze = cell.model.single_datum_frozen
     frozen = may_freeze if may_freeze and (single or draw(st.integers(0, 6)) == 6) else ()
@@ -71,9 +72,9 @@ def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 
         sizes=shape,
         structure=draw(st.sampled_from(STRUCTURES)),
         weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
-        log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if continuous else 0.0,
-        log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if continuous else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from((0.0, 2.0, 10.0))),
+        log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
+        log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
+        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)),
         frozen=frozen,
         seed=draw(SEEDS),
     )
@@ -86,13 +87,18 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
     data, observed, latents = choice.sizes
     distinct = min(data, cell.model.distinct_data(observed))
     rows = max(distinct, (data + 1) // 2) if choice.structure == "duplicates" else data
-    x = cell.model.simulate(rng, rows, observed, 0 if choice.structure == "noise" else latents)
-    x = np.concatenate([x, x[rng.integers(rows, size=data - rows)]])
-    if cell.model.continuous_data:
-        columns = np.exp(0.5 * rng.normal(size=observed) * (choice.log10_scale != 0.0))
-        x = (x + rng.normal(size=observed) * 10.0**choice.log10_offset) * columns * 10.0**choice.log10_scale
-    elif solvable:
-        x = _both_sides(x, rng, binary=cell.model.states is not None and cell.model.families[1] == "Bernoulli")
+    truth = None if cell.model.truth is None or not solvable else cell.model.truth(rng, data, observed, latents)
+    if truth is None:
+        x = cell.model.simulate(rng, rows, observed, 0 if choice.structure == "noise" else latents)
+        x = np.concatenate([x, x[rng.integers(rows, size=data - rows)]])
+        if cell.model.units != "none":
+            columns = np.exp(0.5 * rng.normal(size=observed) * (choice.log10_scale != 0.0))
+            offset = rng.normal(size=observed) * 10.0**choice.log10_offset if cell.model.units == "affine" else 0.0
+            x = (x + offset) * columns * 10.0**choice.log10_scale
+        if solvable:
+            x = cell.model.repair(rng, x)
+    else:
+        x = truth[0]
     weights = np.ones(data)
     if choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))
@@ -101,6 +107,8 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
     sample = random_sample(
         cell, x, latents, int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen, label=str(choice)
     )
+    if truth is not None:
+        sample = sample.with_params(truth[1])
     if choice.spread:
         sample = sample.with_params(
             {
@@ -110,15 +118,3 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
             }
         )
     return sample
-
-
-def _both_sides(x: np.ndarray, rng: np.random.Generator, *, binary: bool) -> np.ndarray:
-    """Discrete data whose columns do not push a logit or a log rate to infinity; changes one of the first two rows."""
-    x = np.array(x)
-    if binary:
-        row = rng.integers(2, size=x.shape[1])
-        columns = np.arange(x.shape[1])
-        x[row, columns] = 1.0 - x[1 - row, columns]
-    else:
-        x[0] = np.maximum(x[0], 1.0)
-    return x

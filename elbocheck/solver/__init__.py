@@ -21,13 +21,14 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     start = Start("ascent", problem.vector) if start is None else start
     free = problem.free_mask
     profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape))
-    vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, 0.0
+    vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, np.zeros(free.size)
     for moving in [free & ~start.held, free] if np.any(start.held & free) else [free]:
         columns = np.flatnonzero(moving & ~profile.eliminated)
         begin = vector[columns] / problem.unit_vector[columns]
         found = search(lambda point, c=columns, v=vector: profile(point, c, v), begin, start.index, start.limit)  # type: ignore[misc]
         iterations += found.iterations
-        displacement = max(displacement, float(np.abs(found.vector - begin).max(initial=0.0)))
+        moved = found.vector - begin
+        displacement[columns] = np.where(np.abs(moved) > np.abs(displacement[columns]), moved, displacement[columns])
         vector = profile.place(found.vector, columns, vector)
     return certify(problem.at(vector), start.label, iterations, displacement)
 

@@ -70,8 +70,10 @@ DISTANCE_LIMIT = 1e-6
 """Largest certified `distance`: beyond, a small gradient only says that the bound is flat, as it is at infinity."""
 
 
-def certify(problem: Problem, origin: str = "", iterations: int = 0, displacement: float = 0.0) -> StationaryPoint:
-    """Judge the problem's own parameters. `displacement`: how far the search went, in chart units."""
+def certify(
+    problem: Problem, origin: str = "", iterations: int = 0, displacement: np.ndarray | None = None
+) -> StationaryPoint:
+    """Judge the problem's own parameters. `displacement` (P,): how far the search went, in chart units."""
     decomposition = decompose(problem)
     free = problem.free_mask
     _, _, hessian = problem.program.derivatives(problem.vector, problem.fixed)
@@ -93,14 +95,21 @@ def certify(problem: Problem, origin: str = "", iterations: int = 0, displacemen
     distance = float(np.linalg.norm(steps))
     return StationaryPoint(
         problem, decomposition, inertia, distance,
-        _reason(decomposition, distance, displacement, eps), origin, iterations,
+        _runaway(problem, displacement) or _reason(decomposition, distance, eps), origin, iterations,
     )  # fmt: skip
 
 
-def _reason(decomposition: Decomposition, distance: float, displacement: float, eps: float) -> str:
+def _runaway(problem: Problem, displacement: np.ndarray | None) -> str:
+    """Which block a search followed towards infinity, if any: σ² → 0 is a log variance that runs to −∞."""
+    if displacement is None or np.abs(displacement).max(initial=0.0) <= RUNAWAY:
+        return ""
+    layout, worst = problem.layout, int(np.argmax(np.abs(displacement)))
+    block = next(name for name, where in layout.slices.items() if where.start <= worst < where.stop)
+    return f"boundary at infinity: {block} ran away, by {displacement[worst]:+.0f}"
+
+
+def _reason(decomposition: Decomposition, distance: float, eps: float) -> str:
     norm, limit = decomposition.gradient_norm, gradient_limit(eps)
-    if displacement > RUNAWAY:
-        return "boundary at infinity: parameters ran away"
     if not norm <= limit:
         return f"gradient too large: {norm:.1e} > {limit:.1e}"
     if not decomposition.gradient_rounding <= limit:

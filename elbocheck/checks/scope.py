@@ -1,0 +1,33 @@
+"""The scope of the theorem: which factors have a direction that scales all natural parameters, and why others do not.
+
+Rejects: a model outside the theorem that is taken for one inside, and the reverse.
+"""
+
+from __future__ import annotations
+
+from elbocheck.criterion import Criterion, criteria
+from elbocheck.outcome import Outcome, Result
+from elbocheck.problem import Problem
+
+
+def scope(problem: Problem) -> Result:
+    """`holds` if every factor satisfies the criterion (THEORY section 2), else `out of scope` with each reason."""
+    found = criteria(problem)
+    eps = problem.program.backend.eps
+    missing = [one for one in found.values() if not one.applies(eps)]
+    if not missing:
+        return Result(
+            "scope", problem.label, Outcome.HOLDS, gap=max((one.residual for one in found.values()), default=0.0)
+        )
+    worst = max(one.residual for one in missing)
+    message = "; ".join(f"factor {one.factor!r}: {reason(one)} (residual {one.residual:.1e})" for one in missing)
+    return Result("scope", problem.label, Outcome.OUT_OF_SCOPE, gap=worst, points=0, message=message)
+
+
+def reason(criterion: Criterion) -> str:
+    """Why no direction exists, as far as the criterion can tell."""
+    if criterion.rescaling:
+        return "its prior is fixed, and no tangent of the model and of q together rescales z"
+    if not criterion.parameters:
+        return "it has no parameters of its own that could scale its natural parameters"
+    return "no direction of its parameters multiplies all its natural parameters by one factor"

@@ -1,0 +1,83 @@
+"""Deep sigmoid belief network: any number of binary layers, each Bernoulli given the layer above."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elbocheck.backends.namespace import namespace
+from elbocheck.factors import Factor
+from elbocheck.families import Bernoulli
+from elbocheck.model import Model, Params
+from elbocheck.models.q_exact import EXACT
+from elbocheck.models.q_table import ARBITRARY
+from elbocheck.models.sample import Cell
+from elbocheck.models.sbn import initial as initial_layer
+from elbocheck.models.sbn import simulate
+from elbocheck.models.support import binary_states, both_values, check_binary
+from elbocheck.parameters import Arrays, Block
+
+
+def deep_sbn(layers: int) -> Model:
+    """z_L ~ Bernoulli(σ(π)), z_l | z_{l+1} ~ Bernoulli(σ(W_l z_{l+1} + b_l)), x | z_1 alike; K units in every layer.
+
+    Unit k of layer l is column k·L + l of the enumerated states, so that fewer latents use fewer columns. Every layer
+    has β = θ (THEORY section 4).
+    """
+
+    def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
+        units = latents["z"].reshape((*latents["z"].shape[:-1], -1, layers))
+        xp, prior, exists = namespace(units).xp, params["prior_logits"], fixed["exists_K"]
+        found = [
+            Factor(f"z{layers}", Bernoulli(prior), units[..., layers - 1], parameters=("prior_logits",),
+                   beta={"prior_logits": prior}, where=exists)
+        ]  # fmt: skip
+        for layer in range(layers - 1, -1, -1):
+            names = (f"weights_{layer}", f"bias_{layer}")
+            weights, bias = (params[name] for name in names)
+            logits = xp.matmul(units[..., layer], xp.matrix_transpose(weights)) + bias
+            value = fixed["x"][:, None, :] if layer == 0 else units[..., layer - 1]
+            found.append(
+                Factor(f"z{layer}" if layer else "x", Bernoulli(logits), value, parameters=names,
+                       beta=dict(zip(names, (weights, bias), strict=True)),
+                       where=exists if layer else fixed["exists_D"])
+            )  # fmt: skip
+        return tuple(found)
+
+    def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
+        bottom = initial_layer(rng, x, data_weights, count)
+        params = {"prior_logits": bottom["prior_logits"], "weights_0": bottom["weights"], "bias_0": bottom["bias"]}
+        for layer in range(1, layers):
+            params[f"weights_{layer}"] = rng.normal(scale=1.5, size=(count, count))
+            params[f"bias_{layer}"] = rng.normal(scale=0.5, size=count)
+        return params
+
+    def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+        """Units without any weights, incoming or outgoing, in every layer."""
+        held = {"prior_logits": subset, "weights_0": np.broadcast_to(subset, params["weights_0"].shape)}
+        for layer in range(1, layers):
+            held[f"weights_{layer}"] = subset[:, None] | subset[None, :]
+            held[f"bias_{layer}"] = subset
+        moved = {name: np.where(held[name], 0.0, params[name]) for name in held if name.startswith("weights")}
+        return {**params, **moved}, held
+
+    below = tuple(
+        block
+        for layer in range(layers)
+        for block in (
+            Block(f"weights_{layer}", ("K" if layer else "D", "K")),
+            Block(f"bias_{layer}", ("K" if layer else "D",)),
+        )
+    )
+    return Model(
+        name=f"deep-sbn-{layers}", title=f"deep sigmoid belief network, {layers} layers", theory="deep SBN",
+        blocks=(Block("prior_logits", ("K",)), *below), factors=factors, initial=initial, collapsed=collapsed,
+        check_data=check_binary, families=("Bernoulli", "Bernoulli"), constant_base_measure=True, simulate=simulate,
+        states=lambda count: binary_states(count * layers), repair=both_values,
+    )  # fmt: skip
+
+
+TWO_LAYERS, THREE_LAYERS = deep_sbn(2), deep_sbn(3)
+CELLS = (
+    *(Cell(TWO_LAYERS, variational, (12, 4, 2)) for variational in (EXACT, ARBITRARY)),
+    Cell(THREE_LAYERS, EXACT, (12, 3, 2)),
+)

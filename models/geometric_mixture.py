@@ -1,0 +1,51 @@
+"""Geometric mixture, constant base measure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families import Geometric
+from elbocheck.model import Params
+from elbocheck.models.mixture import mixture
+from elbocheck.models.q_exact import EXACT
+from elbocheck.models.sample import Cell
+from elbocheck.models.support import check_counts, positive_count
+from elbocheck.parameters import Arrays, Block
+
+
+def _beta(params: Arrays) -> dict[str, Array]:
+    """η = log σ(θ) has dη/dθ = σ(−θ), so that β = η (1 + e^θ)."""
+    logits = params["logits_x"]
+    return {"logits_x": Geometric(logits).natural_parameters()[0] * (1.0 + namespace(logits).xp.exp(logits))}
+
+
+def _component(params: Arrays, fixed: Arrays) -> Geometric:
+    return Geometric(params["logits_x"][None])
+
+
+def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
+    return {"logits_x": np.log(data_weights @ x + 0.2) + rng.normal(scale=0.7, size=(count, x.shape[1]))}
+
+
+def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
+    """Counts 0, 1, 2, … of failures."""
+    p = 1 / (1 + np.exp(2.0 * rng.normal(size=(max(count, 1), observed)) + 0.5))
+    return rng.geometric(p[rng.integers(max(count, 1), size=data)]) - 1.0
+
+
+GEOMETRIC_MIXTURE = mixture(
+    name="geometric-mixture",
+    title="geometric mixture",
+    blocks=(Block("logits_x", ("K", "D")),),
+    component=_component,
+    beta=_beta,
+    initial=_initial,
+    check_data=check_counts,
+    family="geometric",
+    constant_base_measure=True,
+    simulate=_simulate,
+    distinct_data=lambda observed: 1,
+    repair=positive_count,
+)
+CELLS = (Cell(GEOMETRIC_MIXTURE, EXACT, (16, 3, 3)),)

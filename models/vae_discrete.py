@@ -1,0 +1,56 @@
+"""VAEs with discrete observations: Bernoulli and categorical, N(0, I) or learned prior."""
+
+from __future__ import annotations
+
+from elbocheck.models.decoder import LINEAR, MULTILAYER
+from elbocheck.models.q_amortised import AMORTISED_LINEAR
+from elbocheck.models.q_quadrature import ARBITRARY_HERMITE, HERMITE
+from elbocheck.models.sample import Cell
+from elbocheck.models.vae import vae
+from elbocheck.models.vae_gaussian import HIDDEN
+from elbocheck.models.vae_parts import BERNOULLI, CATEGORICAL, LEARNED_NORMAL, STANDARD_NORMAL
+
+BERNOULLI_VAE = vae(
+    "vae-bernoulli",
+    "Bernoulli VAE, linear decoder",
+    "Bernoulli VAE",
+    STANDARD_NORMAL,
+    LINEAR,
+    BERNOULLI,
+    well_specified=True,
+)
+BERNOULLI_VAE_MLP = vae(
+    "vae-bernoulli-mlp",
+    "Bernoulli VAE, multilayer decoder, learned prior",
+    "Bernoulli VAE",
+    LEARNED_NORMAL,
+    MULTILAYER,
+    BERNOULLI,
+    well_specified=True,
+)
+CATEGORICAL_VAE = vae(
+    "vae-categorical",
+    "categorical VAE, linear decoder",
+    "Bernoulli VAE",
+    STANDARD_NORMAL,
+    LINEAR,
+    CATEGORICAL,
+    well_specified=True,
+)
+CATEGORICAL_VAE_MLP = vae(
+    "vae-categorical-mlp",
+    "categorical VAE, multilayer decoder, learned prior",
+    "Bernoulli VAE",
+    LEARNED_NORMAL,
+    MULTILAYER,
+    CATEGORICAL,
+    well_specified=True,
+)
+CELLS = (
+    Cell(BERNOULLI_VAE, HERMITE, (16, 4, 1), least=(8, 2, 1), evaluations=60),
+    Cell(BERNOULLI_VAE, AMORTISED_LINEAR, (50, 4, 1), least=(40, 2, 1), evaluations=60),
+    Cell(BERNOULLI_VAE_MLP, AMORTISED_LINEAR, (60, 8, 1), HIDDEN, "-inner-fixed", (50, 7, 1), 60),
+    Cell(BERNOULLI_VAE_MLP, ARBITRARY_HERMITE, (40, 4, 1), HIDDEN, "-inner-fixed", (30, 2, 1), 60),
+    Cell(CATEGORICAL_VAE, AMORTISED_LINEAR, (50, 3, 1), least=(40, 2, 1), evaluations=60),
+    Cell(CATEGORICAL_VAE_MLP, ARBITRARY_HERMITE, (60, 3, 1), HIDDEN, "-inner-fixed", (45, 2, 1), 60),
+)
