@@ -1,4 +1,4 @@
-"""Command line: `elbocheck verify` and `elbocheck list`.
+"""Command line: `elbocheck verify`, `elbocheck list` and `elbocheck census`.
 
 Exit codes: 0 all hold, 1 something violated or too much inconclusive, 2 bad usage or bad input.
 """
@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
     from elbocheck.jobs import Job
+    from elbocheck.verify import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,15 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         help="run the catalogue on real data and random problems",
         description="Run the catalogue of models on real data, on random problems and on negative controls. "
+        "With SOURCE, run the cells in a file or module of your own instead. "
         "With --model and --data, run that model on that data only.",
+    )
+    verify.add_argument(
+        "source",
+        nargs="?",
+        default="",
+        metavar="SOURCE",
+        help="FILE.py[:NAME] or MODULE[:NAME], a Cell or a tuple of them; NAME defaults to CELLS",
     )
     verify.add_argument("--model", metavar="NAME", help="only this model of the catalogue (see `elbocheck list`)")
     verify.add_argument("--data", metavar="NAME|FILE.csv", help="shipped data set, or CSV file with a header")
@@ -58,13 +67,25 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--profile",
         choices=tuple(PROFILES),
-        default="gate",
-        help=f"random problems per cell: {profiles} (default gate)",
+        default="quick",
+        help=f"random problems per cell: {profiles} (default quick)",
     )
     verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
     verify.set_defaults(command=_verify)
+
+    census = commands.add_parser(
+        "census",
+        help="run very many random problems, resumably",
+        description="Run random problems over the whole catalogue and record every finished program in FILE. "
+        "Run again with the same arguments, it goes on where it was stopped.",
+    )
+    census.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished program")
+    census.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
+    census.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
+    census.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    census.set_defaults(command=_census)
 
     listing = commands.add_parser("list", help="show the catalogue", description="Show the catalogue.")
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
@@ -76,18 +97,40 @@ def _verify(options: argparse.Namespace) -> int:
     target = None if options.json is None else _writable(options.json)
     jobs = _jobs(options)
 
+    from elbocheck.verify import run
+
+    report = _show(jobs, f"profile {options.profile}, seed {options.seed}", options.workers, run)
+    if target is not None:
+        _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
+    return report.exit_code
+
+
+def _census(options: argparse.Namespace) -> int:
+    record = _writable(options.record)
+    if options.problems < 1:
+        raise InputError(f"--problems must be at least 1; got {options.problems}")
+    if options.workers < 0:
+        raise InputError(f"--workers must be at least 1; got {options.workers}")
+    from elbocheck.census import census_jobs, recorded, take
+    from elbocheck.models import CELLS
+
+    jobs = census_jobs(CELLS, options.problems, options.seed)
+    recorded(record)
+    what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
+    return _show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others)).exit_code
+
+
+def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) -> Report:
+    """Run jobs with progress, then print the tables."""
     from rich.console import Console
 
     from elbocheck.report.terminal import Watcher, print_report
-    from elbocheck.verify import run
 
-    workers = options.workers or min(os.cpu_count() or 1, len(jobs))
+    workers = workers or min(os.cpu_count() or 1, len(jobs))
     console = Console()
     begin = time.perf_counter()
     console.print(
-        f"elbocheck {__version__}: jax, float64, profile {options.profile}, seed {options.seed}, "
-        f"{workers} worker{'s' if workers > 1 else ''}",
-        highlight=False,
+        f"elbocheck {__version__}: jax, float64, {what}, {workers} worker{'s' if workers > 1 else ''}", highlight=False
     )
     with tempfile.TemporaryDirectory(prefix="elbocheck-") as scratch:
         # Hypothesis would leave a folder in the working directory
@@ -95,19 +138,22 @@ def _verify(options: argparse.Namespace) -> int:
         with Watcher(console, sum(job.size for job in jobs)) as watcher:
             report = run(jobs, workers, watcher)
     print_report(console, report, time.perf_counter() - begin)
-    if target is not None:
-        _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
-    return report.exit_code
+    return report
 
 
 def _jobs(options: argparse.Namespace) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
-    from elbocheck.models import CELLS
+    from elbocheck.models import cells as catalogue
+    from elbocheck.models import user_cells
     from elbocheck.models.datasets import REAL, SHIPPED, cells_of, load, real_sample
 
-    cells = list(CELLS) if options.model is None else cells_of(options.model)
+    if options.source and (options.model or options.data):
+        raise InputError(f"give either {options.source!r} or --model and --data, not both")
+    cells = list(catalogue()) if options.model is None else cells_of(options.model)
+    if options.source:
+        cells = list(user_cells(options.source))
     names = {cell.name for cell in cells}
     from elbocheck.jobs import Job, RealJob, jobs_for
 
@@ -127,28 +173,32 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             for cell in cells:
                 real_sample(cell, dataset, options.latents, options.seed)
         return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
-    reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names]
-    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed)
+    reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names and not options.source]
+    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source)
 
 
 def _list(options: argparse.Namespace) -> int:
-    from elbocheck.models import CELLS
+    from elbocheck.models import cells
     from elbocheck.models.datasets import REAL
 
     rows: list[dict[str, Any]] = [
         {
             "model": cell.model.name,
             "title": cell.model.title,
-            "posterior": cell.variational.name,
+            "theory": cell.model.theory,
+            "posterior": cell.posterior,
             "posterior_title": cell.variational.title,
             "families": list(cell.model.families),
             "base_measure": "constant" if cell.model.constant_base_measure else "not constant",
             "trained": "model" if not (cell.variational.optimal or cell.variational.trained)
             else "likelihood" if cell.variational.optimal else "model, q",
+            "scope": "out of scope" if cell.out_of_scope else "in scope",
+            "reason": cell.out_of_scope,
+            "frozen": list(cell.frozen),
             "capacity": dict(zip(("data", "dimensions", "latents"), cell.capacity, strict=True)),
             "data": [name for entry, name, _ in REAL if entry == cell.name],
         }
-        for cell in CELLS
+        for cell in cells()
     ]  # fmt: skip
     if options.json:
         print(json.dumps(rows, indent=1))
@@ -158,13 +208,13 @@ def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
-    for column in ("model/posterior", "stationary", "observations", "base", "data"):
+    for column in ("model/posterior", "stationary", "p(x|z)", "base", "scope"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row['model']}/{row['posterior']}", row["trained"], row["families"][1],
             "constant" if row["base_measure"] == "constant" else "varies",
-            ", ".join(row["data"]),
+            "in" if row["scope"] == "in scope" else "out",
         )  # fmt: skip
     Console().print(table)
     return 0

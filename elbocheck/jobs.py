@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elbocheck.checks import control, every_point, stationary
+from elbocheck.checks import control, every_point, scope, stationary
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
@@ -16,7 +16,8 @@ from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import MOST_INCONCLUSIVE
-from elbocheck.solver import find_stationary_points
+from elbocheck.problem import Problem
+from elbocheck.solver import StationaryPoint, find_stationary_point, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 
 Tick = Callable[[int], None]
@@ -25,7 +26,10 @@ Tick = Callable[[int], None]
 
 @dataclass
 class Row:
-    """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum."""
+    """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum.
+
+    `ascents`: problems whose search for a maximum was certified; the other points come from redundant latents.
+    """
 
     target: str
     posterior: str
@@ -35,6 +39,7 @@ class Row:
     problems: int = 0
     points: int = 0
     inconclusive: int = 0
+    ascents: int = 0
     worst_gap: float = 0.0
     worst_bound: float = 0.0
     worst_ratio: float = 0.0
@@ -66,6 +71,8 @@ class Row:
             self.message = result.message
         if result.outcome is Outcome.VIOLATED and self.outcome != Outcome.VIOLATED.value:
             self.outcome, self.message = Outcome.VIOLATED.value, result.message
+        if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
+            self.outcome = Outcome.OUT_OF_SCOPE.value
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
@@ -79,11 +86,16 @@ class Row:
 
 @dataclass(frozen=True)
 class RandomJob:
-    """Random problems for cells that share one compiled program."""
+    """Random problems for cells that share one compiled program.
+
+    `in_turn`: one search per problem, from each of its starts in turn, and the others only until one is certified.
+    """
 
     cells: tuple[str, ...]
     examples: int
     seed: int
+    source: str = ""
+    in_turn: bool = False
 
     @property
     def size(self) -> int:
@@ -96,17 +108,38 @@ class RandomJob:
     def run(self, tick: Tick) -> list[Row]:
         rows = []
         for name in self.cells:
-            cell, begin = find_cell(name), time.perf_counter()
-            identity = Row(cell.model.name, cell.variational.name, "random", "every point")
-            theorem = Row(cell.model.name, cell.variational.name, "random", "stationary")
+            cell, begin = find_cell(name, self.source), time.perf_counter()
+            if cell.out_of_scope:
+                rows.append(self.outside(cell, tick))
+                continue
+            identity = Row(cell.model.name, cell.posterior, "random", "every point")
+            theorem = Row(cell.model.name, cell.posterior, "random", "stationary")
             for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
                 problem = sample.problem()
                 identity.add(every_point(problem))
-                theorem.add(stationary(problem))
+                points = one_point(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
+                theorem.add(stationary(problem, points))
+                theorem.ascents += points[0].certified and points[0].origin == "ascent"
                 tick(1)
             seconds = time.perf_counter() - begin
             rows += [identity.close(seconds), theorem.close(seconds)]
         return rows
+
+    def outside(self, cell: Cell, tick: Tick) -> Row:
+        """A cell that the theorem does not cover must be recognised as such, at every problem."""
+        begin = time.perf_counter()
+        row = Row(cell.model.name, cell.posterior, "random", "scope")
+        for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
+            result = scope(sample.problem())
+            row.add(result)
+            if result.outcome is not Outcome.OUT_OF_SCOPE:
+                row.outcome, row.message = Outcome.VIOLATED.value, f"the theorem seems to apply ({sample.label})"
+            row.least_gap = result.gap if row.least_gap is None else min(row.least_gap, result.gap)
+            tick(1)
+        if row.outcome == Outcome.OUT_OF_SCOPE.value:
+            row.message = cell.out_of_scope
+        row.seconds = time.perf_counter() - begin
+        return row
 
 
 @dataclass(frozen=True)
@@ -130,13 +163,14 @@ class RealJob:
 
     def run(self, tick: Tick) -> list[Row]:
         begin, cell, dataset = time.perf_counter(), find_cell(self.cell), load(self.data, self.weights_column)
-        identity = Row(cell.model.name, cell.variational.name, dataset.name, "every point")
-        theorem = Row(cell.model.name, cell.variational.name, dataset.name, "stationary")
+        identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
+        theorem = Row(cell.model.name, cell.posterior, dataset.name, "stationary")
         for start in range(self.starts):
             problem = self.sample(cell, dataset, start).problem()
             identity.add(every_point(problem))
             points = find_stationary_points(problem, patience=3)
             theorem.add(stationary(problem, points))
+            theorem.ascents += points[0].certified
             for point in points:
                 terms = point.decomposition
                 if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):
@@ -169,7 +203,7 @@ class ControlJob:
         rows = []
         for position in self.positions:
             one, begin = CONTROLS[position], time.perf_counter()
-            row = Row(one.cell.model.name, one.cell.variational.name, "random", f"control: {one.name}")
+            row = Row(one.cell.model.name, one.cell.posterior, "random", f"control: {one.name}")
             strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
             for sample in draw_many(strategy, self.examples, entropy=self.seed):
                 result, gap = run_control(one, sample)
@@ -195,6 +229,16 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
     return control(one.name, sample.label, decomposition, predicted, certified), gap
 
 
+def one_point(problem: Problem, turn: int) -> list[StationaryPoint]:
+    """Searches from the problem's starts, beginning with the one whose turn it is, until one ends certified."""
+    points = []
+    for position in range(len(problem.starts)):
+        points.append(find_stationary_point(problem, problem.starts[(turn + position) % len(problem.starts)]))
+        if points[-1].certified:
+            break
+    return points
+
+
 Part = RandomJob | RealJob | ControlJob
 
 
@@ -216,8 +260,13 @@ class Job:
         return [row for part in self.parts for row in part.run(tick)]
 
 
-def jobs_for(cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int) -> list[Job]:
-    """Everything to run on `cells`: a job for each compiled program, with its random problems and controls."""
+def jobs_for(
+    cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int, source: str = ""
+) -> list[Job]:
+    """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
+
+    `source`: where the cells come from, if not from the catalogue.
+    """
     groups: dict[Any, list[str]] = {}
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity), []).append(cell.name)
@@ -226,7 +275,7 @@ def jobs_for(cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, con
         own = [
             ControlJob((position,), controls, seed)
             for position, one in enumerate(CONTROLS)
-            if (one.cell.model, one.cell.variational.points) == (model, points)
+            if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
         ]
-        jobs.append(Job((RandomJob(tuple(names), examples, seed), *own)))
+        jobs.append(Job((RandomJob(tuple(names), examples, seed, source), *own)))
     return jobs

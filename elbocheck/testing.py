@@ -38,6 +38,11 @@ class Tally:
         )
 
 
+def share(budget: settings, part: int, least: int = 5) -> settings:
+    """The same settings with one `part`-th of the examples, for properties that need fewer; at least `least`."""
+    return settings(budget, max_examples=max(budget.max_examples // part, least))
+
+
 def run_property(
     budget: settings, strategy: st.SearchStrategy[Drawn], check: Callable[[Drawn], Result | list[Result]]
 ) -> Tally:

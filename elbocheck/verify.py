@@ -17,6 +17,8 @@ from elbocheck.outcome import Outcome
 
 Listener = Callable[[int, "Job | None"], None]
 """Called with (problems just finished, job just finished or None)."""
+Keep = Callable[["Job", list[Row]], None]
+"""Called with each finished job and its rows."""
 
 _ticks: Any = None
 
@@ -56,12 +58,13 @@ class Report:
         }
 
 
-def run(jobs: Sequence[Job], workers: int, listen: Listener) -> Report:
+def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda job, rows: None) -> Report:
     """Run all jobs on `workers` processes (here if 1); rows come in the order of the jobs."""
     rows: dict[int, list[Row]] = {}
-    if workers <= 1:
+    if workers <= 1 or not jobs:
         for position, job in enumerate(jobs):
             rows[position] = job.run(lambda count: listen(count, None))
+            keep(job, rows[position])
             listen(0, job)
     else:
         with _single_threaded_children():
@@ -70,6 +73,7 @@ def run(jobs: Sequence[Job], workers: int, listen: Listener) -> Report:
             with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks,)) as pool:
                 for position, found in _collect(pool, jobs, ticks, listen):
                     rows[position] = found
+                    keep(jobs[position], found)
     return Report(tuple(row for position in sorted(rows) for row in rows[position]))
 
 

@@ -49,6 +49,7 @@ BETA_MIXTURE = mixture(
     family="beta",
     constant_base_measure=True,
     simulate=_simulate,
+    distinct_data=lambda observed: 4,
     fill=0.5,
 )
 CELLS = (Cell(BETA_MIXTURE, EXACT, (16, 3, 3)),)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from elbocheck.errors import InputError
-from elbocheck.model import Model, Variational
+from elbocheck.model import Model
 from elbocheck.models.sample import Cell
 
 THEORY_ROWS = (
@@ -83,8 +83,3 @@ def find_model(name: str) -> Model:
     if name not in models:
         raise InputError(f"unknown model {name!r}; choose one of {', '.join(models)}")
     return models[name]
-
-
-def variationals(model: Model) -> tuple[Variational, ...]:
-    """The variational families that `model` runs with."""
-    return tuple(cell.variational for cell in cells() if cell.model is model)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from elbocheck.errors import InputError
-from elbocheck.model import Model, Variational
-from elbocheck.models.catalogue import find_cell, find_model, variationals
+from elbocheck.model import Model
+from elbocheck.models.catalogue import cells, find_model
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.models.support import check_matrix, check_weights
 
@@ -124,5 +124,4 @@ def real_sample(cell: Cell, dataset: Dataset, latents: int, seed: int) -> Sample
 def cells_of(model: str) -> list[Cell]:
     """The catalogue's cells of one model; raises `InputError` for an unknown name."""
     found: Model = find_model(model)
-    families: tuple[Variational, ...] = variationals(found)
-    return [find_cell(f"{found.name}/{family.name}") for family in families]
+    return [cell for cell in cells() if cell.model is found]

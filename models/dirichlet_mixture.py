@@ -44,6 +44,7 @@ DIRICHLET_MIXTURE = mixture(
     family="Dirichlet",
     constant_base_measure=True,
     simulate=_simulate,
+    distinct_data=lambda observed: 4,
     vector_event=True,
     least_observed=2,
     fill=0.5,

@@ -12,6 +12,7 @@ from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
 from elbocheck.models.q_exact import EXACT
 from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
+from elbocheck.models.q_truncated import TRUNCATED
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale
 from elbocheck.parameters import Arrays, Block
@@ -140,8 +141,11 @@ GMM_SPHERICAL = mixture(
     family="normal", constant_base_measure=True, units="affine", theory="Gaussian mixture",
     simulate=_simulate, single_datum_frozen=("means",),
 )  # fmt: skip
-CELLS = tuple(
-    Cell(model, variational, (24, 3, 3) if variational.optimal else (12, 3, 3))
-    for model in (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED)
-    for variational in (EXACT, RESPONSIBILITIES, ARBITRARY)
+CELLS = (
+    *(
+        Cell(model, variational, (24, 3, 3) if variational.optimal else (12, 3, 3))
+        for model in (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED)
+        for variational in (EXACT, RESPONSIBILITIES, ARBITRARY)
+    ),
+    Cell(GMM_TIED, TRUNCATED, (24, 3, 3), least=(12, 1, 1), evaluations=100),
 )

@@ -127,8 +127,8 @@ HMM_POISSON = hmm(
     constant_base_measure=False, repair=lambda rng, x: np.concatenate([np.maximum(x[:1], 1.0), x[1:]]),
 )  # fmt: skip
 CELLS = (
-    Cell(HMM_CATEGORICAL, FORWARD_BACKWARD, (12, 4, 3)),
-    Cell(HMM_GAUSSIAN, FORWARD_BACKWARD, (12, 4, 3)),
-    Cell(HMM_POISSON, FORWARD_BACKWARD, (12, 4, 3)),
+    Cell(HMM_CATEGORICAL, FORWARD_BACKWARD, (12, 4, 3), costly=True),
+    Cell(HMM_GAUSSIAN, FORWARD_BACKWARD, (12, 4, 3), costly=True),
+    Cell(HMM_POISSON, FORWARD_BACKWARD, (12, 4, 3), costly=True),
     Cell(HMM_GAUSSIAN, ARBITRARY_CHAIN, (8, 4, 3), least=(4, 2, 1)),
 )

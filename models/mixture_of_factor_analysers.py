@@ -107,16 +107,16 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 
 
 MFA = Model(
-    name="mixture-of-factor-analysers", title="mixture of factor analysers", theory="factor analysis",
+    name="mfa", title="mixture of factor analysers", theory="factor analysis",
     blocks=(
         Block("logits", ("K",)), Block("means", ("K", "D"), degree=1), Block("loadings", ("K", "D", "H"), degree=1),
         Block("log_variances", ("K", "D"), log_degree=2),
     ),
-    factors=factors, initial=initial, collapsed=collapsed, check_data=check_matrix, families=("normal", "normal"),
+    factors=factors, initial=initial, collapsed=collapsed, check_data=check_matrix, families=("categorical, normal", "normal"),
     constant_base_measure=True, simulate=simulate, axes={"H": FACTORS}, units="affine", single_datum_frozen=("means",),
 )  # fmt: skip
 EXACT_MFA = Variational(
     name="exact", title="exact posterior", blocks=(), points=exact, initial=no_parameters, optimal=True,
     collapsed=nothing_to_hold,
 )  # fmt: skip
-CELLS = (Cell(MFA, EXACT_MFA, (20, 4, 2)),)
+CELLS = (Cell(MFA, EXACT_MFA, (20, 4, 2), costly=True),)

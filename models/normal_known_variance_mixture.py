@@ -31,7 +31,7 @@ def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) ->
 
 
 NORMAL_KNOWN_VARIANCE_MIXTURE = mixture(
-    name="gaussian-known-variance-mixture",
+    name="normal-known-var-mixture",
     title="Gaussian mixture, known variance",
     blocks=(Block("means", ("K", "D")),),
     component=_component,

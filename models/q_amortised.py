@@ -14,7 +14,7 @@ from elbocheck.parameters import Arrays, Block
 from elbocheck.posteriors import WeightedPoints
 
 Initial = Callable[[np.random.Generator, Model, np.ndarray, int], Params]
-NODES = 7
+NODES = 5
 
 
 def _heads(params: Arrays, features: Array) -> tuple[Array, Array]:

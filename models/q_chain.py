@@ -29,10 +29,7 @@ def pairs(fixed: Arrays) -> dict[str, Array]:
 
 def log_matmul(one: Array, other: Array) -> Array:
     """log Σ_k exp(one_ik + other_kj) for (…, K, K) matrices."""
-    xp = namespace(one).xp
-    total = one[..., :, :, None] + other[..., None, :, :]
-    top = xp.max(total, axis=-2, keepdims=True)
-    return xp.log(xp.sum(xp.exp(total - top), axis=-2)) + top[..., 0, :]
+    return namespace(one).log_sum_exp(one[..., :, :, None] + other[..., None, :, :], axis=-2)
 
 
 def prefix_products(matrices: Array) -> Array:
@@ -55,12 +52,13 @@ def path_posterior(potentials: Array, fixed: Arrays) -> tuple[Array, Array]:
     data, length, count, _ = potentials.shape
     absent = NEVER * (1.0 - states)
     # one step's best pair at 0: sums over times then stay as small as the differences that matter
-    potentials = potentials - xp.max(potentials + absent[:, None] + absent, axis=(-1, -2), keepdims=True)
+    best = xp.max(potentials + absent[:, None] + absent, axis=(-1, -2), keepdims=True)
+    potentials = potentials - namespace(best).constant(best)
     matrices = xp.where(times[:, None, None] > 0, potentials, 0.0) + absent[:, None] + absent[None, :]
     # products from t to the end: prefixes of the transposed matrices in reversed order
     reversed_order = xp.flip(xp.matrix_transpose(matrices), axis=1)
     suffix = xp.flip(xp.matrix_transpose(prefix_products(reversed_order)), axis=1)
-    later = _log_sum(suffix, axis=-1)  # (N, T, K): from state i before t to anywhere at the end
+    later = namespace(suffix).log_sum_exp(suffix, axis=-1)  # (N, T, K): from state i before t to anywhere at the end
     following = xp.concat([later[:, 1:], xp.zeros_like(later[:, :1])], axis=1)
     log_conditional = matrices + following[:, :, None, :] - later[..., None]
     log_conditional = xp.where((states[:, None] > 0) & (states[None, :] > 0), log_conditional, NEVER)
@@ -71,12 +69,6 @@ def path_posterior(potentials: Array, fixed: Arrays) -> tuple[Array, Array]:
     terms = xp.sum(weights * xp.where(weights > 0, log_conditional, 0.0), axis=(-1, -2))
     entropy = -xp.sum(times * terms, axis=-1)
     return xp.matrix_transpose(weights.reshape((data, length, count * count))), entropy
-
-
-def _log_sum(terms: Array, axis: int) -> Array:
-    xp = namespace(terms).xp
-    top = xp.max(terms, axis=axis, keepdims=True)
-    return xp.squeeze(xp.log(xp.sum(xp.exp(terms - top), axis=axis, keepdims=True)) + top, axis=axis)
 
 
 def _potentials(log_terms: Array, fixed: Arrays) -> Array:
@@ -115,5 +107,5 @@ FORWARD_BACKWARD = Variational(
 )  # fmt: skip
 ARBITRARY_CHAIN = Variational(
     name="arbitrary", title="arbitrary Markov chain that nobody optimised",
-    blocks=(Block("q_potentials", ("N", "D", "K", "K")),), points=free_chain, initial=initial_chain,
+    blocks=(Block("q_potentials", ("N", "D", "K", "K"), constant=True),), points=free_chain, initial=initial_chain,
 )  # fmt: skip

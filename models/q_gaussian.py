@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -121,6 +122,7 @@ FULL_GAUSSIAN = Variational(
     optimum=optimum, relabelled=relabelled,
 )  # fmt: skip
 SCALED_GAUSSIAN = Variational(
-    name="scaled", title="arbitrary Gaussian up to one common scale", blocks=(MEAN, LOG_DIAGONAL, LOWER, LOG_SCALE),
+    name="scaled", title="arbitrary Gaussian up to one common scale",
+    blocks=(*(replace(block, constant=True) for block in (MEAN, LOG_DIAGONAL, LOWER)), LOG_SCALE),
     points=scaled_gaussian, initial=initial_scaled, trained=("q_log_scale",), relabelled=relabelled,
 )  # fmt: skip

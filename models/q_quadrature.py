@@ -82,8 +82,9 @@ def gaussian_mixture(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoi
     logits, mean, log_deviation = params["q_logits"], params["q_means"], params["q_log_deviations"]
     xp, exists = namespace(mean).xp, fixed["exists_K"]
     grid, base = (xp.astype(xp.asarray(one), mean.dtype) for one in hermite_grid(3, mean.shape[-1]))
-    shares = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
-    shares = shares / xp.sum(shares, axis=-1, keepdims=True)
+    log_sum_exp = namespace(mean).log_sum_exp
+    log_shares = logits - log_sum_exp(logits, axis=-1)[:, None]
+    shares = xp.exp(log_shares)
     data, components, latents = mean.shape
     z = mean[:, :, None, :] + xp.exp(log_deviation)[:, :, None, :] * grid
     z = z.reshape((data, components * grid.shape[0], latents))
@@ -94,8 +95,7 @@ def gaussian_mixture(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoi
     ratio = apart[:, :, None] + wider[:, :, None] * grid[:, None, :]
     log_each = -xp.sum(exists * (0.5 * (LOG_2PI + ratio * ratio) + log_deviation[:, None, None]), axis=-1)
     log_each = log_each.reshape((data, components * grid.shape[0], components))
-    top = xp.max(log_each, axis=-1, keepdims=True)
-    log_q = xp.log(xp.sum(shares[:, None, :] * xp.exp(log_each - top), axis=-1)) + top[..., 0]
+    log_q = log_sum_exp(log_each + log_shares[:, None, :], axis=-1)
     rescaling = {"q_means": mean, "q_log_deviations": xp.ones_like(log_deviation)}
     return WeightedPoints({"z": z * exists}, weights, -xp.sum(weights * log_q, axis=-1), rescaling)
 
@@ -129,7 +129,12 @@ HERMITE = Variational(
     initial=initial_diagonal, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed,
 )  # fmt: skip
 ARBITRARY_HERMITE = replace(
-    HERMITE, name="arbitrary", title="arbitrary Gaussian that nobody optimised", trained=(), collapsed=None
+    HERMITE,
+    name="arbitrary",
+    title="arbitrary Gaussian that nobody optimised",
+    trained=(),
+    collapsed=None,
+    blocks=(replace(MEAN, constant=True), replace(LOG_DIAGONAL, constant=True)),
 )
 MONTE_CARLO = Variational(
     name="monte-carlo", title="diagonal Gaussian, samples with fixed noise",

@@ -9,7 +9,7 @@ from elbocheck.models.q_exact import enumerated, log_joint, no_parameters
 from elbocheck.parameters import Arrays
 from elbocheck.posteriors import WeightedPoints
 
-STATES = 3
+STATES = 2
 
 
 def truncated(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:

@@ -34,7 +34,8 @@ class Cell:
 
     `capacity`: largest (N, D, K). `frozen`: blocks of the model that training never moves; `suffix`: then tells the
     cell from the one that trains them. `least`: smallest (N, D, K) of problems that are meant to be solvable.
-    `evaluations`: most evaluations of an ascent.
+    `evaluations`: most evaluations of an ascent. `costly`: a problem takes some ten times as long as most, so that a
+    census draws a fifth as many.
     """
 
     model: Model
@@ -44,6 +45,7 @@ class Cell:
     suffix: str = ""
     least: Capacity = (1, 1, 1)
     evaluations: int = 35
+    costly: bool = False
 
     @property
     def name(self) -> str:
@@ -179,8 +181,10 @@ class Sample:
         model, capacity = self.cell.model, self.cell.capacity
         sizes, own = self.cell.axis_sizes(capacity), self.cell.axis_sizes(self.sizes)
         masks = {axis: np.arange(sizes[axis]) < own[axis] for axis in sizes}
-        scale = np.ones(capacity[1])
-        scale[: own[OBSERVED]] = (model.scale or data_scale)(self.x, self.data_weights)
+        scale = (model.scale or data_scale)(self.x, self.data_weights)
+        # blocks without a dimension of the data go by the mean over those that exist
+        absent = np.full(capacity[1] - own[OBSERVED], float(np.exp(np.mean(np.log(scale)))))
+        scale = np.concatenate([scale, absent])
         frozen = {*self.frozen, *self.cell.frozen}
         trained = {block.name for block in model.blocks} - frozen | set(self.cell.variational.trained)
         return Problem(

@@ -26,7 +26,7 @@ FIXED = vae(
     GAUSSIAN,
 )
 CELLS = (
-    Cell(LEARNED, HERMITE, (8, 4, 2), least=(4, 2, 1)),
-    Cell(FIXED, HERMITE, (8, 4, 2), least=(4, 2, 1)),
-    Cell(FIXED, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1)),
+    Cell(LEARNED, HERMITE, (8, 4, 2), least=(4, 2, 1), costly=True),
+    Cell(FIXED, HERMITE, (8, 4, 2), least=(4, 2, 1), costly=True),
+    Cell(FIXED, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1), costly=True),
 )

@@ -122,8 +122,10 @@ def ones_like(params: Arrays, name: str) -> Array:
 
 
 def both_values(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Binary data with both values in every column, so that no logit is pushed to infinity; changes one element."""
+    """Binary data with both values in every column, so that no logit is pushed to infinity; a single datum is left alone."""
     x, columns = np.array(x), np.arange(x.shape[1])
+    if len(x) == 1:
+        return x
     row = rng.integers(2, size=x.shape[1])
     x[row, columns] = 1.0 - x[1 - row, columns]
     return x

@@ -47,10 +47,10 @@ CATEGORICAL_VAE_MLP = vae(
     well_specified=True,
 )
 CELLS = (
-    Cell(BERNOULLI_VAE, HERMITE, (16, 4, 1), least=(8, 2, 1), evaluations=60),
-    Cell(BERNOULLI_VAE, AMORTISED_LINEAR, (50, 4, 1), least=(40, 2, 1), evaluations=60),
-    Cell(BERNOULLI_VAE_MLP, AMORTISED_LINEAR, (60, 8, 1), HIDDEN, "-inner-fixed", (50, 7, 1), 60),
-    Cell(BERNOULLI_VAE_MLP, ARBITRARY_HERMITE, (40, 4, 1), HIDDEN, "-inner-fixed", (30, 2, 1), 60),
-    Cell(CATEGORICAL_VAE, AMORTISED_LINEAR, (50, 3, 1), least=(40, 2, 1), evaluations=60),
-    Cell(CATEGORICAL_VAE_MLP, ARBITRARY_HERMITE, (60, 3, 1), HIDDEN, "-inner-fixed", (45, 2, 1), 60),
+    Cell(BERNOULLI_VAE, HERMITE, (16, 4, 1), least=(8, 2, 1), evaluations=60, costly=True),
+    Cell(BERNOULLI_VAE, AMORTISED_LINEAR, (50, 4, 1), least=(40, 2, 1), evaluations=60, costly=True),
+    Cell(BERNOULLI_VAE_MLP, AMORTISED_LINEAR, (60, 8, 1), HIDDEN, "-last", (50, 7, 1), 60, costly=True),
+    Cell(BERNOULLI_VAE_MLP, ARBITRARY_HERMITE, (100, 4, 1), HIDDEN, "-last", (80, 2, 1), 60, costly=True),
+    Cell(CATEGORICAL_VAE, AMORTISED_LINEAR, (50, 3, 1), least=(40, 2, 1), evaluations=60, costly=True),
+    Cell(CATEGORICAL_VAE_MLP, ARBITRARY_HERMITE, (100, 3, 1), HIDDEN, "-last", (80, 2, 1), 60, costly=True),
 )

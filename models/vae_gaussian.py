@@ -36,15 +36,15 @@ VAE_3_MLP = vae(
 INNER = ("hidden_weights", "hidden_bias")
 HIDDEN = ("hidden_gain", *INNER)
 CELLS = (
-    Cell(VAE_1, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1)),
-    Cell(VAE_1, AMORTISED_MULTILAYER, (24, 4, 2), least=(12, 2, 1), evaluations=60),
-    Cell(VAE_1, MONTE_CARLO, (8, 3, 2), least=(4, 2, 1)),
-    Cell(VAE_1, MIXTURE_OF_GAUSSIANS, (8, 3, 1), least=(4, 2, 1), evaluations=80),
-    Cell(VAE_2, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1)),
-    Cell(VAE_3, AMORTISED_LINEAR, (60, 5, 1), least=(50, 5, 1), evaluations=80),
-    Cell(VAE_1_MLP, AMORTISED_LINEAR, (60, 4, 1), least=(50, 4, 1), evaluations=120),
-    Cell(VAE_1_MLP, AMORTISED_LINEAR, (60, 4, 1), INNER, "-inner-fixed", (50, 4, 1), 80),
-    Cell(VAE_2_MLP, AMORTISED_LINEAR, (60, 4, 1), least=(50, 4, 1), evaluations=120),
-    Cell(VAE_2_MLP, AMORTISED_LINEAR, (60, 4, 1), HIDDEN, "-inner-fixed", (50, 4, 1), 80),
-    Cell(VAE_3_MLP, AMORTISED_LINEAR, (60, 4, 1), INNER, "-inner-fixed", (50, 4, 1), 80),
+    Cell(VAE_1, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1), costly=True),
+    Cell(VAE_1, AMORTISED_MULTILAYER, (24, 4, 2), least=(12, 2, 1), evaluations=60, costly=True),
+    Cell(VAE_1, MONTE_CARLO, (8, 4, 2), least=(6, 3, 1), costly=True),
+    Cell(VAE_1, MIXTURE_OF_GAUSSIANS, (8, 3, 1), least=(4, 2, 1), evaluations=80, costly=True),
+    Cell(VAE_2, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1), costly=True),
+    Cell(VAE_3, AMORTISED_LINEAR, (40, 5, 1), least=(30, 5, 1), evaluations=50, costly=True),
+    Cell(VAE_1_MLP, AMORTISED_LINEAR, (90, 4, 1), least=(80, 4, 1), evaluations=80, costly=True),
+    Cell(VAE_1_MLP, AMORTISED_LINEAR, (90, 4, 1), INNER, "-outer", (80, 4, 1), 50, costly=True),
+    Cell(VAE_2_MLP, AMORTISED_LINEAR, (90, 4, 1), least=(80, 4, 1), evaluations=80, costly=True),
+    Cell(VAE_2_MLP, AMORTISED_LINEAR, (90, 4, 1), HIDDEN, "-last", (80, 4, 1), 50, costly=True),
+    Cell(VAE_3_MLP, AMORTISED_LINEAR, (90, 4, 1), INNER, "-outer", (80, 4, 1), 50, costly=True),
 )

@@ -83,7 +83,7 @@ def _true_varying(rng: np.random.Generator, observed: int, features: int) -> Par
     return {
         **_true_gaussian(rng, observed, features),
         "variance_weights": 0.3 * rng.normal(size=(observed, features)),
-        "log_variance": np.full(observed, np.log(0.3)),
+        "log_variance": np.full(observed, np.log(0.2)),
     }
 
 

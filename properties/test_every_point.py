@@ -10,7 +10,7 @@ from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property
+from elbocheck.testing import run_property, share
 
 by_cell = pytest.mark.parametrize(
     "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
@@ -32,5 +32,6 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
 
 @by_cell
 def test_declared_beta_scales_all_natural_parameters(cell: Cell, elbocheck_settings: settings) -> None:
-    tally = run_property(elbocheck_settings, samples(cell), lambda sample: criterion_holds(sample.problem()))
+    budget = share(elbocheck_settings, 5)
+    tally = run_property(budget, samples(cell), lambda sample: criterion_holds(sample.problem()))
     tally.require_conclusive()

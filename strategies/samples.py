@@ -98,7 +98,7 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
         if solvable:
             x = cell.model.repair(rng, x)
     else:
-        x = truth[0]
+        x = cell.model.repair(rng, truth[0])
     weights = np.ones(data)
     if choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))

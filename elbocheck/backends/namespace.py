@@ -12,19 +12,34 @@ from functools import cache
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
 Array = Any  # an array of whichever library runs; the array API standard has no static type yet
 
 
 @dataclass(frozen=True)
 class Namespace:
-    """`xp`: array API functions; the other fields: elementwise special functions of that library."""
+    """`xp`: array API functions; the other fields: elementwise special functions of that library.
+
+    `constant(x)`: x as a number that derivatives do not see, for shifts that cancel.
+    """
 
     xp: Any
     expit: Callable[[Array], Array]
     gammaln: Callable[[Array], Array]
     digamma: Callable[[Array], Array]
     erf: Callable[[Array], Array]
+    constant: Callable[[Array], Array]
+
+    def log_sum_exp(self, x: Array, axis: int) -> Array:
+        """log Σ exp(x) along one axis, which goes.
+
+        The maximum that is subtracted cancels; its derivative, where ties share it, must not enter (compiled apart
+        from the value, a tie can be lost, and the derivative be 0/0).
+        """
+        top = self.constant(self.xp.max(x, axis=axis, keepdims=True))
+        total = self.xp.log(self.xp.sum(self.xp.exp(x - top), axis=axis, keepdims=True)) + top
+        return self.xp.squeeze(total, axis=axis)
 
     def softplus(self, x: Array) -> Array:
         """log(1 + exp(x)), without overflow."""
@@ -37,7 +52,7 @@ def _numpy_namespace() -> Namespace:
     import scipy.special
 
     special = scipy.special
-    return Namespace(xp, special.expit, special.gammaln, special.digamma, special.erf)
+    return Namespace(xp, special.expit, special.gammaln, special.digamma, special.erf, np.real)
 
 
 @cache
@@ -46,7 +61,9 @@ def _jax_namespace() -> Namespace:
     import jax.numpy as xp
 
     special = jax.scipy.special
-    return Namespace(xp, jax.nn.sigmoid, special.gammaln, special.digamma, special.erf)
+    return Namespace(
+        xp, jax.nn.sigmoid, special.gammaln, special.digamma, special.erf, jax.lax.stop_gradient
+    )  # fmt: skip
 
 
 def namespace(*values: Any) -> Namespace:

@@ -52,6 +52,7 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
     real = [row for row in report.rows if row.data != "random" and row.check == "stationary"]
     random = [row for row in report.rows if row.data == "random" and row.check == "stationary"]
     controls = [row for row in report.rows if row.check.startswith("control")]
+    outside = [row for row in report.rows if row.check == "scope"]
     identity = {(row.target, row.posterior, row.data): row for row in report.rows if row.check == "every point"}
     if real:
         console.print(_real_table(real))
@@ -59,10 +60,12 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
             console.print("† base measure not constant: entropies plus δ\n", style="dim", highlight=False)
     if random:
         console.print(_random_table(random, identity))
+    if outside:
+        console.print(_scope_table(outside))
     if controls:
         console.print(_control_table(controls))
     for row in report.rows:
-        if row.message:
+        if row.message and row not in outside:
             console.print(
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
                 style=STYLES[row.outcome], markup=False, highlight=False,
@@ -127,20 +130,34 @@ def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) ->
     table = _table(
         "Random problems: worst gap over all certified stationary points",
         ("model/posterior", "left"), ("points", "right"), ("|F−S|", "right"), ("bound", "right"),
-        ("any point", "right"), ("maxima", "right"), ("saddles", "right"), ("open", "right"),
+        ("any", "right"), ("max", "right"), ("saddle", "right"), ("ascent", "right"), ("open", "right"),
     )  # fmt: skip
     for row in rows:
         every = identity[row.target, row.posterior, row.data]
         table.add_row(
             _name(row), str(row.points), _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}",
             _mark(every, f"{every.worst_relative:.0e}"), str(row.inertia.get("maximum", 0)),
-            str(row.inertia.get("saddle", 0)), str(row.inconclusive),
+            str(row.inertia.get("saddle", 0)), f"{row.ascents / max(row.problems, 1):.0%}", str(row.inconclusive),
         )  # fmt: skip
     table.caption = (
         "|F−S| and its computed bound: where their ratio is worst, nats per datum\n"
-        "any point: largest |gap − β·∇F − δ| over Σ|terms|, at random parameters\n"
-        "open: problems without a certified point"
+        "any: largest |gap − β·∇F − δ| over Σ|terms|, at random parameters\n"
+        "ascent: problems whose search for a maximum was certified; the other points\n"
+        "have redundant latents; open: problems without a certified point"
     )
+    table.caption_justify = "left"
+    return table
+
+
+def _scope_table(rows: list[Row]) -> Table:
+    table = _table(
+        "Out of scope, and recognised as such", ("model/posterior", "left"), ("residual", "right"), ("", "left")
+    )
+    for row in rows:
+        least = "–" if row.least_gap is None else f"{row.least_gap:.0e}"
+        table.add_row(_name(row), _mark(row, least), row.message)
+    table.columns[2].no_wrap = False
+    table.caption = "residual: smallest of the criterion, which is rounding for a model in scope"
     table.caption_justify = "left"
     return table
 

@@ -1,0 +1,44 @@
+"""The catalogue is complete: every row of THEORY section 7, every family."""
+
+from __future__ import annotations
+
+import pytest
+
+from elbocheck.families import FAMILIES
+from elbocheck.models import CELLS, cells
+from elbocheck.models.catalogue import THEORY_ROWS
+
+NAMED = {name for cell in CELLS for name in cell.model.families}
+
+
+@pytest.mark.parametrize("row", THEORY_ROWS)
+def test_every_row_of_the_theory_has_a_cell(row: str) -> None:
+    assert [cell.name for cell in CELLS if cell.model.theory == row]
+
+
+def test_no_cell_belongs_to_an_unknown_row() -> None:
+    assert {cell.model.theory for cell in CELLS} <= {*THEORY_ROWS, ""}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.family)
+def test_every_family_is_that_of_a_model(family: type) -> None:
+    assert family.family in NAMED
+
+
+def test_models_name_families_that_exist() -> None:
+    assert not NAMED - {family.family for family in FAMILIES}
+
+
+def test_a_constant_base_measure_is_that_of_the_families() -> None:
+    constant = {family.family: family.constant_base_measure for family in FAMILIES}
+    for cell in CELLS:
+        expected = all(constant[name] for name in cell.model.families if name in constant)
+        assert cell.model.constant_base_measure == expected, cell.name
+        row = cell.model.theory.removeprefix("EF mixtures, ")
+        if row != cell.model.theory:
+            assert row == ("constant base measure" if expected else "non-constant base measure"), cell.name
+
+
+def test_names_are_unique() -> None:
+    names = [cell.name for cell in cells()]
+    assert len(set(names)) == len(names)
