@@ -15,7 +15,6 @@ from elbocheck.jobs import Job, RandomJob, Row
 from elbocheck.models.sample import Cell
 from elbocheck.verify import Listener, Report, run
 
-
 COSTLY = 5
 """A costly cell gets a fifth of the problems of the others."""
 

@@ -15,8 +15,8 @@ from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.problem import Problem
+from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import StationaryPoint, find_stationary_point, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 
@@ -221,7 +221,8 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
     problem, certified = arranged.problem(), True
     if one.solve:
         points = find_stationary_points(problem)
-        best = next((point for point in points if point.certified), points[0])
+        # where redundant latents make a gap vanish another point shows it
+        best = max(points, key=lambda point: (point.certified, abs(point.decomposition.gap)))
         problem, certified = best.problem, best.certified
     decomposition = decompose(problem)
     predicted = one.predicted(arranged, problem)

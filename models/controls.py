@@ -9,11 +9,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import differentiate, special, stats
+from scipy import differentiate, special
 
 from elbocheck.identity import decompose
 from elbocheck.model import Params
-from elbocheck.models.catalogue import find_cell
+from elbocheck.models import out_fixed_variance
+from elbocheck.models.catalogue import cells, find_cell
+from elbocheck.models.controls_base_measure import MEASURES, base_measure_mismatch, narrow
+from elbocheck.models.controls_scope import (
+    as_it_is,
+    bounded_network,
+    fixed_weights_mismatch,
+    gaussian_residuals,
+    saturated,
+    softplus_variance,
+    topic_mismatch,
+    unequal_clusters,
+    unit_prior_mismatch,
+    varying_noise,
+)
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.problem import Problem
 
@@ -109,25 +123,9 @@ def prior_mismatch(sample: Sample, problem: Problem) -> float:
     return float(sample.latents - np.exp(2 * params["q_log_scale"]) * (sample.data_weights @ second)) / 2
 
 
-def narrow_counts(sample: Sample) -> Sample:
-    """Counts that vary far less than Poisson ones: c_d or c_d + 1."""
-    rng = np.random.default_rng(sample.seed)
-    data, observed = sample.x.shape
-    x = rng.integers(1, 20, size=observed) + (np.arange(data) % 2)[:, None]
-    return random_sample(sample.cell, x, sample.latents, sample.seed, sample.data_weights, label=sample.label)
-
-
-def base_measure_mismatch(sample: Sample, problem: Problem) -> float:
-    """δ = Σ_n w_n Σ_c r_nc Σ_d (E log u! under the component's rate − log x_nd!)."""
-    params = sample.unpadded(problem.params)
-    rates = np.exp(params["log_rates"])
-    log_joint = special.log_softmax(params["logits"]) + stats.poisson.logpmf(sample.x[:, None], rates).sum(-1)
-    if "q_logits" in params:
-        log_joint = params["q_logits"]
-    r = sample.data_weights[:, None] * special.softmax(log_joint, axis=1)
-    counts = np.arange(int(rates.max() + 40 * np.sqrt(rates.max()) + 60))
-    expected = stats.poisson.pmf(counts, rates[..., None]) @ special.gammaln(counts + 1)
-    return float(np.sum(r * (expected.sum(-1) - special.gammaln(sample.x + 1).sum(-1)[:, None])))
+def unequal_use(sample: Sample) -> Sample:
+    """Clusters far apart, and of four starts the one with the largest gap."""
+    return most_off(unequal_clusters(sample))
 
 
 NO_TRAINING = replace(find_cell("ppca/scaled").variational, trained=())
@@ -135,9 +133,11 @@ NO_TRAINING = replace(find_cell("ppca/scaled").variational, trained=())
 CONTROLS: tuple[Control, ...] = (
     Control("not stationary", "β·∇F from values", find_cell("gmm-full/exact"), most_off, slope_of_values, solve=False),
     Control("not stationary", "β·∇F from values", find_cell("sbn/exact"), most_off, slope_of_values, solve=False),
-    Control("Poisson, true entropies", "δ", find_cell("poisson-mixture/exact"), narrow_counts, base_measure_mismatch),
-    Control(
-        "Poisson, true entropies", "δ", find_cell("poisson-mixture/arbitrary"), narrow_counts, base_measure_mismatch
+    *(
+        Control("true entropies", "δ", cell, narrow(values), base_measure_mismatch(measure))
+        for name, (values, measure) in MEASURES.items()
+        for cell in cells()
+        if cell.model.name == name and cell.variational.name in ("exact", "arbitrary")
     ),
     Control("σ² held fixed", "D/2 − residuals", find_cell("ppca/exact"), tripled_variance, missing_residuals),
     Control(
@@ -148,5 +148,19 @@ CONTROLS: tuple[Control, ...] = (
         "fixed prior, only σ² trained", "(H − tr E zzᵀ)/2", replace(find_cell("ppca/scaled"), variational=NO_TRAINING),
         wide_posterior, prior_mismatch,
     ),
+    Control(
+        "softplus head for σ(z)", "D/2 − residuals", find_cell("softplus-vae/encoder"), varying_noise,
+        gaussian_residuals(softplus_variance),
+    ),
+    Control(
+        "σ² is a constant", "D/2 − residuals", find_cell("fixed-variance/encoder"), as_it_is,
+        gaussian_residuals(lambda params, z: np.full(1, out_fixed_variance.VARIANCE)),
+    ),
+    Control("weights are constants", "Σ(r̄ − π) log π", find_cell("fixed-weights/exact"), unequal_use,
+            fixed_weights_mismatch),
+    Control("q cannot rescale", "−E‖m‖²/2", find_cell("ppca/unit"), as_it_is, unit_prior_mismatch),
+    Control("bounded logits", "E(log p + H)", find_cell("bounded-logits/arbitrary"), saturated, bounded_network,
+            min_latents=2),
+    Control("LDA, topic given θ", "E(log θ + H)", find_cell("lda/points"), as_it_is, topic_mismatch, min_latents=2),
 )  # fmt: skip
-"""The negative controls of THEORY sections 3 to 5."""
+"""The negative controls of THEORY sections 3 to 5 and 7."""

@@ -112,7 +112,9 @@ MFA = Model(
         Block("logits", ("K",)), Block("means", ("K", "D"), degree=1), Block("loadings", ("K", "D", "H"), degree=1),
         Block("log_variances", ("K", "D"), log_degree=2),
     ),
-    factors=factors, initial=initial, collapsed=collapsed, check_data=check_matrix, families=("categorical, normal", "normal"),
+    factors=factors, initial=initial, collapsed=collapsed, check_data=check_matrix,
+    families=("categorical, normal", "normal"),
+
     constant_base_measure=True, simulate=simulate, axes={"H": FACTORS}, units="affine", single_datum_frozen=("means",),
 )  # fmt: skip
 EXACT_MFA = Variational(

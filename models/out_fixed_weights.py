@@ -49,4 +49,4 @@ FIXED_WEIGHTS = replace(
     collapsed=collapsed,
     out_of_scope="the weights are fixed and not uniform: log π has no direction",
 )
-CELLS = (Cell(FIXED_WEIGHTS, EXACT, (16, 3, 3), least=(3, 1, 2)),)
+CELLS = (Cell(FIXED_WEIGHTS, EXACT, (16, 3, 3), least=(10, 1, 2)),)

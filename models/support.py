@@ -122,7 +122,7 @@ def ones_like(params: Arrays, name: str) -> Array:
 
 
 def both_values(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Binary data with both values in every column, so that no logit is pushed to infinity; a single datum is left alone."""
+    """Binary data with both values in every column, as far as there are two data."""
     x, columns = np.array(x), np.arange(x.shape[1])
     if len(x) == 1:
         return x

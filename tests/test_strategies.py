@@ -5,6 +5,7 @@ Nothing here compiles, except where compilations are counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,8 +19,9 @@ from hypothesis import Phase, find, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from elbocheck.checks import stationary
-from elbocheck.models import CELLS, find_cell
-from elbocheck.models.sample import Cell, Sample, axis_sizes
+from elbocheck.model import as_drawn
+from elbocheck.models import cells, find_cell
+from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import Draw
@@ -28,15 +30,15 @@ EXAMPLES = 100
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 each_cell = pytest.mark.parametrize(
-    "cell", [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(f"strategies-{c.name}")) for c in CELLS]
+    "cell", [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(f"strategies-{c.name}")) for c in cells()]
 )
 both = pytest.mark.parametrize("solvable", [False, True], ids=["any", "solvable"])
 
 
-def collected(strategy: SearchStrategy[Sample]) -> list[Sample]:
+def collected(strategy: SearchStrategy[Sample], count: int = EXAMPLES) -> list[Sample]:
     drawn: list[Sample] = []
 
-    @settings(max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate], deadline=None)
+    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate], deadline=None)
     @given(strategy)
     def collect(sample: Sample) -> None:
         drawn.append(sample)
@@ -56,19 +58,29 @@ def smallest(cell: Cell, condition: Callable[[Sample], bool], *, solvable: bool 
     return find(samples(cell, solvable=solvable), condition, settings=plan)
 
 
-def fewest_data(cell: Cell, observed: int) -> int:
-    """The smallest N from which a finite stationary point is promised."""
-    return 1 if cell.model.single_datum_frozen else cell.model.distinct_data(observed)
+def least(cell: Cell, *, solvable: bool) -> tuple[int, int, int]:
+    """The smallest (N, D, K) that is drawn; if `solvable`, a finite stationary point is promised from there on."""
+    observed = max(cell.model.least_observed, cell.least[1] if solvable else 1)
+    if not solvable:
+        return 1, observed, 1
+    distinct = 1 if cell.model.single_datum_frozen else cell.model.distinct_data(observed)
+    return max(distinct, cell.least[0]), observed, cell.least[2]
+
+
+def from_truth(cell: Cell, solvable: bool) -> bool:
+    """Whether data come from known parameters, next to which the search begins: no hard data on purpose."""
+    return solvable and cell.model.truth is not None
 
 
 @each_cell
 @both
 def test_every_draw_is_valid(cell: Cell, solvable: bool) -> None:
     for sample in examples(cell, solvable):
-        assert all(1 <= size <= most for size, most in zip(sample.sizes, cell.capacity, strict=True))
+        limits = zip(least(cell, solvable=solvable), sample.sizes, cell.capacity, strict=True)
+        assert all(fewest <= size <= most for fewest, size, most in limits)
         assert np.all(sample.data_weights >= 0.0)
         assert sample.data_weights.sum() == pytest.approx(1.0, rel=1e-14)
-        shapes = axis_sizes(cell.model, sample.sizes)
+        shapes = cell.axis_sizes(sample.sizes)
         for block in cell.blocks:
             assert np.shape(sample.params[block.name]) == block.shape(shapes), block.name
             assert np.all(np.isfinite(sample.params[block.name])), block.name
@@ -80,77 +92,100 @@ def test_every_draw_is_valid(cell: Cell, solvable: bool) -> None:
 
 @each_cell
 def test_solvable_draws_keep_their_promise(cell: Cell) -> None:
+    """Data in the support (`checked`) with enough distinct values, and no column that drives a logit to infinity."""
     for sample in examples(cell, True):
         seen = sample.x[sample.data_weights > 0.0]
         needed = cell.model.distinct_data(sample.sizes[1])
         frozen_single = cell.model.single_datum_frozen and set(cell.model.single_datum_frozen) <= set(sample.frozen)
-        assert len(np.unique(seen, axis=0)) >= (1 if frozen_single else needed)
+        if cell.model.repair is as_drawn:
+            assert len(np.unique(seen, axis=0)) >= (1 if frozen_single else needed)
         if cell.model.families[1] == "Bernoulli":
             assert np.array_equal(np.unique(seen), [0.0, 1.0])
             assert np.all(seen.min(0) == 0.0)
             assert np.all(seen.max(0) == 1.0)
+        if cell.model.families[1] == "categorical":
+            assert all(len(np.unique(column)) == needed for column in seen.T)
         if cell.model.families[1] == "Poisson":
             assert np.all(seen.max(0) > 0.0)
 
 
 @each_cell
 def test_room_and_least_latents_are_respected(cell: Cell) -> None:
-    for sample in collected(samples(cell, room=2, min_latents=2)):
+    most = cell.capacity[2]
+    for sample in collected(samples(cell, room=2, min_latents=min(2, most)), 25):
         assert sample.sizes[0] <= cell.capacity[0] - 2
-        assert sample.latents >= 2
+        assert sample.latents >= min(2, most)
 
 
 def saturated(sample: Sample) -> bool:
-    """A logit beyond 10; for Gaussian latents a noise variance e^±5 times the data's."""
-    if sample.cell.model.name == "ppca":
-        spread = np.log(sample.x.var(0).mean() + 1e-300)
-        return bool(sample.sizes[0] > 1 and abs(sample.params["log_variance"] - spread) > 5.0)
-    logits = ("logits", "prior_logits", "weights", "bias", "q_logits")
-    return any(np.abs(sample.params[name]).max() > 10.0 for name in logits if name in sample.params)
+    """A parameter without units beyond 10, or a log variance 5 away from that of the data."""
+    size = np.log(np.abs(sample.x).mean() + 1e-300)
+    centres = {block.name: block.log_degree * size for block in sample.cell.blocks if not block.degree}
+    limits = {block.name: 5.0 if block.log_degree else 10.0 for block in sample.cell.blocks}
+    return any(np.abs(sample.params[name] - centre).max() > limits[name] for name, centre in centres.items())
 
 
 REGIONS: dict[str, Callable[[Sample], bool]] = {
-    "repeated data": lambda s: len(np.unique(s.x, axis=0)) < len(s.x),
-    "distinct data": lambda s: len(np.unique(s.x, axis=0)) == len(s.x) > 1,
     "unequal weights": lambda s: bool(np.ptp(s.data_weights) > 0.0),
     "a zero weight": lambda s: bool(np.any(s.data_weights == 0.0)),
     "nearly full": lambda s: s.sizes[0] >= 0.8 * s.cell.capacity[0],
     "all dimensions": lambda s: s.sizes[1] == s.cell.capacity[1],
     "all latents": lambda s: s.latents == s.cell.capacity[2],
-    "one latent": lambda s: s.latents == 1,
 }
-CONTINUOUS: dict[str, Callable[[Sample], bool]] = {
+STRUCTURED: dict[str, Callable[[Sample], bool]] = {
+    "repeated data": lambda s: len(np.unique(s.x, axis=0)) < len(s.x),
+    "distinct data": lambda s: len(np.unique(s.x, axis=0)) == len(s.x) > 1,
+}
+SCALED: dict[str, Callable[[Sample], bool]] = {
     "large scale": lambda s: bool(s.x.std(0).max() > 1e3),
     "small scale": lambda s: 0.0 < s.x.std(0).max() < 1e-3,
+}
+SHIFTED: dict[str, Callable[[Sample], bool]] = {
     "far from the origin": lambda s: s.sizes[0] > 1 and bool(np.any(np.abs(s.x.mean(0)) > 20 * s.x.std(0))),
 }
 UNSOLVABLE: dict[str, Callable[[Sample], bool]] = {
     "a single datum": lambda s: s.sizes[0] == 1,
+    "one latent": lambda s: s.latents == 1,
     "fewer data than dimensions": lambda s: s.sizes[0] < s.sizes[1],
-    "saturated": saturated,
 }
+
+
+def wanted(cell: Cell, solvable: bool) -> dict[str, Callable[[Sample], bool]]:
+    """The hard regions that exist for a cell."""
+    regions = dict(REGIONS)
+    if not from_truth(cell, solvable):
+        regions |= STRUCTURED
+        regions |= SCALED if cell.model.units != "none" else {}
+        regions |= SHIFTED if cell.model.units == "affine" else {}
+    if not solvable:
+        regions |= UNSOLVABLE
+        regions |= {"saturated": saturated} if max(cell.model.spreads) >= 10.0 else {}
+    elif cell.least[2] == 1:
+        regions["one latent"] = UNSOLVABLE["one latent"]
+    if cell.model.single_datum_frozen:
+        regions["frozen block, several data"] = lambda s: bool(s.frozen) and s.sizes[0] > 1
+    return regions
 
 
 @each_cell
 @both
 def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
     drawn = examples(cell, solvable)
-    wanted = {**REGIONS, **(CONTINUOUS if cell.model.continuous_data else {}), **({} if solvable else UNSOLVABLE)}
-    if cell.model.single_datum_frozen:
-        wanted["frozen means, several data"] = lambda s: bool(s.frozen) and s.sizes[0] > 1
-    missing = [name for name, region in wanted.items() if not any(map(region, drawn))]
+    missing = [name for name, region in wanted(cell, solvable).items() if not any(map(region, drawn))]
     assert not missing
-    assert len({sample.sizes for sample in drawn}) >= 20
+    ranges = zip(least(cell, solvable=solvable), cell.capacity, strict=True)
+    possible = math.prod(most - fewest + 1 for fewest, most in ranges)
+    assert len({sample.sizes for sample in drawn}) >= min(20, possible // 2)
 
 
 @each_cell
 @both
 def test_shrinks_to_the_smallest_problem(cell: Cell, solvable: bool) -> None:
     sample = smallest(cell, lambda sample: True, solvable=solvable)
-    sizes = (fewest_data(cell, 1) if solvable else 1, 1, 1)
+    sizes = least(cell, solvable=solvable)
     assert sample.sizes == sizes
     frozen = cell.model.single_datum_frozen if sizes[0] == 1 else ()
-    offset = -1.0 if cell.model.continuous_data else 0.0
+    offset = -1.0 if cell.model.units == "affine" else 0.0
     plain = Draw(cell.name, sizes, "model", "equal", 0.0, offset, 0.0, frozen, 0)
     assert sample.label == str(plain)
 
@@ -163,7 +198,7 @@ def test_shrinks_towards_the_boundary_of_a_condition(name: str) -> None:
     weighted = smallest(cell, REGIONS["unequal weights"])
     assert weighted.sizes == (2, 1, 1)
     assert "weighting='some zero'" in weighted.label
-    repeated = smallest(cell, lambda s: s.sizes[0] > 2 and REGIONS["repeated data"](s))
+    repeated = smallest(cell, lambda s: s.sizes[0] > 2 and STRUCTURED["repeated data"](s))
     assert repeated.sizes[1:] == (1, 1)
 
 

@@ -80,6 +80,47 @@ class Distribution(Protocol):
         ...
 
 
+class OneStatistic:
+    """Base of scalar families with one sufficient statistic: what follows from η, T, A, ∇A, log h and E log h.
+
+    A subclass is a frozen dataclass with those methods and `family`; where h is constant it says so and leaves the two
+    of the base measure out. `powers`: (a, b) if T(u) is proportional to u^a and h(u) to u^b, for what rounding of a
+    continuous value does to its density; discrete values are exact, (0, 0).
+    """
+
+    family: ClassVar[str]
+    event_ndim: ClassVar[int] = 0
+    constant_base_measure: ClassVar[bool] = False
+    scale_degree: ClassVar[int | None] = None
+    powers: ClassVar[tuple[float, float]] = (0.0, 0.0)
+
+    def log_base_measure(self: Any, value: Array) -> Array:
+        return 0.0 * (value + self.natural_parameters()[0])
+
+    def expected_log_base_measure(self: Any) -> Array:
+        return 0.0 * self.natural_parameters()[0]
+
+    def log_density(self: Any, value: Array) -> Array:
+        (eta,), (statistic,) = self.natural_parameters(), self.sufficient_statistics(value)
+        return eta * statistic - self.log_partition() + self.log_base_measure(value)
+
+    def log_density_scale(self: Any, value: Array) -> Array:
+        (eta,), (statistic,) = self.natural_parameters(), self.sufficient_statistics(value)
+        of_statistic, of_base = abs(self.powers[0]), abs(self.powers[1])
+        return (
+            (1.0 + of_statistic) * abs(eta * statistic)
+            + abs(self.log_partition())
+            + abs(self.log_base_measure(value))
+            + of_base
+        )
+
+    def pseudo_entropy(self: Any) -> Array:
+        return self.log_partition() - self.natural_parameters()[0] * self.mean_statistics()[0]
+
+    def entropy(self: Any) -> Array:
+        return self.pseudo_entropy() - self.expected_log_base_measure()
+
+
 def inner(eta: NaturalParameters, statistics: NaturalParameters, event_ndims: tuple[int, ...]) -> Any:
     """η · T: products of matching arrays, summed over the trailing event axes of each statistic."""
     total: Any = 0.0
