@@ -6,7 +6,6 @@ NumPy and SciPy formulas of data and parameters; they share no code with factors
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from scipy import special, stats
@@ -19,8 +18,13 @@ NODES = 5
 """Gauss–Hermite nodes of the amortised families."""
 
 
-def gaussian_residuals(variance: Callable[[Params, np.ndarray], np.ndarray]) -> Callable[[Sample, Problem], float]:
-    """D/2 − E_q Σ_d r_d² / 2σ_d²(z) of a linear decoder with the linear encoder, on its own Gauss–Hermite points."""
+def gaussian_residuals(
+    variance: Callable[[Params, np.ndarray], np.ndarray], with_prior: bool = False
+) -> Callable[[Sample, Problem], float]:
+    """D/2 − E_q Σ_d r_d² / 2σ_d²(z) of a linear decoder with the linear encoder, on its own Gauss–Hermite points.
+
+    `with_prior`: and (H − E_q‖z‖²) / 2, which vanishes where q and the decoder are stationary.
+    """
 
     def predicted(sample: Sample, problem: Problem) -> float:
         params = sample.unpadded(problem.params)
@@ -34,7 +38,8 @@ def gaussian_residuals(variance: Callable[[Params, np.ndarray], np.ndarray]) -> 
         z = mean[:, None] + spread[:, None] * grid
         residuals = sample.x[:, None] - z @ params["loadings"].T - params["mean"]
         scaled = residuals**2 / variance(params, z)
-        return float(sample.data_weights @ (0.5 * (1.0 - scaled).sum(-1) @ joint))
+        gaps = (1.0 - scaled).sum(-1) + ((1.0 - z**2).sum(-1) if with_prior else 0.0)
+        return float(sample.data_weights @ (0.5 * gaps @ joint))
 
     return predicted
 
@@ -42,24 +47,6 @@ def gaussian_residuals(variance: Callable[[Params, np.ndarray], np.ndarray]) -> 
 def softplus_variance(params: Params, z: np.ndarray) -> np.ndarray:
     """σ_d²(z) = softplus(V z + a)_d²."""
     return np.logaddexp(0.0, z @ params["variance_weights"].T + params["log_variance"]) ** 2
-
-
-def varying_noise(sample: Sample) -> Sample:
-    """Data whose noise grows along their main direction, not as a softplus of a line does; parameters near the truth."""
-    rng = np.random.default_rng(sample.seed)
-    data, observed = sample.x.shape
-    z = rng.normal(size=(data, 1))
-    signs = rng.choice([-1.0, 1.0], observed)
-    x = 3.0 * z * signs + np.exp(z) * rng.normal(size=(data, observed))
-    near = {
-        "loadings": 3.0 * signs[:, None] + np.zeros((observed, sample.latents)),
-        "mean": np.zeros(observed),
-        "variance_weights": np.full((observed, sample.latents), 1.0),
-        "log_variance": np.full(observed, 0.5),
-        "encoder_mean": signs / observed + np.zeros((sample.latents, observed)),
-        "encoder_mean_bias": np.zeros(sample.latents),
-    }
-    return random_sample(sample.cell, x, sample.latents, sample.seed, label=sample.label).with_params(near)
 
 
 def fixed_weights_mismatch(sample: Sample, problem: Problem) -> float:
@@ -86,23 +73,15 @@ def unit_prior_mismatch(sample: Sample, problem: Problem) -> float:
 
 
 def bounded_network(sample: Sample, problem: Problem) -> float:
-    """E_q Σ_d (log p + H_b) of Bernoulli variables with the logits 1.5 tanh(W z + b)."""
+    """E_q Σ_d (log p + H_b) of Bernoulli variables with the logits 1.5 tanh(W z + b), and Σ_k (z̄_k − π_k) logit π_k."""
     params = sample.unpadded(problem.params)
     count = sample.latents
     states = ((np.arange(2**count)[:, None] >> np.arange(count)) & 1).astype(float)
     p = special.expit(1.5 * np.tanh(states @ params["weights"].T + params["bias"]))
     log_p = special.xlogy(sample.x[:, None], p) + special.xlog1py(1 - sample.x[:, None], -p)
-    r = special.softmax(params["q_logits"], axis=1)
-    return float(sample.data_weights @ np.sum(r * (log_p + special.entr(p) + special.entr(1 - p)).sum(-1), axis=1))
-
-
-def saturated(sample: Sample) -> Sample:
-    """Columns that follow the state q prefers, but for every third datum, so that logits come close to the bound."""
-    state = np.argmax(sample.params["q_logits"], axis=1)
-    x = ((state[:, None] >> (np.arange(sample.x.shape[1]) % sample.latents)) & 1).astype(float)
-    x[::3] = 1.0 - x[::3]
-    moderate = {name: 0.3 * sample.params[name] for name in ("weights", "bias")}
-    return replace(sample, x=x).with_params(moderate)
+    r = sample.data_weights[:, None] * special.softmax(params["q_logits"], axis=1)
+    prior = (r.sum(axis=0) @ states - special.expit(params["prior_logits"])) @ params["prior_logits"]
+    return float(prior + np.sum(r * (log_p + special.entr(p) + special.entr(1 - p)).sum(-1)))
 
 
 def topic_mismatch(sample: Sample, problem: Problem) -> float:

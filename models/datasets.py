@@ -39,10 +39,14 @@ SHIPPED: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "horse_kicks": ("horse_kicks", ("deaths",)),
     "iris": ("iris", None),
     "old_faithful": ("old_faithful", None),
+    "waiting_times": ("old_faithful", ("waiting_minutes",)),
 }
 """Name -> (file, columns; None for all). Provenance: elbocheck/data/README.md. With all nine pixels the likelihood of
 a sigmoid belief network grows towards infinite weights, so that only saddles are finite; with these six it has a
 finite maximum."""
+
+SEQUENCES = ("waiting_times",)
+"""Data sets whose rows are one sequence in time: (1, T) instead of (T, 1)."""
 
 REAL: tuple[tuple[str, str, int], ...] = (
     ("sbn/exact", "digits_6px", 2),
@@ -55,6 +59,12 @@ REAL: tuple[tuple[str, str, int], ...] = (
     ("gmm-tied/exact", "iris", 3),
     ("poisson-mixture/exact", "horse_kicks", 2),
     ("poisson-mixture/free", "horse_kicks", 2),
+    ("vae-1/encoder", "iris", 2),
+    ("sparse-coding/hermite", "old_faithful", 1),
+    ("bernoulli-mixture/exact", "digits_6px", 2),
+    ("gamma-mixture/exact", "old_faithful", 2),
+    ("log-normal-mixture/exact", "iris", 3),
+    ("hmm-gaussian/exact", "waiting_times", 2),
 )
 """(cell, data set, latents) that `elbocheck verify` runs on real data."""
 
@@ -68,7 +78,8 @@ def load(name: str, weights_column: str | None = None) -> Dataset:
     if name in SHIPPED:
         file, columns = SHIPPED[name]
         text = resources.files("elbocheck.data").joinpath(f"{file}.csv").read_text(encoding="utf-8")
-        return parse(name, text, columns, weights_column)
+        found = parse(name, text, columns, weights_column)
+        return Dataset(name, found.x.T, np.ones(1)) if name in SEQUENCES else found
     path = Path(name)
     if path.suffix != ".csv" and not path.exists():
         raise InputError(f"unknown data set {name!r}; choose one of {', '.join(SHIPPED)}, or give a .csv file")

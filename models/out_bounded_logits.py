@@ -31,4 +31,4 @@ BOUNDED_LOGITS = replace(
     factors=factors,
     out_of_scope="the logits are bounded by tanh: no direction multiplies all of them by one factor",
 )
-CELLS = (Cell(BOUNDED_LOGITS, ARBITRARY, (16, 4, 3), least=(14, 2, 2)),)
+CELLS = (Cell(BOUNDED_LOGITS, ARBITRARY, (16, 4, 3), least=(14, 2, 2), evaluations=80),)

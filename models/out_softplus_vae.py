@@ -25,4 +25,4 @@ SOFTPLUS_VAE = vae(
     "softplus-vae", "VAE, softplus head for σ(z)", "", STANDARD_NORMAL, LINEAR, SOFTPLUS,
     out_of_scope="σ(z) is the softplus of a network: no direction multiplies all 1/σ²(z) by one factor",
 )  # fmt: skip
-CELLS = (Cell(SOFTPLUS_VAE, AMORTISED_LINEAR, (30, 4, 1), least=(20, 4, 1), evaluations=80),)
+CELLS = (Cell(SOFTPLUS_VAE, AMORTISED_LINEAR, (30, 4, 1), least=(20, 4, 1), evaluations=120),)
