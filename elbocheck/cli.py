@@ -208,12 +208,13 @@ def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
-    for column in ("model/posterior", "stationary", "p(x|z)", "base", "scope"):
+    kinds = {"likelihood": "exact", "model, q": "trained", "model": "fixed"}
+    for column in ("model/posterior", "q", "p(x|z)", "h", "scope"):
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(
-            f"{row['model']}/{row['posterior']}", row["trained"], row["families"][1],
-            "constant" if row["base_measure"] == "constant" else "varies",
+            f"{row['model']}/{row['posterior']}", kinds[row["trained"]], row["families"][1],
+            "const." if row["base_measure"] == "constant" else "varies",
             "in" if row["scope"] == "in scope" else "out",
         )  # fmt: skip
     Console().print(table)

@@ -47,25 +47,62 @@ def test_the_example_prints_what_the_readme_shows() -> None:
     assert rounded(out.getvalue()) == rounded(block("  nats per datum"))
 
 
+def after(marker: str, text: str = TEXT) -> list[str]:
+    """The lines of the fenced block after `<!-- marker -->`."""
+    found = re.findall(rf"<!-- {marker} -->\n```\n(.*?)^```$", text, flags=re.M | re.S)
+    assert len(found) == 1, f"{len(found)} blocks {marker}"
+    return [line.rstrip() for line in found[0].splitlines()]
+
+
 def test_the_catalogue_is_what_the_command_prints(tmp_path: Path) -> None:
     # away from the checkout, whose folder elbocheck/ would hide an installed package
     command = [sys.executable, "-m", "elbocheck", "list"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8")
-    shown = [line.rstrip() for line in block("model/posterior           stationary").splitlines()]
     assert [line.rstrip() for line in done.stdout.splitlines() if line.strip()] == [
-        f" {line}" for line in shown if line
+        f" {line}" for line in after("list")
     ]
+
+
+def test_the_number_of_models_is_right() -> None:
+    from elbocheck.models import CELLS, OUT_OF_SCOPE
+    from elbocheck.models.datasets import REAL
+
+    assert f"runs {len(CELLS)} models with their variational families" in TEXT
+    assert f"{len(REAL)} of them on real data" in TEXT
+    assert len(OUT_OF_SCOPE) == 6
 
 
 def test_the_real_data_table_shows_the_same_cells_and_no_gap() -> None:
     from elbocheck.models.datasets import REAL
 
-    table = block("Real data").split("Random problems")[0]
-    rows = [line.split() for line in table.splitlines() if "/" in line and "e-" in line]
+    rows = [line.split() for line in after("verify") if "/" in line and "e-" in line]
     assert [(row[0], row[1]) for row in rows] == [(cell, data) for cell, data, _ in REAL]
     for row in rows:
         assert row[2] == row[3].rstrip("†"), row
         assert float(row[4]) <= float(row[5])
+
+
+@pytest.mark.parametrize("page", ["output.md", "census.md"])
+def test_tables_of_random_problems_show_every_cell_and_no_gap(page: str) -> None:
+    from elbocheck.models import CELLS
+
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    block = after(page.removesuffix(".md"), text)
+    start = next(i for i, line in enumerate(block) if line.startswith("Random problems"))
+    end = next(i for i, line in enumerate(block) if line.startswith("|F−S| and its"))
+    rows = [line.split() for line in block[start:end] if "%" in line]
+    assert {row[0] for row in rows} == {cell.name for cell in CELLS}
+    for name, points, gap, bound, every, *_ in rows:
+        assert int(points) > 0, name
+        assert float(gap) <= float(bound), name
+        assert float(every) <= 1e-12, name
+    assert "ELBO = entropy sum" in "\n".join(block)
+
+
+def test_the_census_is_as_large_as_it_says() -> None:
+    text = (ROOT / "docs" / "census.md").read_text(encoding="utf-8")
+    (problems,) = re.findall(r"stationary points of (\d+) problems", " ".join(after("census", text)))
+    assert int(problems) >= 100_000
 
 
 def test_the_profiles_are_the_real_ones() -> None:

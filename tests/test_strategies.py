@@ -155,6 +155,8 @@ def wanted(cell: Cell, solvable: bool) -> dict[str, Callable[[Sample], bool]]:
     regions = dict(REGIONS)
     if not from_truth(cell, solvable):
         regions |= STRUCTURED
+        if cell.model.units == "none" and cell.least[0] > 8:
+            del regions["distinct data"]  # there are hardly as many binary data
         regions |= SCALED if cell.model.units != "none" else {}
         regions |= SHIFTED if cell.model.units == "affine" else {}
     if not solvable:

@@ -1,0 +1,57 @@
+"""Put what the commands print into README.md and docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_LOG]`.
+
+The list of models is always taken anew; the output of `elbocheck verify` and of a census only from logs that are given.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def lines(text: str) -> list[str]:
+    """Without trailing blanks."""
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def tables(log: str) -> list[str]:
+    """A log from its first table on: progress lines left out."""
+    found = lines(log)
+    titles = ("Real data", "Random problems")
+    return found[next(i for i, line in enumerate(found) if line.startswith(titles)) :]
+
+
+def fill(path: Path, marker: str, body: list[str]) -> None:
+    """Replace the fenced block after `<!-- marker -->`."""
+    text = path.read_text(encoding="utf-8")
+    block = f"<!-- {marker} -->\n```\n" + "\n".join(body).strip("\n") + "\n```"
+    filled, count = re.subn(rf"<!-- {marker} -->\n```\n.*?^```$", lambda _: block, text, flags=re.S | re.M)
+    assert count == 1, f"{path}: {count} blocks {marker}"
+    path.write_text(filled, encoding="utf-8")
+
+
+def main() -> None:
+    """Refresh what the arguments allow."""
+    readme = ROOT / "README.md"
+    command = [sys.executable, "-m", "elbocheck", "list"]
+    with tempfile.TemporaryDirectory() as away:
+        done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=True, encoding="utf-8")
+    fill(readme, "list", [line[1:] for line in lines(done.stdout) if line])
+    if len(sys.argv) > 1:
+        shown = tables(Path(sys.argv[1]).read_text(encoding="utf-8"))
+        fill(ROOT / "docs" / "output.md", "output", shown)
+        random = next(i for i, line in enumerate(shown) if line.startswith("Random problems"))
+        fill(readme, "verify", shown[:random])
+        last = max(i for i, line in enumerate(shown) if line.startswith("off by"))
+        fill(readme, "summary", shown[last + 1 :])
+    if len(sys.argv) > 2:
+        fill(ROOT / "docs" / "census.md", "census", tables(Path(sys.argv[2]).read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    main()
