@@ -16,7 +16,7 @@ from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.profiles import MOST_INCONCLUSIVE
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
 from elbocheck.solver import StationaryPoint, find_stationary_point, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 
@@ -270,13 +270,14 @@ def jobs_for(
     """
     groups: dict[Any, list[str]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.variational.points, cell.capacity), []).append(cell.name)
+        groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
     jobs = [Job((real,)) for real in reals]
-    for (model, points, _), names in groups.items():
+    for (model, points, _, costly), names in groups.items():
         own = [
             ControlJob((position,), controls, seed)
             for position, one in enumerate(CONTROLS)
             if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
         ]
-        jobs.append(Job((RandomJob(tuple(names), examples, seed, source), *own)))
+        count = max(examples // COSTLY, 1) if costly else examples
+        jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own)))
     return jobs

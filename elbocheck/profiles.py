@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-PROFILES = {"quick": 25, "gate": 100, "nightly": 1000}
+PROFILES = {"quick": 30, "gate": 100, "nightly": 1000}
 """Profile -> random problems per cell and property."""
+
+COSTLY = 3
+"""Cells whose problems take some ten times as long as most get a third of the problems."""
 
 MOST_INCONCLUSIVE = 0.05
 """Largest share of a cell's problems without a certified stationary point; more is a failure of the run."""

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elbocheck.models.sample import Cell
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import MOST_INCONCLUSIVE
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
 
 Drawn = TypeVar("Drawn")
 
@@ -41,6 +42,11 @@ class Tally:
 def share(budget: settings, part: int, least: int = 5) -> settings:
     """The same settings with one `part`-th of the examples, for properties that need fewer; at least `least`."""
     return settings(budget, max_examples=max(budget.max_examples // part, least))
+
+
+def budget_for(budget: settings, cell: Cell, part: int = 1) -> settings:
+    """The examples of one cell: a third for costly ones."""
+    return share(budget, part * (COSTLY if cell.costly else 1))
 
 
 def run_property(

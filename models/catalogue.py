@@ -46,8 +46,12 @@ def load_module(source: str) -> ModuleType:
         assert specification is not None
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
-        sys.modules[name] = module
-        specification.loader.exec_module(module)
+        sys.modules[name] = module  # dataclasses look their module up
+        try:
+            specification.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
     except Exception as error:  # whatever the user's code raises
         raise InputError(f"cannot load {source!r}: {type(error).__name__}: {error}") from error
     return module
@@ -62,7 +66,7 @@ def user_cells(source: str) -> tuple[Cell, ...]:
         raise InputError(
             f"{where!r} has no attribute {attribute or 'CELLS'!r}; it should be a Cell, or a tuple of them"
         )
-    result = (found,) if isinstance(found, Cell) else tuple(found)
+    result = tuple(found) if isinstance(found, (tuple, list)) else (found,)
     wrong = [one for one in result if not isinstance(one, Cell)]
     if wrong or not result:
         raise InputError(f"{source!r} must be a Cell, or a non-empty tuple of them; found {wrong[:1] or 'nothing'}")

@@ -11,7 +11,7 @@ from elbocheck.models.vae_gaussian import HIDDEN
 from elbocheck.models.vae_parts import BERNOULLI, CATEGORICAL, LEARNED_NORMAL, STANDARD_NORMAL
 
 BERNOULLI_VAE = vae(
-    "vae-bernoulli",
+    "vae-binary",
     "Bernoulli VAE, linear decoder",
     "Bernoulli VAE",
     STANDARD_NORMAL,
@@ -20,7 +20,7 @@ BERNOULLI_VAE = vae(
     well_specified=True,
 )
 BERNOULLI_VAE_MLP = vae(
-    "vae-bernoulli-mlp",
+    "vae-binary-mlp",
     "Bernoulli VAE, multilayer decoder, learned prior",
     "Bernoulli VAE",
     LEARNED_NORMAL,
@@ -29,7 +29,7 @@ BERNOULLI_VAE_MLP = vae(
     well_specified=True,
 )
 CATEGORICAL_VAE = vae(
-    "vae-categorical",
+    "vae-symbols",
     "categorical VAE, linear decoder",
     "Bernoulli VAE",
     STANDARD_NORMAL,
@@ -38,7 +38,7 @@ CATEGORICAL_VAE = vae(
     well_specified=True,
 )
 CATEGORICAL_VAE_MLP = vae(
-    "vae-categorical-mlp",
+    "vae-symbols-mlp",
     "categorical VAE, multilayer decoder, learned prior",
     "Bernoulli VAE",
     LEARNED_NORMAL,

@@ -18,7 +18,7 @@ from elbocheck.problem import Problem
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import SEEDS
-from elbocheck.testing import run_property, share
+from elbocheck.testing import budget_for, run_property
 
 
 def ppca_stationary_points(sample: Sample, seed: int) -> list[Problem]:
@@ -74,4 +74,4 @@ def test_redundant_latents_are_stationary(cell: Cell, elbocheck_settings: settin
         return stationary(problem, [find_stationary_point(problem, start)])
 
     strategy = samples(cell, solvable=True, min_latents=2)
-    run_property(share(elbocheck_settings, 5), strategy, check).require_conclusive()
+    run_property(budget_for(elbocheck_settings, cell, 5), strategy, check).require_conclusive()

@@ -9,7 +9,7 @@ from elbocheck.checks import stationary
 from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property
+from elbocheck.testing import budget_for, run_property
 
 LEAST_SADDLES = 0.1
 """Where q follows the model (exact or trained with it), one verified point in ten must be a saddle."""
@@ -19,7 +19,9 @@ LEAST_SADDLES = 0.1
     "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
 )
 def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_settings: settings) -> None:
-    tally = run_property(elbocheck_settings, samples(cell, solvable=True), lambda sample: stationary(sample.problem()))
+    tally = run_property(
+        budget_for(elbocheck_settings, cell), samples(cell, solvable=True), lambda sample: stationary(sample.problem())
+    )
     tally.require_conclusive()
     if cell.has_saddles:
         kinds = tally.kinds

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from elbocheck import cli
-from elbocheck.jobs import ControlJob, RandomJob, RealJob, Row
+from elbocheck.jobs import ControlJob, Job, RandomJob, RealJob, Row
 from elbocheck.outcome import Outcome, Result
 from elbocheck.verify import Report
 
@@ -61,7 +62,7 @@ def test_bad_data_are_named_and_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "bsn"], "unknown model 'bsn'; choose one of sbn, ppca"),
+        (["--model", "bsn"], "unknown model 'bsn'; choose one of sbn, deep-sbn-2"),
         (["--data", "irsi"], "unknown data set 'irsi'; choose one of"),
         (["--model", "sbn", "--data", "missing.csv"], "cannot read data file 'missing.csv'"),
         (["--model", "sbn", "--data", "iris"], "binary data (0 or 1) are needed; found 5.1"),
@@ -139,29 +140,239 @@ def test_an_interrupted_run_leaves_no_report(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_jobs_cover_the_whole_catalogue() -> None:
-    from elbocheck.models import CELLS
+    from elbocheck.models import CELLS, cells
     from elbocheck.models.controls import CONTROLS
 
     options = cli._parser().parse_args(["verify"])
     parts = [part for job in cli._jobs(options) for part in job.parts]
     drawn = [name for part in parts if isinstance(part, RandomJob) for name in part.cells]
-    assert sorted(drawn) == sorted(cell.name for cell in CELLS)
+    assert sorted(drawn) == sorted(cell.name for cell in cells())
     real = {part.cell.split("/")[0] for part in parts if isinstance(part, RealJob)}
-    assert real == {cell.model.name for cell in CELLS}
+    assert real <= {cell.model.name for cell in CELLS}
+    assert len(real) >= 10
     positions = [position for part in parts if isinstance(part, ControlJob) for position in part.positions]
     assert sorted(positions) == list(range(len(CONTROLS)))
 
 
 def test_list_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
-    from elbocheck.models import CELLS
+    from elbocheck.models import cells
 
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [f"{row['model']}/{row['posterior']}" for row in rows] == [cell.name for cell in CELLS]
+    assert [f"{row['model']}/{row['posterior']}" for row in rows] == [cell.name for cell in cells()]
+    for row, cell in zip(rows, cells(), strict=True):
+        assert (row["theory"], row["reason"], row["frozen"]) == (cell.model.theory, cell.out_of_scope, [*cell.frozen])
+        assert row["scope"] == ("out of scope" if cell.out_of_scope else "in scope")
+        assert row["trained"] in ("likelihood", "model", "model, q")
+        assert [*row["capacity"].values()] == [*cell.capacity]
+    assert [row for row in rows if row["frozen"]]
+    assert [row for row in rows if row["reason"]]
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    assert "poisson-mixture" in out
-    assert max(map(len, out.splitlines())) <= 80
+    fit(out)
+    shown = {line.split()[0]: line.split() for line in out.splitlines() if "/" in line}
+    assert [*shown][1:] == [cell.name for cell in cells()]
+    assert all(shown[cell.name][-1] == ("out" if cell.out_of_scope else "in") for cell in cells())
+
+
+def fit(output: str) -> None:
+    """At 80 columns nothing is cut."""
+    assert max(map(len, output.splitlines())) <= 80
+    assert [line for line in output.splitlines() if "…" in line] == []
+
+
+def test_no_table_of_the_report_is_cut() -> None:
+    import io
+
+    from rich.console import Console
+
+    from elbocheck.models import CELLS, OUT_OF_SCOPE, find_cell
+    from elbocheck.models.controls import CONTROLS
+    from elbocheck.models.datasets import REAL
+    from elbocheck.report.terminal import print_report
+
+    def row(cell: Any, data: str, check: str) -> Row:
+        one = Row(cell.model.name, cell.posterior, data, check, problems=1000, points=1999, ascents=1000)
+        one.worst_gap, one.worst_bound, one.worst_relative, one.least_gap = 1.1e-12, 1.1e-12, 1.1e-17, 10.123
+        one.elbo = one.entropy_sum = -12.345678
+        one.inertia, one.delta = {"maximum": 1999, "saddle": 1999}, 1.0
+        return one
+
+    rows = [row(cell, "random", check) for cell in CELLS for check in ("every point", "stationary")]
+    rows += [row(find_cell(name), data, "stationary") for name, data, _ in REAL]
+    rows += [row(cell, "random", "scope") for cell in OUT_OF_SCOPE]
+    rows += [row(one.cell, "random", f"control: {one.name}") for one in CONTROLS]
+    console = Console(file=io.StringIO(), width=80)
+    print_report(console, Report(tuple(rows)), 1.0)
+    fit(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+MODULE = "from elbocheck.models import find_cell\n"
+BAD_SOURCE = {
+    "no file": ("", "missing.py", "cannot load"),
+    "no module": ("", "elbocheck_no_such_module", "cannot load 'elbocheck_no_such_module': ModuleNotFoundError"),
+    "raises": ("1 / 0\n", "mine.py", "ZeroDivisionError: division by zero"),
+    "no Python": ("cells = (\n", "mine.py", "SyntaxError"),
+    "no cells": ("x = 1\n", "mine.py", "has no attribute 'CELLS'; it should be a Cell, or a tuple of them"),
+    "unknown attribute": (MODULE + "CELLS = (find_cell('sbn/exact'),)\n", "mine.py:MINE", "has no attribute 'MINE'"),
+    "text": ("CELLS = 'sbn/exact'\n", "mine.py", "must be a Cell, or a non-empty tuple of them; found ['sbn/exact']"),
+    "number": ("CELLS = 5\n", "mine.py", "must be a Cell, or a non-empty tuple of them"),
+    "model": (MODULE + "CELLS = (find_cell('sbn/exact').model,)\n", "mine.py", "must be a Cell"),
+    "nothing": ("CELLS = ()\n", "mine.py", "found nothing"),
+}
+
+
+@pytest.mark.usefixtures("no_computing")
+@pytest.mark.parametrize(("text", "source", "message"), BAD_SOURCE.values(), ids=BAD_SOURCE.keys())
+def test_bad_files_of_ones_own_are_named_and_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, source: str, message: str
+) -> None:
+    if text:
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    for _ in range(2):  # a file that failed once has not been loaded
+        assert cli.main(["verify", str(tmp_path / source) if ".py" in source else source]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_computing")
+@pytest.mark.parametrize("more", [["--model", "sbn"], ["--data", "iris"]])
+def test_a_file_of_ones_own_goes_with_no_model(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert cli.main(["verify", "mine.py", *more]) == 2
+    assert "give either 'mine.py' or --model and --data, not both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("attribute", ["", ":ONE", ":CELLS"])
+def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, attribute: str) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import replace\n" + MODULE
+        + "ONE = replace(find_cell('sbn/exact'), capacity=(5, 2, 2), suffix='-mine')\nCELLS = (ONE,)\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    seen: list[object] = []
+
+    def record(jobs: list[Job], *_: object) -> Report:
+        seen.extend(part for job in jobs for part in job.parts)
+        return Report((every_point_row(),))
+
+    monkeypatch.setattr("elbocheck.verify.run", record)
+    source = str(tmp_path / "mine.py") + attribute
+    assert cli.main(["verify", source, "--seed", "7"]) == 0
+    assert seen == [RandomJob(("sbn/exact-mine",), 25, 7, source)]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """A census that computes nothing: the jobs that it would run; it is interrupted after three."""
+    jobs_run: list[Job] = []
+
+    def pretend(jobs: list[Job], workers: int, listen: object, keep: Any) -> Report:
+        for job in jobs:
+            if len(jobs_run) == 3:
+                jobs_run.append(job)
+                raise KeyboardInterrupt
+            jobs_run.append(job)
+            keep(job, [census_row(job)])
+        return Report(())
+
+    monkeypatch.setattr("elbocheck.census.run", pretend)
+    return jobs_run
+
+
+def census_row(job: Job) -> Row:
+    part = job.parts[0]
+    assert isinstance(part, RandomJob)
+    model, _, posterior = part.cells[0].partition("/")
+    return Row(model, posterior, "random", "every point", problems=part.size).close(0.0)
+
+
+CENSUS = ["census", "--problems", "2000", "--workers", "1", "--record"]
+
+
+def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, computed: list[Job]) -> None:
+    from elbocheck.census import census_jobs, key
+    from elbocheck.models import CELLS
+
+    record = tmp_path / "census.jsonl"
+    jobs = census_jobs(CELLS, 2000, 0)
+    assert sum(job.size for job in jobs) >= 2000
+    assert sorted(name for job in jobs for name in job.parts[0].cells) == sorted(cell.name for cell in CELLS)  # type: ignore[union-attr]
+    assert cli.main([*CENSUS, str(record)]) == 130
+    assert computed.pop() == jobs[3]
+    assert computed == jobs[:3]
+    text = record.read_text(encoding="utf-8")
+    record.write_text(text[:-20], encoding="utf-8")  # the third line was cut short
+    computed[:] = jobs[:4]  # none of them is interrupted any more
+    assert cli.main([*CENSUS, str(record)]) == 0
+    assert computed[4:] == jobs[2:]
+    lines = record.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["job"] for line in lines] == [key(job) for job in jobs]
+    assert record.read_text(encoding="utf-8").startswith(text.splitlines(keepends=True)[0])
+    before = len(computed)
+    assert cli.main([*CENSUS, str(record)]) == 0  # everything is there
+    assert len(computed) == before
+    assert cli.main([*CENSUS, str(record), "--seed", "1"]) == 0  # nothing of another seed is
+    assert len(computed) == before + len(jobs)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.VIOLATED, Outcome.INCONCLUSIVE])
+def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: Outcome
+) -> None:
+    def pretend(jobs: list[Job], workers: int, listen: object, keep: Any) -> Report:
+        for job in jobs:
+            keep(job, [failing_row(outcome), every_point_row()])
+        return Report(())
+
+    monkeypatch.setattr("elbocheck.census.run", pretend)
+    for _ in range(2):
+        assert cli.main([*CENSUS, str(tmp_path / "census.jsonl")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"a,b\n1,2\n", "line 1: no record of a census"),
+        (b'{"job": "x", "rows": []}\n{"other": 1}\n', "line 2: no record of a census"),
+        (b'{"job": "x", "rows": [{"unknown": 1}]}\n', "line 1: no record of a census"),
+        (b"[1, 2]\n", "line 1: no record of a census"),
+        (b"\xff\xfe\x00\n", "line 1: no record of a census"),
+        (b"a note without an end of line", "line 1: no record of a census"),
+    ],
+    ids=["CSV", "other JSON", "other rows", "a list", "binary", "no end of line"],
+)
+def test_a_file_that_is_no_record_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Job], text: bytes, message: str
+) -> None:
+    record = tmp_path / "census.jsonl"
+    record.write_bytes(text)
+    assert cli.main([*CENSUS, str(record)]) == 2
+    assert message in capsys.readouterr().err
+    assert record.read_bytes() == text
+    assert computed == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--problems", "0"], "--problems must be at least 1; got 0"),
+        (["--workers", "-2"], "--workers must be at least 1; got -2"),
+        (["--record", "no/such/folder/census.jsonl"], "no such folder"),
+    ],
+)
+def test_bad_arguments_of_a_census_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Job], arguments: list[str], message: str
+) -> None:
+    assert cli.main(["census", "--record", str(tmp_path / "census.jsonl"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert computed == []
+
+
+@pytest.mark.parametrize("arguments", [["census"], ["census", "--problems", "many", "--record", "x"], ["census", "x"]])
+def test_usage_errors_of_a_census_are_exit_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
 
 
 def test_help_answers_at_once(tmp_path: Path) -> None:
