@@ -147,5 +147,5 @@ CELLS = (
         for model in (GMM_FULL, GMM_DIAGONAL, GMM_SPHERICAL, GMM_TIED)
         for variational in (EXACT, RESPONSIBILITIES, ARBITRARY)
     ),
-    Cell(GMM_TIED, TRUNCATED, (24, 3, 3), least=(12, 1, 1), evaluations=100),
+    Cell(GMM_TIED, TRUNCATED, (24, 3, 3), least=(16, 2, 1), evaluations=100),
 )

@@ -122,12 +122,14 @@ def ones_like(params: Arrays, name: str) -> Array:
 
 
 def both_values(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Binary data with both values in every column, as far as there are two data."""
+    """Binary data with both values in every column, so that no logit is pushed to infinity.
+
+    One pair of rows differs in every column, up to four pairs where there are many data; a single datum is left alone.
+    """
     x, columns = np.array(x), np.arange(x.shape[1])
-    if len(x) == 1:
-        return x
-    row = rng.integers(2, size=x.shape[1])
-    x[row, columns] = 1.0 - x[1 - row, columns]
+    for pair in range(min(max(len(x) // 8, 1), 4) if len(x) > 1 else 0):
+        row = rng.integers(2, size=x.shape[1])
+        x[2 * pair + row, columns] = 1.0 - x[2 * pair + 1 - row, columns]
     return x
 
 

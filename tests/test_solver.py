@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from elbocheck.models import find_cell
+from elbocheck.models.sample import random_sample
 from elbocheck.outcome import Outcome, Result
+from elbocheck.problem import Problem
 from elbocheck.profiles import MOST_INCONCLUSIVE
-from elbocheck.solver.certificate import Inertia, gradient_limit
-from elbocheck.solver.newton import Evaluation, ascent_step, minimum_norm_step, search
+from elbocheck.solver import certify, find_stationary_point
+from elbocheck.solver.certificate import FAR, Inertia, gradient_limit
+from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
 from elbocheck.testing import Tally
 
 
@@ -92,6 +96,46 @@ def test_ascent_step_climbs_whatever_the_curvature() -> None:
 )
 def test_kinds(inertia: Inertia, kind: str) -> None:
     assert inertia.kind == kind
+
+
+@pytest.fixture(scope="module")
+def stationary_problem() -> Problem:
+    """A problem at its maximum."""
+    counts = np.array([[1.0], [4.0], [0.0], [9.0]])
+    point = find_stationary_point(random_sample(find_cell("poisson-mixture/arbitrary"), counts, 2, 0).problem())
+    assert point.certified, point.reason
+    return point.problem
+
+
+RUNAWAY_GROUP = pytest.mark.xdist_group(find_cell("poisson-mixture/arbitrary").group)
+
+
+@RUNAWAY_GROUP
+@pytest.mark.parametrize(
+    ("moved", "reason"), [(0.0, ""), (-0.9, ""), (-1.1, "boundary at infinity: {} ran away, by -28")]
+)
+@pytest.mark.parametrize("block", ["logits", "log_rates"])
+def test_a_search_that_went_too_far_is_not_certified_and_the_block_is_named(
+    stationary_problem: Problem, block: str, moved: float, reason: str
+) -> None:
+    assert certify(stationary_problem).certified
+    displacement = np.full(stationary_problem.vector.size, 0.5)
+    displacement[stationary_problem.layout.slices[block].stop - 1] = moved * RUNAWAY
+    point = certify(stationary_problem, "here", 7, displacement)
+    assert (point.reason, point.origin, point.iterations) == (reason.format(block), "here", 7)
+
+
+@RUNAWAY_GROUP
+def test_a_search_that_ended_early_says_which_block_was_on_its_way(stationary_problem: Problem) -> None:
+    elsewhere = stationary_problem.at(stationary_problem.vector + 0.3)
+    displacement = np.zeros(elsewhere.vector.size)
+    first = elsewhere.layout.slices["log_rates"].start
+    displacement[first] = 0.9 * FAR
+    assert certify(elsewhere, displacement=displacement).reason == certify(elsewhere).reason != ""
+    displacement[first] = 1.6 * FAR
+    assert certify(elsewhere, displacement=displacement).reason == (
+        certify(elsewhere).reason + "; log_rates had moved by +16"
+    )
 
 
 def test_gradient_limit_follows_the_precision() -> None:

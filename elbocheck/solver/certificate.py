@@ -69,6 +69,9 @@ def gradient_limit(eps: float) -> float:
 DISTANCE_LIMIT = 1e-6
 """Largest certified `distance`: beyond, a small gradient only says that the bound is flat, as it is at infinity."""
 
+FAR = 10.0
+"""Displacement beyond which a block is named where a search ended without a certificate."""
+
 
 def certify(
     problem: Problem, origin: str = "", iterations: int = 0, displacement: np.ndarray | None = None
@@ -95,17 +98,19 @@ def certify(
     distance = float(np.linalg.norm(steps))
     return StationaryPoint(
         problem, decomposition, inertia, distance,
-        _runaway(problem, displacement) or _reason(decomposition, distance, eps), origin, iterations,
+        _located(_reason(decomposition, distance, eps), problem, displacement), origin, iterations,
     )  # fmt: skip
 
 
-def _runaway(problem: Problem, displacement: np.ndarray | None) -> str:
-    """Which block a search followed towards infinity, if any: σ² → 0 is a log variance that runs to −∞."""
-    if displacement is None or np.abs(displacement).max(initial=0.0) <= RUNAWAY:
-        return ""
+def _located(reason: str, problem: Problem, displacement: np.ndarray | None) -> str:
+    """The reason with the block that a search followed towards infinity: σ² → 0 is a log variance that runs to −∞."""
+    if displacement is None or np.abs(displacement).max(initial=0.0) <= FAR:
+        return reason
     layout, worst = problem.layout, int(np.argmax(np.abs(displacement)))
     block = next(name for name, where in layout.slices.items() if where.start <= worst < where.stop)
-    return f"boundary at infinity: {block} ran away, by {displacement[worst]:+.0f}"
+    if abs(displacement[worst]) > RUNAWAY:
+        return f"boundary at infinity: {block} ran away, by {displacement[worst]:+.0f}"
+    return f"{reason}; {block} had moved by {displacement[worst]:+.0f}" if reason else ""
 
 
 def _reason(decomposition: Decomposition, distance: float, eps: float) -> str:
