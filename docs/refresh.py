@@ -47,7 +47,7 @@ def main() -> None:
         fill(ROOT / "docs" / "output.md", "output", shown)
         random = next(i for i, line in enumerate(shown) if line.startswith("Random problems"))
         fill(readme, "verify", shown[:random])
-        last = max(i for i, line in enumerate(shown) if line.startswith("off by"))
+        last = max(i for i, line in enumerate(shown) if line.startswith("|F−S|: the smallest"))
         fill(readme, "summary", shown[last + 1 :])
     if len(sys.argv) > 2:
         fill(ROOT / "docs" / "census.md", "census", tables(Path(sys.argv[2]).read_text(encoding="utf-8")))

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"elbocheck: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("elbocheck: interrupted; no report was written", file=sys.stderr)
+        kept = f"{options.record} keeps what had finished" if hasattr(options, "record") else "no report was written"
+        print(f"elbocheck: interrupted; {kept}", file=sys.stderr)
         return 130
 
 

@@ -15,6 +15,7 @@ import pytest
 from elbocheck import cli
 from elbocheck.jobs import ControlJob, Job, RandomJob, RealJob, Row
 from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import PROFILES
 from elbocheck.verify import Report
 
 BINARY = "a,b\n0,1\n1,0\n1,1\n0,1\n"
@@ -257,7 +258,7 @@ def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("elbocheck.verify.run", record)
     source = str(tmp_path / "mine.py") + attribute
     assert cli.main(["verify", source, "--seed", "7"]) == 0
-    assert seen == [RandomJob(("sbn/exact-mine",), 25, 7, source)]
+    assert seen == [RandomJob(("sbn/exact-mine",), PROFILES["quick"], 7, source)]
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ FLOORS = {
     "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
     "elbocheck.checks": 3, "elbocheck.faults": 3,
     "elbocheck.checking": 4, "elbocheck.known_failures": 4, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
-    "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5, "elbocheck.census": 5,
+    "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
+    "elbocheck.census": 5,
     "elbocheck.cli": 6, "elbocheck.report": 6, "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6,
 }  # fmt: skip
 FACADE = "elbocheck"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from elbocheck.profiles import PROFILES
+
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
@@ -29,14 +31,14 @@ def project(tmp_path: Path) -> Path:
 def test_header_and_default_profile(project: Path) -> None:
     done = run(project, "-s")
     assert done.returncode == 0, done.stdout
-    assert "backend jax, dtype float64, profile quick (25 problems per cell)" in done.stdout
-    assert "budget 25 None" in done.stdout
+    assert f"backend jax, dtype float64, profile quick ({PROFILES['quick']} problems per cell)" in done.stdout
+    assert f"budget {PROFILES['quick']} None" in done.stdout
 
 
 def test_profile_on_the_command_line_and_in_the_ini_file(project: Path) -> None:
-    assert "budget 100 None" in run(project, "-s", "--elbocheck-profile", "gate").stdout
+    assert f"budget {PROFILES['gate']} None" in run(project, "-s", "--elbocheck-profile", "gate").stdout
     (project / "pytest.ini").write_text("[pytest]\nelbocheck_profile = nightly\n", encoding="utf-8")
-    assert "budget 1000 None" in run(project, "-s").stdout
+    assert f"budget {PROFILES['nightly']} None" in run(project, "-s").stdout
 
 
 def test_unknown_profiles_are_usage_errors(project: Path) -> None:

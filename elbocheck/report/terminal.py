@@ -60,10 +60,19 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
             console.print("† base measure not constant: entropies plus δ\n", style="dim", highlight=False)
     if random:
         console.print(_random_table(random, identity))
+        _note(
+            console,
+            "|F−S| and its computed bound: where their ratio is worst, nats per datum",
+            "any: largest |gap − β·∇F − δ| over Σ|terms|, at random parameters",
+            "ascent: problems whose search for a maximum was certified; the other points",
+            "have redundant latents; open: problems without a certified point",
+        )
     if outside:
         console.print(_scope_table(outside))
+        _note(console, "residual: smallest of the criterion, which is rounding for a model in scope")
     if controls:
         console.print(_control_table(controls))
+        _note(console, "|F−S|: the smallest; off by: relative to the prediction, at most 1e-09")
     for row in report.rows:
         if row.message and row not in outside:
             console.print(
@@ -72,6 +81,10 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
             )  # fmt: skip
     style = "bold green" if report.exit_code == 0 else "bold red"
     console.print(summary(report, seconds), style=style, highlight=False)
+
+
+def _note(console: Console, *lines: str) -> None:
+    console.print("\n".join(lines) + "\n", style="dim", highlight=False)
 
 
 def summary(report: Report, seconds: float) -> str:
@@ -83,7 +96,7 @@ def summary(report: Report, seconds: float) -> str:
     bad = sum(row.outcome == Outcome.VIOLATED.value for row in report.rows)
     doubtful = sum(row.outcome == Outcome.INCONCLUSIVE.value for row in report.rows)
     if report.exit_code == 0:
-        verdict = "ELBO = entropy sum" if theorem else "every control failed as predicted"
+        verdict = "ELBO = entropy sum" if theorem else "everything as predicted"
     else:
         verdict = f"{bad} rows violated, {doubtful} with too much inconclusive"
     return (
@@ -140,13 +153,6 @@ def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) ->
             _mark(every, f"{every.worst_relative:.0e}"), str(row.inertia.get("maximum", 0)),
             str(row.inertia.get("saddle", 0)), f"{row.ascents / max(row.problems, 1):.0%}", str(row.inconclusive),
         )  # fmt: skip
-    table.caption = (
-        "|F−S| and its computed bound: where their ratio is worst, nats per datum\n"
-        "any: largest |gap − β·∇F − δ| over Σ|terms|, at random parameters\n"
-        "ascent: problems whose search for a maximum was certified; the other points\n"
-        "have redundant latents; open: problems without a certified point"
-    )
-    table.caption_justify = "left"
     return table
 
 
@@ -158,8 +164,6 @@ def _scope_table(rows: list[Row]) -> Table:
         least = "–" if row.least_gap is None else f"{row.least_gap:.0e}"
         table.add_row(_name(row), _mark(row, least), row.message)
     table.columns[2].no_wrap = False
-    table.caption = "residual: smallest of the criterion, which is rounding for a model in scope"
-    table.caption_justify = "left"
     return table
 
 
@@ -175,6 +179,4 @@ def _control_table(rows: list[Row]) -> Table:
             row.check.removeprefix("control: "), _name(row), str(row.problems), least,
             _mark(row, f"{row.worst_relative:.0e}"),
         )  # fmt: skip
-    table.caption = "|F−S|: the smallest; off by: relative deviation from the prediction, at most 1e-09"
-    table.caption_justify = "left"
     return table
