@@ -17,20 +17,25 @@ from elbocheck.verify import Listener, Report, run
 
 BEGIN = '{"job": '
 """How every line of a record begins; no other file's last line is taken for a cut one, and dropped."""
-SHARE = 5
-"""A costly cell gets a fifth of the problems of the others."""
+SHARES = ((25, 16), (50, 4))
+"""Cells of few parameters get 16 or 4 times the problems of the others: a search costs as much as its Hessians."""
+
+
+def share(cell: Cell) -> int:
+    """How many problems a cell gets for one of the most expensive."""
+    parameters = cell.program.bound.layout.present.size
+    return next((times for most, times in SHARES if parameters <= most and not cell.costly), 1)
 
 
 def census_jobs(cells: Sequence[Cell], problems: int, seed: int) -> list[Job]:
     """One job for each compiled program, at least `problems` problems in all, each with one search (`in_turn`)."""
-    units = sum(1 if cell.costly else SHARE for cell in cells)
-    unit = math.ceil(problems / units)
+    unit = math.ceil(problems / sum(share(cell) for cell in cells))
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell)
+        groups.setdefault((cell.model, cell.variational.points, cell.capacity, share(cell)), []).append(cell)
     return [
-        Job((RandomJob(tuple(cell.name for cell in own), unit if costly else SHARE * unit, seed, in_turn=True),))
-        for (*_, costly), own in groups.items()
+        Job((RandomJob(tuple(cell.name for cell in own), unit * times, seed, in_turn=True),))  # type: ignore[operator]
+        for (*_, times), own in groups.items()
     ]
 
 

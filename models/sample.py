@@ -35,7 +35,7 @@ class Cell:
     `capacity`: largest (N, D, K). `frozen`: blocks of the model that training never moves; `suffix`: then tells the
     cell from the one that trains them. `least`: smallest (N, D, K) of problems that are meant to be solvable.
     `evaluations`: most evaluations of an ascent. `costly`: a problem takes some ten times as long as most, so that a
-    census draws a fifth as many.
+    run draws a third as many.
     """
 
     model: Model

@@ -19,7 +19,7 @@ Params = Mapping[str, np.ndarray]
 CELLS = [cell for cell in models("") if cell.model.name.startswith(("vae", "sparse-coding"))]
 LINEAR = [cell for cell in CELLS if cell.model.name in ("vae-1", "vae-2") and cell.variational.name.endswith("encoder")]
 SPARSE = [cell for cell in CELLS if cell.model.name.startswith("sparse-coding")]
-NODES = {"encoder": 7, "mlp-encoder": 7, "hermite": 5, "arbitrary": 5, "mixture": 3}
+NODES = {"encoder": 5, "mlp-encoder": 5, "hermite": 5, "arbitrary": 5, "mixture": 3}
 
 
 def standardised(sample: Sample) -> np.ndarray:
