@@ -53,6 +53,7 @@ GAMMA_MIXTURE = mixture(
     family="gamma",
     constant_base_measure=True,
     simulate=_simulate,
+    distinct_data=lambda observed: 4,
     units="scale",
     fill=1.0,
 )

@@ -78,7 +78,7 @@ def hmm(
         Block("transition_logits", ("K", "K")), *blocks), factors=factors, initial=start, collapsed=collapsed,
         check_data=check_data, families=("categorical", family), constant_base_measure=constant_base_measure,
         simulate=simulate, units=units, axes=axes or {}, repair=repair,
-        distinct_data=lambda times: distinct, scale=pooled_scale,
+        distinct_data=lambda times: distinct, scale=pooled_scale, spreads=(0.0, 2.0, 5.0),
     )  # fmt: skip
 
 

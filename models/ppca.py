@@ -80,6 +80,7 @@ PPCA = Model(
     units="affine",
     simulate=simulate,
     single_datum_frozen=("mean",),
+    spreads=(0.0, 2.0, 4.0),  # beyond, the condition of the posterior's precision (1e13) enters the rounding
 )  # fmt: skip
 CELLS = (
     Cell(PPCA, EXACT_GAUSSIAN, (16, 5, 3)),

@@ -90,8 +90,9 @@ def free_chain(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """Any Markov chain q of its own for each datum, from free potentials."""
     xp = namespace(fixed["x"]).xp
     first = xp.astype(xp.arange(fixed["x"].shape[1]) == 0, fixed["x"].dtype)[:, None, None]
-    potentials = params["q_potentials"]
-    potentials = potentials * (1.0 - first) + first * potentials[:, :, :1, :]
+    potentials, exists = params["q_potentials"], fixed["exists_K"]
+    mean = xp.sum(exists[:, None] * potentials, axis=-2, keepdims=True) / xp.sum(exists)
+    potentials = potentials * (1.0 - first) + first * mean  # at the start there is no state before
     weights, entropy = path_posterior(potentials, fixed)
     return WeightedPoints(pairs(fixed), weights, entropy)
 

@@ -68,8 +68,8 @@ class Cell:
 
     @property
     def has_saddles(self) -> bool:
-        """Whether q follows the model, so that redundant latents make saddles; a fixed q makes the bound concave."""
-        return self.variational.optimal or self.variational.collapsed is not None
+        """Whether q follows several latents made redundant, which makes saddles; a fixed q makes the bound concave."""
+        return self.variational.collapsed is not None and self.capacity[2] > 1
 
     @property
     def blocks(self) -> tuple[Block, ...]:

@@ -82,7 +82,7 @@ def path_weights(sample: Sample, params: Params) -> np.ndarray:
     if sample.cell.variational.optimal:
         return scipy.special.softmax(log_joint(sample, params), axis=1)
     path, potentials = enumerated(sample), params["q_potentials"]
-    log_q = potentials[:, 0, 0][:, path[:, 0]]  # no state before time 0: row 0
+    log_q = potentials[:, 0].mean(axis=1)[:, path[:, 0]]  # no state before time 0: the mean of all rows
     for t in range(1, path.shape[1]):
         log_q = log_q + potentials[:, t, path[:, t - 1], path[:, t]]
     return scipy.special.softmax(log_q, axis=1)
