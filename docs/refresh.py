@@ -1,10 +1,12 @@
-"""Put what the commands print into README.md and docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_LOG]`.
+"""Put what the commands print into README.md and docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_RECORD]`.
 
-The list of models is always taken anew; the output of `elbocheck verify` and of a census only from logs that are given.
+The list of models is always taken anew; the output of `elbocheck verify` from its log, the tables of a census from its
+record, finished or not.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -35,6 +37,21 @@ def fill(path: Path, marker: str, body: list[str]) -> None:
     path.write_text(filled, encoding="utf-8")
 
 
+def census(record: Path) -> str:
+    """The tables of a record, as the command prints them at the end."""
+    from rich.console import Console
+
+    from elbocheck.census import recorded
+    from elbocheck.report.terminal import print_report
+    from elbocheck.verify import Report
+
+    rows = [row for job in recorded(record).values() for row in job]
+    out = io.StringIO()
+    seconds = sum(row.seconds for row in rows if row.check == "stationary")
+    print_report(Console(file=out, width=80), Report(tuple(rows)), seconds)
+    return out.getvalue()
+
+
 def main() -> None:
     """Refresh what the arguments allow."""
     readme = ROOT / "README.md"
@@ -50,7 +67,7 @@ def main() -> None:
         last = max(i for i, line in enumerate(shown) if line.startswith("|F−S|: the smallest"))
         fill(readme, "summary", shown[last + 1 :])
     if len(sys.argv) > 2:
-        fill(ROOT / "docs" / "census.md", "census", tables(Path(sys.argv[2]).read_text(encoding="utf-8")))
+        fill(ROOT / "docs" / "census.md", "census", tables(census(Path(sys.argv[2]))))
 
 
 if __name__ == "__main__":
