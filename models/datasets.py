@@ -60,7 +60,7 @@ REAL: tuple[tuple[str, str, int], ...] = (
     ("poisson-mixture/exact", "horse_kicks", 2),
     ("poisson-mixture/free", "horse_kicks", 2),
     ("vae-1/encoder", "iris", 2),
-    ("sparse-coding-unit/encoder", "old_faithful", 1),
+    ("sparse-unit/encoder", "old_faithful", 1),
     ("bernoulli-mixture/exact", "digits_6px", 2),
     ("gamma-mixture/exact", "old_faithful", 2),
     ("log-normal-mixture/exact", "iris", 3),

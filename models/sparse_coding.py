@@ -18,7 +18,7 @@ LEARNED = vae(
     GAUSSIAN,
 )
 FIXED = vae(
-    "sparse-coding-unit",
+    "sparse-unit",
     "sparse coding, unit Laplace prior",
     "sparse coding",
     UNIT_LAPLACE,

@@ -123,7 +123,7 @@ FAULTS: dict[str, Fault] = {
         "sparse-coding/hermite", "factor z", "z", with_methods(entropy=lambda d: Laplace.entropy(d) - 1.0)
     ),
     "sparse coding, unit prior: E z² for E|z|": Fault(
-        "sparse-coding-unit/hermite", "factor z",
+        "sparse-unit/hermite", "factor z",
         points=lambda q, params: replace(
             q, latents={**q.latents, "absolute": (q.weights[..., None] * q.latents["z"] ** 2).sum(1, keepdims=True)}
         ),
@@ -231,7 +231,7 @@ def absolute_mean(q: WeightedPoints, params: Params) -> WeightedPoints:
 
 INVISIBLE = {
     # scales with z as E|z| does
-    "sparse coding: |E z| for E|z|": Fault("sparse-coding-unit/hermite", "the ELBO", points=absolute_mean),
+    "sparse coding: |E z| for E|z|": Fault("sparse-unit/hermite", "the ELBO", points=absolute_mean),
     # a factor of the density that depends on the data alone
     "negative binomial mixture: density and entropy without the base measure": Fault(
         "negative-binomial-mixture/exact", "the ELBO", "x", with_methods(**CONSTANT)

@@ -134,7 +134,7 @@ def _real_table(rows: list[Row]) -> Table:
         total = None if row.elbo is None else (row.entropy_sum or 0.0) + (row.delta or 0.0)
         table.add_row(
             _name(row), row.data,
-            "–" if row.elbo is None else f"{row.elbo:.6f}", "–" if total is None else f"{total:.6f}{dagger}",
+            "–" if row.elbo is None else f"{row.elbo:.4f}", "–" if total is None else f"{total:.4f}{dagger}",
             _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}", str(row.points),
         )  # fmt: skip
     return table
@@ -143,7 +143,7 @@ def _real_table(rows: list[Row]) -> Table:
 def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) -> Table:
     table = _table(
         "Random problems: worst gap over all certified stationary points",
-        ("model/posterior", "left"), ("points", "right"), ("|F−S|", "right"), ("bound", "right"),
+        ("model/posterior", "left"), ("pts", "right"), ("|F−S|", "right"), ("bound", "right"),
         ("any", "right"), ("max", "right"), ("saddle", "right"), ("ascent", "right"), ("open", "right"),
     )  # fmt: skip
     for row in rows:
