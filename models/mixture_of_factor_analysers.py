@@ -116,6 +116,7 @@ MFA = Model(
     families=("categorical, normal", "normal"),
 
     constant_base_measure=True, simulate=simulate, axes={"H": FACTORS}, units="affine", single_datum_frozen=("means",),
+    spreads=(0.0, 2.0, 4.0),  # as for PPCA
 )  # fmt: skip
 EXACT_MFA = Variational(
     name="exact", title="exact posterior", blocks=(), points=exact, initial=no_parameters, optimal=True,
