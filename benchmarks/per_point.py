@@ -43,7 +43,8 @@ def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
     for sample in drawn:
         cell = replace(sample.cell, capacity=sample.sizes)
         problem = replace(sample, cell=cell).problem()
-        fresh = program_for.__wrapped__(cell.model, cell.variational.points, cell.variational.blocks, cell.capacity)
+        q = cell.variational
+        fresh = program_for.__wrapped__(cell.model, q.points, q.blocks, tuple(q.axes.items()), cell.capacity)
         problem = replace(problem, shared_program=fresh)
         verified += find_stationary_point(problem, problem.starts[0]).certified
     return time.perf_counter() - begin, verified
