@@ -60,7 +60,9 @@ def path_posterior(potentials: Array, fixed: Arrays) -> tuple[Array, Array]:
     suffix = xp.flip(xp.matrix_transpose(prefix_products(reversed_order)), axis=1)
     later = namespace(suffix).log_sum_exp(suffix, axis=-1)  # (N, T, K): from state i before t to anywhere at the end
     following = xp.concat([later[:, 1:], xp.zeros_like(later[:, :1])], axis=1)
-    log_conditional = matrices + following[:, :, None, :] - later[..., None]
+    log_conditional = matrices + following[:, :, None, :]
+    # not minus `later`: rows normalised by themselves have derivatives that sum to zero, whatever their size
+    log_conditional = log_conditional - namespace(later).log_sum_exp(log_conditional, axis=-1)[..., None]
     log_conditional = xp.where((states[:, None] > 0) & (states[None, :] > 0), log_conditional, NEVER)
     chain = prefix_products(log_conditional)[:, :, 0, :]  # state 0 always exists, and at t = 0 any state before will do
     start = xp.where(states > 0, 0.0, NEVER) - xp.log(xp.sum(states))
