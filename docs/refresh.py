@@ -48,7 +48,7 @@ def census(record: Path) -> str:
     rows = [row for job in recorded(record).values() for row in job]
     out = io.StringIO()
     seconds = sum(row.seconds for row in rows if row.check == "stationary")
-    print_report(Console(file=out, width=80), Report(tuple(rows)), seconds)
+    print_report(Console(file=out, width=80), Report(tuple(rows), "jax", "float64"), seconds)
     return out.getvalue()
 
 

@@ -20,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--elbocheck-profile", choices=tuple(PROFILES), default=None,
         help="random problems per cell and property: " + ", ".join(f"{n} {c}" for n, c in PROFILES.items()),
     )  # fmt: skip
+    group.addoption("--elbocheck-backend", default=None, help="array library: jax, numpy or torch (default jax)")
+    group.addoption("--elbocheck-dtype", default=None, help="float64 (default) or float32")
+    parser.addini("elbocheck_backend", "default of --elbocheck-backend", default="jax")
+    parser.addini("elbocheck_dtype", "default of --elbocheck-dtype", default="float64")
     parser.addini("elbocheck_profile", "default of --elbocheck-profile", default="quick")
 
 
@@ -31,11 +35,31 @@ def profile_of(config: pytest.Config) -> str:
     return str(chosen)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
+    backend, dtype = backend_of(config)
+    if (backend, dtype) != ("jax", "float64"):  # the default needs no import
+        from elbocheck.backends import select
+        from elbocheck.errors import InputError
+
+        try:
+            select(backend, dtype)
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def backend_of(config: pytest.Config) -> tuple[str, str]:
+    """(backend, dtype) of this run."""
+    backend = config.getoption("--elbocheck-backend") or config.getini("elbocheck_backend")
+    return str(backend), str(config.getoption("--elbocheck-dtype") or config.getini("elbocheck_dtype"))
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
     profile = profile_of(config)
     count = PROFILES[profile]
-    return f"elbocheck: {__version__}, backend jax, dtype float64, profile {profile} ({count} problems per cell)"
+    backend, dtype = backend_of(config)
+    return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count} problems per cell)"
 
 
 @pytest.fixture(scope="session")

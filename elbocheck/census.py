@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from elbocheck import __version__
+from elbocheck.backends import get_backend
 from elbocheck.errors import InputError
 from elbocheck.jobs import Job, RandomJob, Row
 from elbocheck.models.sample import Cell
@@ -40,8 +41,10 @@ def census_jobs(cells: Sequence[Cell], problems: int, seed: int) -> list[Job]:
 
 
 def key(job: Job) -> str:
-    """What a job is, for the record: cells, problems per cell, seed and version."""
-    return f"{__version__} {job.label} × {job.size} {[getattr(part, 'seed', 0) for part in job.parts]}"
+    """What a job is, for the record: cells, problems per cell, seed, version and backend."""
+    backend = get_backend()
+    where = "" if (backend.name, backend.dtype) == ("jax", "float64") else f" {backend.name} {backend.dtype}"
+    return f"{__version__} {job.label} × {job.size} {[getattr(part, 'seed', 0) for part in job.parts]}{where}"
 
 
 def recorded(path: Path) -> dict[str, list[Row]]:
@@ -77,7 +80,8 @@ def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener) -> Rep
             os.fsync(file.fileno())
 
     run([job for job in jobs if key(job) not in done], workers, listen, keep)
-    return Report(tuple(row for job in jobs for row in done[key(job)]))
+    backend = get_backend()
+    return Report(tuple(row for job in jobs for row in done[key(job)]), backend.name, backend.dtype)
 
 
 def _drop_cut_line(path: Path) -> None:

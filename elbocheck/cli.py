@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbocheck import __version__
+from elbocheck.backends import get_backend, select
 from elbocheck.errors import InputError
 from elbocheck.profiles import PROFILES
 
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         default="quick",
         help=f"random problems per cell: {profiles} (default quick)",
     )
+    _add_backend(verify)
     verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     census.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished program")
     census.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
+    _add_backend(census)
     census.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
     census.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     census.set_defaults(command=_census)
@@ -94,8 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", default="jax", metavar="NAME", help="array library: jax, numpy or torch")
+    parser.add_argument("--dtype", default="float64", metavar="TYPE", help="float64 (default) or float32")
+
+
 def _verify(options: argparse.Namespace) -> int:
     target = None if options.json is None else _writable(options.json)
+    select(options.backend, options.dtype)
     jobs = _jobs(options)
 
     from elbocheck.verify import run
@@ -112,6 +121,7 @@ def _census(options: argparse.Namespace) -> int:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
+    select(options.backend, options.dtype)
     from elbocheck.census import census_jobs, recorded, take
     from elbocheck.models import CELLS
 
@@ -129,9 +139,9 @@ def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) 
 
     workers = workers or min(os.cpu_count() or 1, len(jobs))
     console = Console()
-    begin = time.perf_counter()
+    begin, backend = time.perf_counter(), get_backend()
     console.print(
-        f"elbocheck {__version__}: jax, float64, {what}, {workers} worker{'s' if workers > 1 else ''}", highlight=False
+        f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, {workers} worker{'s' if workers > 1 else ''}", highlight=False
     )
     with tempfile.TemporaryDirectory(prefix="elbocheck-") as scratch:
         # Hypothesis would leave a folder in the working directory

@@ -22,3 +22,10 @@ class DeclarationError(ElbocheckError, ValueError):
     Usual causes: a factor names a parameter block that does not exist, a block has another shape than the
     parameters, or a factor's value does not broadcast to (data, points, elements).
     """
+
+
+class MissingExtraError(InputError):
+    """An optional library is not installed; the message is one line that says what to install."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what}, which is not installed; pip install 'elbocheck[{extra}]'")

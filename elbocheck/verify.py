@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from elbocheck import __version__
+from elbocheck.backends import get_backend, select
 from elbocheck.jobs import Job, Row
 from elbocheck.outcome import Outcome
 
@@ -28,8 +29,8 @@ class Report:
     """Everything a run found. `exit_code`: 0 if every row holds, else 1."""
 
     rows: tuple[Row, ...]
-    backend: str = "jax"
-    dtype: str = "float64"
+    backend: str
+    dtype: str
 
     @property
     def points(self) -> int:
@@ -61,6 +62,7 @@ class Report:
 def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda job, rows: None) -> Report:
     """Run all jobs on `workers` processes (here if 1); rows come in the order of the jobs."""
     rows: dict[int, list[Row]] = {}
+    backend = get_backend()
     if workers <= 1 or not jobs:
         for position, job in enumerate(jobs):
             rows[position] = job.run(lambda count: listen(count, None))
@@ -70,11 +72,11 @@ def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda
         with _single_threaded_children():
             context = multiprocessing.get_context("spawn")
             ticks = context.Queue()
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks,)) as pool:
+            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, backend.name, backend.dtype)) as pool:
                 for position, found in _collect(pool, jobs, ticks, listen):
                     rows[position] = found
                     keep(jobs[position], found)
-    return Report(tuple(row for position in sorted(rows) for row in rows[position]))
+    return Report(tuple(row for position in sorted(rows) for row in rows[position]), backend.name, backend.dtype)
 
 
 def _collect(
@@ -102,9 +104,10 @@ def _collect(
         raise
 
 
-def _start(ticks: Any) -> None:
+def _start(ticks: Any, backend: str, dtype: str) -> None:
     global _ticks
     _ticks = ticks
+    select(backend, dtype)
 
 
 def _run(job: Job) -> list[Row]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.bound import Bound
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
@@ -78,7 +79,8 @@ class Cell:
     @property
     def program(self) -> Program:
         axes = tuple(self.variational.axes.items())
-        return program_for(self.model, self.variational.points, self.variational.blocks, axes, self.capacity)
+        q = self.variational
+        return program_for(self.model, q.points, q.blocks, axes, self.capacity, get_backend())
 
     def axis_sizes(self, capacity: Capacity) -> dict[str, int]:
         """Axis name -> size, at a given (N, D, K)."""
@@ -99,8 +101,9 @@ def program_for(
     q_blocks: tuple[Block, ...],
     q_axes: tuple[tuple[str, int], ...],
     capacity: Capacity,
+    backend: Backend,
 ) -> Program:
-    """One program per shape, shared by cells that differ only in what is trained."""
+    """One program per shape and backend, shared by cells that differ only in what is trained."""
     sizes = axis_sizes(model, dict(q_axes), capacity)
     blocks = (*model.blocks, *q_blocks)
     layout = Layout.of_blocks(blocks, sizes)
@@ -113,7 +116,7 @@ def program_for(
         factors = model.factors(params, fixed, q.latents)
         return Declaration(factors, q.weights, q.entropy, fixed["data_weights"], q.rescaling, q.optimal)
 
-    return Program(Bound(layout, declare, points=points_of, factors=model.factors), get_backend())
+    return Program(Bound(layout, declare, points=points_of, factors=model.factors), backend)
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,7 @@ def failing_row(outcome: Outcome) -> Row:
 def test_a_violation_or_too_much_inconclusive_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
-    monkeypatch.setattr("elbocheck.verify.run", lambda *_: Report((failing_row(outcome), every_point_row())))
+    monkeypatch.setattr("elbocheck.verify.run", lambda *_: Report((failing_row(outcome), every_point_row()), "jax", "float64"))
     assert cli.main(["verify", "--profile", "quick"]) == 1
     assert "factor x deviates" in capsys.readouterr().out
 
@@ -204,7 +204,7 @@ def test_no_table_of_the_report_is_cut() -> None:
     rows += [row(cell, "random", "scope") for cell in OUT_OF_SCOPE]
     rows += [row(one.cell, "random", f"control: {one.name}") for one in CONTROLS]
     console = Console(file=io.StringIO(), width=80)
-    print_report(console, Report(tuple(rows)), 1.0)
+    print_report(console, Report(tuple(rows), "jax", "float64"), 1.0)
     fit(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -253,7 +253,7 @@ def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     def record(jobs: list[Job], *_: object) -> Report:
         seen.extend(part for job in jobs for part in job.parts)
-        return Report((every_point_row(),))
+        return Report((every_point_row(),), "jax", "float64")
 
     monkeypatch.setattr("elbocheck.verify.run", record)
     source = str(tmp_path / "mine.py") + attribute
@@ -273,7 +273,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
                 raise KeyboardInterrupt
             jobs_run.append(job)
             keep(job, [census_row(job)])
-        return Report(())
+        return Report((), "jax", "float64")
 
     monkeypatch.setattr("elbocheck.census.run", pretend)
     return jobs_run
@@ -322,7 +322,7 @@ def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
     def pretend(jobs: list[Job], workers: int, listen: object, keep: Any) -> Report:
         for job in jobs:
             keep(job, [failing_row(outcome), every_point_row()])
-        return Report(())
+        return Report((), "jax", "float64")
 
     monkeypatch.setattr("elbocheck.census.run", pretend)
     for _ in range(2):
