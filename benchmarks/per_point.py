@@ -24,10 +24,11 @@ import scipy.optimize
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample, program_for
 from elbocheck.problem import Problem
-from elbocheck.solver import Profile, find_stationary_point, gradient_limit
+from elbocheck.solver import Profile, find_stationary_point
+from elbocheck.solver.precision import DOUBLE
 from elbocheck.strategies import draw_many, samples
 
-LIMIT = gradient_limit(np.finfo(float).eps)
+LIMIT = DOUBLE.gradient
 
 
 def here(problems: list[Problem]) -> tuple[float, int]:

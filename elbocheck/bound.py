@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,10 @@ class Bound:
             terms = factor_terms(factor, declaration)
             if factor.name in factors:
                 raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
-            elbo = elbo + terms["log_density"].sum(-1)
+            elbo = elbo + namespace(elbo).xp.sum(terms["log_density"], axis=-1)
             beta = effective_beta(factor, declaration)
             if beta is not None:
-                terms["beta"] = stacked(beta, self.layout, factor, groups=terms["log_density"].shape[-1])
+                terms["beta"] = stacked(beta, self.layout, factor, like=terms["log_density"])
             factors[factor.name] = terms
         xp = namespace(elbo).xp
         return elbo, OrderedDict(
@@ -63,15 +64,19 @@ class Bound:
         """The ELBO under test, nats per datum."""
         if self.elbo is not None:
             return self.elbo(self.layout.unpack(vector), fixed)
-        elbo, terms = self.per_datum(vector, fixed)
-        return (terms["data_weights"] * elbo).sum()
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        elbo, xp = declaration.entropy, namespace(declaration.entropy).xp
+        for factor in declaration.factors:  # no other terms: not every library leaves out what nobody asks for
+            log_density = factor.distribution.log_density(factor.value)
+            elbo = elbo + xp.sum(expectation(factor, declaration, log_density, log_density), axis=-1)
+        return xp.sum(declaration.data_weights * elbo)
 
     def in_chart(self, chart: Callable[[Array], Array]) -> Bound:
         """The same bound over ϑ with θ = chart(ϑ) on flat vectors; β must then be found by the criterion."""
 
         def moved(params: Arrays) -> dict[str, Array]:
-            flat = [params[name].reshape(-1) for name in self.layout.names]
-            return self.layout.unpack(chart(namespace(*flat).xp.concat(flat)))
+            xp = namespace(*params.values()).xp
+            return self.layout.unpack(chart(xp.concat([xp.reshape(params[name], (-1,)) for name in self.layout.names])))
 
         def without_beta(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
             return tuple(replace(factor, beta=None) for factor in factors)
@@ -125,7 +130,7 @@ class Bound:
             present = [xp.ones_like(f.value[0, 0]) * (1.0 if f.where is None else f.where) for f in priors]
             names = {name for f in priors for name in f.rescaled}
             differentiate["points"] = xp.concat(
-                [value.reshape(-1) for name, value in own.latents.items() if name in names]
+                [xp.reshape(value, (-1,)) for name, value in own.latents.items() if name in names]
             )
             differentiate["entropy"] = own.entropy
             values["points"] = differentiate["points"]
@@ -149,20 +154,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
             "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
         )
     xp = namespace(log_density).xp
-
-    def expect(elements: Array) -> Array:
-        elements = elements + xp.zeros_like(log_density)
-        if factor.where is not None:
-            elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
-        while elements.ndim > declaration.weights.ndim:
-            elements = elements.sum(-1)
-        weighted = declaration.weights * elements
-        while weighted.ndim > 2:
-            weighted = weighted.sum(-1)
-        if factor.groups is None:
-            return weighted.sum(-1)[:, None]
-        return (weighted[:, :, None] * factor.groups).sum(1)
-
+    expect = partial(expectation, factor, declaration, log_density)
     entropy = distribution.entropy()
     log_base = distribution.log_base_measure(factor.value)
     expected_log_base = distribution.expected_log_base_measure()
@@ -175,8 +167,24 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
         "log_base_measure": expect(log_base),
         "expected_log_base_measure": expect(expected_log_base),
         "magnitude": expect(distribution.log_density_scale(factor.value) + xp.abs(entropy) + xp.abs(expected_log_base)),
-        "summands": xp.asarray(float(np.prod(summands))),
+        "summands": xp.asarray(float(np.prod(summands)), dtype=log_density.dtype),
     }
+
+
+def expectation(factor: Factor, declaration: Declaration, log_density: Array, elements: Array) -> Array:
+    """E_q of `elements`, summed over what exists: (N, G) per datum and group; `log_density` gives the full shape."""
+    xp = namespace(log_density).xp
+    elements = elements + xp.zeros_like(log_density)
+    if factor.where is not None:
+        elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
+    while elements.ndim > declaration.weights.ndim:
+        elements = xp.sum(elements, axis=-1)
+    weighted = declaration.weights * elements
+    while weighted.ndim > 2:
+        weighted = xp.sum(weighted, axis=-1)
+    if factor.groups is None:
+        return xp.sum(weighted, axis=-1)[:, None]
+    return xp.sum(weighted[:, :, None] * factor.groups, axis=1)
 
 
 def effective_beta(factor: Factor, declaration: Declaration) -> Mapping[str, Array] | None:
@@ -193,26 +201,26 @@ def effective_beta(factor: Factor, declaration: Declaration) -> Mapping[str, Arr
     return {name: tangent * (1.0 / degree) for name, tangent in blocks.items()}
 
 
-def stacked(beta: Mapping[str, Array], layout: Layout, factor: Factor, groups: int) -> Array:
+def stacked(beta: Mapping[str, Array], layout: Layout, factor: Factor, like: Array) -> Array:
     """β of every group as rows of a (G, P) array: group g keeps only the g-th slice of each block."""
     unknown = set(beta) - set(layout.names)
     if unknown:
         raise DeclarationError(
             f"factor {factor.name!r} declares beta for {sorted(unknown)}; the parameters are {list(layout.names)}"
         )
-    xp = namespace(*beta.values()).xp
+    xp, dtype, groups = namespace(like).xp, like.dtype, like.shape[-1]
     rows = []
     for name, shape in zip(layout.names, layout.shapes, strict=True):
         size = layout.slices[name].stop - layout.slices[name].start
         if name not in beta:
-            rows.append(xp.zeros((groups, size)))
+            rows.append(xp.zeros((groups, size), dtype=dtype))
             continue
-        block = xp.asarray(beta[name]) * xp.ones(shape)
+        block = beta[name] * xp.ones(shape, dtype=dtype)
         if factor.groups is None:
-            rows.append(block.reshape((1, size)))
+            rows.append(xp.reshape(block, (1, size)))
         else:
-            picked = xp.eye(groups).reshape((groups, groups) + (1,) * (len(shape) - 1)) * block[None]
-            rows.append(picked.reshape((groups, size)))
+            own = xp.reshape(xp.eye(groups, dtype=dtype), (groups, groups) + (1,) * (len(shape) - 1))
+            rows.append(xp.reshape(own * block[None, ...], (groups, size)))
     return xp.concat(rows, axis=-1)
 
 
@@ -226,5 +234,5 @@ def natural_rows(factor: Factor, weights: Array) -> Array:
         factor.distribution.natural_parameters(), factor.distribution.sufficient_statistics(factor.value), strict=True
     ):
         event = statistic.ndim - batch.ndim
-        rows.append((present.reshape(present.shape + (1,) * event) * eta).reshape(-1))
+        rows.append(xp.reshape(xp.reshape(present, present.shape + (1,) * event) * eta, (-1,)))
     return xp.concat(rows)

@@ -1,4 +1,4 @@
-"""Command line: `elbocheck verify`, `elbocheck list` and `elbocheck census`.
+"""Command line: `elbocheck verify`, `elbocheck certify`, `elbocheck list` and `elbocheck census`.
 
 Exit codes: 0 all hold, 1 something violated or too much inconclusive, 2 bad usage or bad input.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend, select
+from elbocheck.backends import get_backend, require, select
 from elbocheck.errors import InputError
 from elbocheck.profiles import PROFILES
 
@@ -91,6 +91,21 @@ def _parser() -> argparse.ArgumentParser:
     census.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     census.set_defaults(command=_census)
 
+    certify = commands.add_parser(
+        "certify",
+        help="prove the identity and a stationary point in ball arithmetic",
+        description="Prove, in interval arithmetic with rigorous rounding, that the identity holds at a point, that a "
+        "stationary point of the bound exists next to the computed one, and that F - S = delta there.",
+    )
+    certify.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
+    certify.add_argument("--posterior", metavar="NAME", help="variational family (default: the model's first one)")
+    certify.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: random problems)")
+    certify.add_argument("--latents", type=int, default=2, metavar="K", help="latents on --data (default 2)")
+    certify.add_argument("--bits", type=int, default=192, help="precision (default 192)")
+    certify.add_argument("--seed", type=int, default=0, help="seed of the random problem (default 0)")
+    certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON")
+    certify.set_defaults(command=_certify)
+
     listing = commands.add_parser("list", help="show the catalogue", description="Show the catalogue.")
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
     listing.set_defaults(command=_list)
@@ -129,6 +144,42 @@ def _census(options: argparse.Namespace) -> int:
     recorded(record)
     what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
     return _show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others)).exit_code
+
+
+def _certify(options: argparse.Namespace) -> int:
+    require("flint", "a certificate needs python-flint", "certify")
+    target = None if options.json is None else _writable(options.json)
+    from rich.console import Console
+
+    from elbocheck.certify import certify_sample, well_determined
+    from elbocheck.models import find_cell
+    from elbocheck.models.datasets import cells_of, load, real_sample
+    from elbocheck.report.certificate import print_certificate
+    from elbocheck.strategies import draw_many, samples
+
+    model, _, posterior = options.model.partition("/")
+    posterior = options.posterior or posterior or cells_of(model)[0].posterior
+    cell = find_cell(f"{model}/{posterior}")
+    if options.data is None:  # the first draws are the simplest; some problems have no isolated stationary point
+        drawn = draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=options.seed)[2:]
+    else:
+        drawn = [real_sample(cell, load(options.data), options.latents, options.seed)]
+    console, begin, passed = Console(), time.perf_counter(), 0
+    for sample in drawn:
+        certificate = certify_sample(sample, options.bits)
+        if certificate.proved or not certificate.identity:
+            break
+        passed += sample is not drawn[-1]
+    skipped = f" ({passed} without an isolated stationary point passed over)" if passed else ""
+    print_certificate(console, certificate, options.data or f"random problem, seed {options.seed}{skipped}")
+    console.print(f"[{time.perf_counter() - begin:.1f} s]", markup=False, highlight=False)
+    if target is not None:
+        _write_atomically(target, json.dumps(certificate.to_json(), indent=1) + "\n")
+    return 0 if certificate.holds else 1
+
+
+PROBLEMS = 30
+"""Most random problems that `certify` tries."""
 
 
 def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) -> Report:

@@ -29,3 +29,11 @@ class MissingExtraError(InputError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what}, which is not installed; pip install 'elbocheck[{extra}]'")
+
+
+class UndecidedError(ElbocheckError, ArithmeticError):
+    """A comparison of overlapping balls has no answer: more bits, or a narrower box, may give it one."""
+
+
+class NotRigorousError(InputError):
+    """A formula is only approximate (a truncated series in float64), so that no enclosure can be computed with it."""

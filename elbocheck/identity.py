@@ -139,8 +139,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
     gradient = data_weights @ jacobian
     elbo = float(data_weights @ terms["elbo"])
     if program.bound.elbo is not None:
-        value, gradient, _ = program.derivatives(vector, problem.fixed)
-        elbo = float(value)
+        elbo, gradient = problem.gradient(vector)
 
     constant = rounding_constant(terms) * program.backend.eps
     absolute = data_weights @ np.abs(jacobian)

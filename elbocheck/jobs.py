@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from elbocheck.backends import get_backend
 from elbocheck.checks import control, every_point, scope, stationary
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
@@ -28,7 +29,8 @@ Tick = Callable[[int], None]
 class Row:
     """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum.
 
-    `ascents`: problems whose search for a maximum was certified; the other points come from redundant latents.
+    `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
+    maximum was certified; the other points come from redundant latents.
     """
 
     target: str
@@ -45,6 +47,7 @@ class Row:
     worst_ratio: float = 0.0
     worst_relative: float = 0.0
     worst_gradient: float = 0.0
+    power: float = 0.0
     least_gap: float | None = None
     elbo: float | None = None
     entropy_sum: float | None = None
@@ -61,6 +64,7 @@ class Row:
         self.inertia = dict(Counter(self.inertia) + Counter(result.kinds))
         reasons = Counter(attempt.split(": ", 1)[1].split(":")[0] for attempt in result.attempts)
         self.searches_without_certificate = dict(Counter(self.searches_without_certificate) + reasons)
+        self.power = max(self.power, result.power)
         self.worst_gradient = max(self.worst_gradient, result.gradient_norm)
         self.worst_relative = max(self.worst_relative, result.relative)
         if result.outcome is Outcome.INCONCLUSIVE:
@@ -225,9 +229,13 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
         best = max(points, key=lambda point: (point.certified, abs(point.decomposition.gap)))
         problem, certified = best.problem, best.certified
     decomposition = decompose(problem)
-    predicted = one.predicted(arranged, problem)
+    # the reference is computed in double precision, whatever runs
+    predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
     gap = abs(decomposition.elbo - decomposition.entropy_sum)
-    return control(one.name, sample.label, decomposition, predicted, certified), gap
+    bound = None
+    if problem.program.backend.dtype != "float64":
+        bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
+    return control(one.name, sample.label, decomposition, predicted, certified, bound), gap
 
 
 def one_point(problem: Problem, turn: int) -> list[StationaryPoint]:
@@ -266,18 +274,19 @@ def jobs_for(
 ) -> list[Job]:
     """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
 
+    Of both the current backend gets as many as it can afford, one at least.
     `source`: where the cells come from, if not from the catalogue.
     """
-    groups: dict[Any, list[str]] = {}
+    backend, groups = get_backend(), dict[Any, list[str]]()
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
     jobs = [Job((real,)) for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
-            ControlJob((position,), controls, seed)
+            ControlJob((position,), max(controls // backend.share, 1), seed)
             for position, one in enumerate(CONTROLS)
             if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
         ]
-        count = max(examples // COSTLY, 1) if costly else examples
+        count = min(examples, max(examples // (backend.share * (COSTLY if costly else 1)), 1))
         jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own)))
     return jobs

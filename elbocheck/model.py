@@ -16,11 +16,18 @@ from elbocheck.posteriors import WeightedPoints
 Params = dict[str, np.ndarray]
 Units = Literal["affine", "scale", "none"]
 Repair = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+Symmetries = Callable[[Arrays], tuple[Mapping[str, Array], ...]]
+"""Parameters -> tangents T, block by block, along which F does not change: T(θ)·∇F(θ) = 0 at every θ."""
 
 
 def as_drawn(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     """Data that need no repair."""
     return x
+
+
+def no_symmetries(params: Arrays) -> tuple[Mapping[str, Array], ...]:
+    """Nothing can be moved without changing F."""
+    return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +59,8 @@ class Model:
     `out_of_scope`: why the theorem does not apply, for models that are here to be recognised as such.
     `gaussian_posterior(params, fixed)`: (precision times mean (N, K), precision (K, K)) of p(z | x), for linear
     Gaussian models.
+    `symmetries`: one-parameter symmetries of p(x, z), which hold for every q; `marginal_symmetries`: those of p(x)
+    besides, which hold where q is the exact posterior (rotations of the latents).
     """
 
     name: str
@@ -79,6 +88,8 @@ class Model:
     single_datum_frozen: tuple[str, ...] = ()
     truth: Callable[[np.random.Generator, int, int, int], tuple[np.ndarray, Params]] | None = None
     out_of_scope: str = ""
+    symmetries: Symmetries = no_symmetries
+    marginal_symmetries: Symmetries = no_symmetries
 
     @property
     def continuous_data(self) -> bool:
@@ -99,6 +110,7 @@ class Variational:
     `optimum(model, params, fixed)`: q's best parameters given the model's, where there is a closed form (NumPy).
     `relabelled(params, order)`: only where relabelling latents is more than permuting axes.
     `axes`: sizes of axes of its own. `out_of_scope`: why no model with a fixed prior is covered with this q.
+    `symmetries`: one-parameter symmetries of q alone.
     """
 
     name: str
@@ -113,3 +125,4 @@ class Variational:
     relabelled: Callable[[Mapping[str, np.ndarray], np.ndarray], Params] | None = None
     axes: Mapping[str, int] = field(default_factory=dict)
     out_of_scope: str = ""
+    symmetries: Symmetries = no_symmetries

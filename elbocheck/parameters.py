@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array
+from elbocheck.backends.namespace import Array, namespace
 
 Arrays = Mapping[str, Array]
 Sizes = Mapping[str, int]
@@ -101,8 +101,10 @@ class Layout:
 
     def unpack(self, vector: Array) -> dict[str, Array]:
         """Named arrays from a vector (P,) of any array library."""
+        xp = namespace(vector).xp
         return {
-            name: vector[self.slices[name]].reshape(shape) for name, shape in zip(self.names, self.shapes, strict=True)
+            name: xp.reshape(vector[self.slices[name]], shape)
+            for name, shape in zip(self.names, self.shapes, strict=True)
         }
 
     def pack(self, params: Arrays) -> np.ndarray:

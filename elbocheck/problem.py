@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.bound import Bound
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
@@ -106,6 +107,39 @@ class Problem:
         """Natural units (P,)."""
         ones = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
         return self.layout.pack({**ones, **self.units})
+
+    def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """(F, ∇F (P,)) of the value under test."""
+        gradient, value = self.program.gradient(vector, self.fixed)
+        return float(value), gradient
+
+    def free_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
+        if self.program.backend.padded:
+            return self.gradient(vector)
+        inputs = {"base": vector, "basis": np.eye(vector.size)[:, self.free_mask], "fixed": self.fixed}
+        slopes, value = self.program.slopes(np.zeros(int(self.free_mask.sum())), inputs)
+        gradient = np.zeros(vector.shape)
+        gradient[self.free_mask] = slopes
+        return float(value), gradient
+
+    def derivatives(self, vector: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """(F, ∇F (P,), ∇²F (P, P)) of the value under test; the Hessian's rows of elements that no one trains are 0."""
+        units = 2.0 ** np.round(np.log2(self.unit_vector))  # powers of two: neither steps nor scaling round
+        inputs = {"base": vector, "units": units, "fixed": self.fixed}
+        value, gradient, hessian = self._derivatives(np.zeros(vector.shape), inputs)
+        return float(value), gradient / units, hessian / (units * units[:, None])
+
+    @cached_property
+    def _derivatives(self) -> Callable[..., Any]:
+        program = self.program
+        if program.backend.padded:  # one compiled program for all problems, with all columns any of them may need
+            return program.derivatives
+        return program.derivatives_along(np.flatnonzero(self.free_mask))
+
+    def on(self, backend: Backend) -> Problem:
+        """The same problem, data and parameters padded as here, computed by another backend."""
+        return replace(self, shared_program=self.program.on(backend))
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from elbocheck.backends.base import Backend
+import numpy as np
+
+from elbocheck.backends.base import Backend, Function
+from elbocheck.backends.namespace import namespace
 from elbocheck.bound import Bound
 
 
@@ -17,6 +20,16 @@ class Program:
 
     bound: Bound
     backend: Backend
+    _elsewhere: dict[Backend, Program] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._elsewhere[self.backend] = self
+
+    def on(self, backend: Backend) -> Program:
+        """The same bound compiled by another backend, once."""
+        if backend not in self._elsewhere:
+            self._elsewhere[backend] = Program(self.bound, backend, self._elsewhere)
+        return self._elsewhere[backend]
 
     @cached_property
     def terms(self) -> Callable[..., Any]:
@@ -24,9 +37,32 @@ class Program:
         return self.backend.jacobian(self.bound.per_datum, mode="reverse")
 
     @cached_property
+    def gradient(self) -> Callable[..., Any]:
+        """`-> (∇F, F)` of the value under test, reverse mode."""
+        return self.backend.jacobian(twice(self.bound.value), mode="reverse")
+
+    @cached_property
+    def slopes(self) -> Callable[..., Any]:
+        """`-> (slopes of F along the columns of a basis, F)`: of the value at base + basis · displacement, at 0."""
+
+        def value(displacement: Any, inputs: Mapping[str, Any]) -> Any:
+            moved = namespace(displacement).xp.matmul(inputs["basis"], displacement[:, None])[:, 0]
+            return self.bound.value(inputs["base"] + moved, inputs["fixed"])
+
+        return self.backend.jacobian(twice(value), mode="reverse")
+
+    @cached_property
     def derivatives(self) -> Callable[..., Any]:
-        """`-> (F, ∇F, ∇²F)` of the value under test, forward over reverse mode."""
-        return self.backend.value_gradient_hessian(self.bound.value, self.bound.layout.present)
+        """`-> (F, ∇F, ∇²F)` of the value under test, forward over reverse mode, see `displaced`."""
+        return self.derivatives_along(self.bound.layout.present)
+
+    def derivatives_along(self, columns: np.ndarray) -> Callable[..., Any]:
+        """The same with the Hessian in some elements only, zero elsewhere; compiled anew."""
+        return self.backend.value_gradient_hessian(self.displaced, columns)
+
+    def displaced(self, displacement: Any, inputs: Mapping[str, Any]) -> Any:
+        """The value under test at base + displacement · units: the functions above differentiate it at 0."""
+        return self.bound.value(inputs["base"] + displacement * inputs["units"], inputs["fixed"])
 
     @cached_property
     def points(self) -> Callable[..., Any]:
@@ -37,3 +73,13 @@ class Program:
     def natural_rows(self) -> Callable[..., Any]:
         """`-> (Jacobians, values)` of all natural parameters, forward mode."""
         return self.backend.jacobian(self.bound.natural_rows, mode="forward")
+
+
+def twice(function: Function) -> Function:
+    """The function's value as what to differentiate, and as an auxiliary result."""
+
+    def both(*arguments: Any) -> tuple[Any, Any]:
+        value = function(*arguments)
+        return value, value
+
+    return both

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elbocheck.backends import get_backend
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
@@ -45,8 +46,9 @@ def share(budget: settings, part: int, least: int = 5) -> settings:
 
 
 def budget_for(budget: settings, cell: Cell, part: int = 1) -> settings:
-    """The examples of one cell: a third for costly ones."""
-    return share(budget, part * (COSTLY if cell.costly else 1))
+    """The examples of one cell that are to be solved: a third for costly ones, as many as the backend can afford."""
+    backend = get_backend()
+    return share(budget, part * backend.share * (COSTLY if cell.costly else 1), least=5 if backend.share == 1 else 3)
 
 
 def run_property(

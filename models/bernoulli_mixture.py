@@ -14,7 +14,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> Bernoulli:
-    return Bernoulli(params["logits_x"][None])
+    return Bernoulli(params["logits_x"][None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -16,8 +16,8 @@ from elbocheck.parameters import Arrays, Block
 
 def _component(params: Arrays, fixed: Arrays) -> Beta:
     return Beta(
-        namespace(params["log_alphas"]).xp.exp(params["log_alphas"][None]),
-        namespace(params["log_betas"]).xp.exp(params["log_betas"][None]),
+        namespace(params["log_alphas"]).xp.exp(params["log_alphas"][None, ...]),
+        namespace(params["log_betas"]).xp.exp(params["log_betas"][None, ...]),
     )
 
 

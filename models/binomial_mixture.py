@@ -21,7 +21,7 @@ def _repair(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
 
 
 def _component(params: Arrays, fixed: Arrays) -> Binomial:
-    return Binomial(params["logits_x"][None], TRIALS)
+    return Binomial(params["logits_x"][None, ...], TRIALS)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -9,14 +9,14 @@ from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
 from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_symbols, every_symbol, one_hot
+from elbocheck.models.support import check_symbols, every_symbol, one_hot, shifts
 from elbocheck.parameters import Arrays, Block
 
 SYMBOLS = 3
 
 
 def _component(params: Arrays, fixed: Arrays) -> Categorical:
-    return Categorical(params["logits_x"][None])
+    return Categorical(params["logits_x"][None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
@@ -43,6 +43,7 @@ CATEGORICAL_MIXTURE = mixture(
     simulate=_simulate,
     value=one_hot(SYMBOLS),
     axes={"C": SYMBOLS},
+    symmetries=shifts("logits_x"),
     repair=every_symbol(SYMBOLS),
     distinct_data=lambda observed: SYMBOLS,
 )

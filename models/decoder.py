@@ -36,8 +36,8 @@ class Decoder:
 def head(features: Array, weights: Array, bias: Array) -> Array:
     """Linear layer: features (N, M, F), weights (*out, F), bias (*out) -> (N, M, *out)."""
     xp = namespace(features).xp
-    flat = xp.matmul(features, xp.matrix_transpose(weights.reshape((-1, weights.shape[-1]))))
-    return flat.reshape(flat.shape[:-1] + bias.shape) + bias
+    flat = xp.matmul(features, xp.matrix_transpose(xp.reshape(weights, (-1, weights.shape[-1]))))
+    return xp.reshape(flat, flat.shape[:-1] + bias.shape) + bias
 
 
 def undo_in_heads(params: Arrays, weights: tuple[str, ...]) -> dict[str, Array]:

@@ -25,8 +25,8 @@ def deep_sbn(layers: int) -> Model:
     """
 
     def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
-        units = latents["z"].reshape((*latents["z"].shape[:-1], -1, layers))
-        xp, prior, exists = namespace(units).xp, params["prior_logits"], fixed["exists_K"]
+        xp, z, prior, exists = namespace(latents["z"]).xp, latents["z"], params["prior_logits"], fixed["exists_K"]
+        units = xp.reshape(z, (*z.shape[:-1], -1, layers))
         found = [
             Factor(f"z{layers}", Bernoulli(prior), units[..., layers - 1], parameters=("prior_logits",),
                    beta={"prior_logits": prior}, where=exists)

@@ -16,7 +16,7 @@ from elbocheck.parameters import Arrays, Block
 
 def _component(params: Arrays, fixed: Arrays) -> Dirichlet:
     return Dirichlet(
-        namespace(params["log_concentrations"]).xp.exp(params["log_concentrations"][None]), where=fixed["exists_D"]
+        namespace(params["log_concentrations"]).xp.exp(params["log_concentrations"][None, ...]), where=fixed["exists_D"]
     )
 
 

@@ -15,7 +15,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> Exponential:
-    return Exponential(namespace(params["log_rates"]).xp.exp(params["log_rates"][None]))
+    return Exponential(namespace(params["log_rates"]).xp.exp(params["log_rates"][None, ...]))
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

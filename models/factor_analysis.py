@@ -20,7 +20,7 @@ def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:
     loadings = params["loadings"]
     xp = namespace(loadings).xp
     scaled = loadings * xp.exp(-params["log_variance"])[:, None]
-    precision = xp.eye(loadings.shape[-1]) + xp.matmul(xp.matrix_transpose(scaled), loadings)
+    precision = xp.eye(loadings.shape[-1], dtype=loadings.dtype) + xp.matmul(xp.matrix_transpose(scaled), loadings)
     return xp.matmul(fixed["x"] - params["mean"], scaled), precision
 
 

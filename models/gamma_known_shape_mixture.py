@@ -17,7 +17,7 @@ SHAPE = 2.5
 
 
 def _component(params: Arrays, fixed: Arrays) -> GammaKnownShape:
-    return GammaKnownShape(namespace(params["log_rates"]).xp.exp(params["log_rates"][None]), SHAPE)
+    return GammaKnownShape(namespace(params["log_rates"]).xp.exp(params["log_rates"][None, ...]), SHAPE)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -16,8 +16,8 @@ from elbocheck.parameters import Arrays, Block
 
 def _component(params: Arrays, fixed: Arrays) -> Gamma:
     return Gamma(
-        namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None]),
-        namespace(params["log_rates"]).xp.exp(params["log_rates"][None]),
+        namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None, ...]),
+        namespace(params["log_rates"]).xp.exp(params["log_rates"][None, ...]),
     )
 
 

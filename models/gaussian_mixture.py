@@ -32,20 +32,21 @@ def _triangular(log_diagonal: Array, lower: Array) -> Array:
 
 def _full(params: Arrays, fixed: Arrays) -> MultivariateNormal:
     factor = _triangular(params["precision_log_diagonal"], params["precision_lower"])
-    return MultivariateNormal(params["means"][None], factor[None], where=fixed["exists_D"])
+    return MultivariateNormal(params["means"][None, ...], factor[None, ...], where=fixed["exists_D"])
 
 
 def _tied(params: Arrays, fixed: Arrays) -> MultivariateNormal:
     factor = _triangular(params["precision_log_diagonal"], params["precision_lower"])
-    return MultivariateNormal(params["means"][None], factor[None, None], where=fixed["exists_D"])
+    return MultivariateNormal(params["means"][None, ...], factor[None, None, ...], where=fixed["exists_D"])
 
 
 def _diagonal(params: Arrays, fixed: Arrays) -> Normal:
-    return Normal(params["means"][None], namespace(params["means"]).xp.exp(params["log_variances"])[None])
+    return Normal(params["means"][None, ...], namespace(params["means"]).xp.exp(params["log_variances"])[None, ...])
 
 
 def _spherical(params: Arrays, fixed: Arrays) -> Normal:
-    return Normal(params["means"][None], namespace(params["means"]).xp.exp(params["log_variances"])[None, :, None])
+    variances = namespace(params["means"]).xp.exp(params["log_variances"])
+    return Normal(params["means"][None, ...], variances[None, :, None])
 
 
 def _beta_precision(params: Arrays) -> dict[str, Array]:

@@ -21,7 +21,7 @@ def _beta(params: Arrays) -> dict[str, Array]:
 
 
 def _component(params: Arrays, fixed: Arrays) -> Geometric:
-    return Geometric(params["logits_x"][None])
+    return Geometric(params["logits_x"][None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -10,11 +10,20 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.factors import Factor
 from elbocheck.families import Categorical, Normal, Poisson
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params, Repair, Units, as_drawn
+from elbocheck.model import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
 from elbocheck.models.mixture import merged
 from elbocheck.models.q_chain import ARBITRARY_CHAIN, FORWARD_BACKWARD
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_counts, check_matrix, check_symbols, data_scale, every_symbol, one_hot
+from elbocheck.models.support import (
+    check_counts,
+    check_matrix,
+    check_symbols,
+    data_scale,
+    every_symbol,
+    one_hot,
+    shifts,
+    together,
+)
 from elbocheck.parameters import Arrays, Block
 
 SYMBOLS = 3
@@ -27,7 +36,7 @@ def hmm(
     emit: Callable[[np.random.Generator, np.ndarray, int], np.ndarray],
     check_data: Callable[[np.ndarray], None], constant_base_measure: bool = True, units: Units = "none",
     value: Callable[[Array], Array] = lambda x: x, axes: Mapping[str, int] | None = None, repair: Repair = as_drawn,
-    distinct: int = 2,
+    distinct: int = 2, symmetries: Symmetries = no_symmetries,
 ) -> Model:  # fmt: skip
     """p(path) = π_{z_1} Π_t A_{z_{t−1} z_t}, x_t | z_t ~ emission; one row of A and one emission per state.
 
@@ -79,6 +88,7 @@ def hmm(
         check_data=check_data, families=("categorical", family), constant_base_measure=constant_base_measure,
         simulate=simulate, units=units, axes=axes or {}, repair=repair,
         distinct_data=lambda times: distinct, scale=pooled_scale, spreads=(0.0, 2.0, 5.0),
+        symmetries=together(shifts("initial_logits"), shifts("transition_logits"), symmetries),
     )  # fmt: skip
 
 
@@ -109,7 +119,7 @@ HMM_CATEGORICAL = hmm(
     lambda rng, x, count: {"emission_logits": rng.normal(size=(count, SYMBOLS))},
     lambda rng, states, count: (states + (rng.random(states.shape) < 0.3) * rng.integers(3, size=states.shape)) % 3.0,
     check_symbols(SYMBOLS), value=one_hot(SYMBOLS), axes={"C": SYMBOLS}, repair=every_symbol(SYMBOLS),
-    distinct=SYMBOLS,
+    distinct=SYMBOLS, symmetries=shifts("emission_logits"),
 )  # fmt: skip
 HMM_GAUSSIAN = hmm(
     "hmm-gaussian", "hidden Markov model, Gaussian emissions", "normal",

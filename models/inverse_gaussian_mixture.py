@@ -16,8 +16,8 @@ from elbocheck.parameters import Arrays, Block
 
 def _component(params: Arrays, fixed: Arrays) -> InverseGaussian:
     return InverseGaussian(
-        namespace(params["log_means"]).xp.exp(params["log_means"][None]),
-        namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None]),
+        namespace(params["log_means"]).xp.exp(params["log_means"][None, ...]),
+        namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None, ...]),
     )
 
 

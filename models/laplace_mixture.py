@@ -15,7 +15,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> Laplace:
-    return Laplace(namespace(params["log_scales"]).xp.exp(params["log_scales"][None]))
+    return Laplace(namespace(params["log_scales"]).xp.exp(params["log_scales"][None, ...]))
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

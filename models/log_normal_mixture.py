@@ -15,7 +15,8 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> LogNormal:
-    return LogNormal(params["means"][None], namespace(params["log_variances"]).xp.exp(params["log_variances"][None]))
+    variances = namespace(params["log_variances"]).xp.exp(params["log_variances"])
+    return LogNormal(params["means"][None, ...], variances[None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

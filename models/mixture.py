@@ -10,8 +10,8 @@ from elbocheck.backends.namespace import Array
 from elbocheck.factors import Factor
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params, Repair, Units, as_drawn
-from elbocheck.models.support import component_states
+from elbocheck.model import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
+from elbocheck.models.support import component_states, shifts, together
 from elbocheck.parameters import Arrays, Block
 
 Component = Callable[[Arrays, Arrays], Distribution]
@@ -40,12 +40,14 @@ def mixture(
     repair: Repair = as_drawn,
     distinct_data: Callable[[int], int] = lambda observed: 2,
     single_datum_frozen: tuple[str, ...] = (),
+    symmetries: Symmetries = no_symmetries,
 ) -> Model:
     """The model p(c) = softmax(logits)_c, p(x | c) = component(params, fixed), batch shape (1, K, *elements).
 
     `blocks`: of the components, with "K" as first axis unless named in `tied` (shared by all components; the identity
     then holds for their sum only). `beta(params)`: closed form of β for the component factor. `value(x)`: data
-    (N, 1, D) as the family wants them; `vector_event`: the D columns are one value of the family.
+    (N, 1, D) as the family wants them; `vector_event`: the D columns are one value of the family; `symmetries`: of the
+    components.
     """
 
     def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
@@ -88,6 +90,7 @@ def mixture(
         repair=repair,
         distinct_data=distinct_data,
         single_datum_frozen=single_datum_frozen,
+        symmetries=together(shifts("logits"), symmetries),
     )
 
 

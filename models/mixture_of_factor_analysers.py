@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
 from elbocheck.factors import Factor
 from elbocheck.families import Categorical, Normal
-from elbocheck.families.normal import LOG_2PI
 from elbocheck.model import Model, Params, Variational
 from elbocheck.models.mixture import merged
 from elbocheck.models.q_exact import no_parameters, nothing_to_hold, sigma_points
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_matrix, data_scale
+from elbocheck.models.support import check_matrix, data_scale, rotations, shifts
 from elbocheck.parameters import Arrays, Block
 from elbocheck.posteriors import WeightedPoints
 
@@ -26,12 +23,14 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     c, z, x, logits = latents["c"], latents["z"], fixed["x"][:, None, :], params["logits"]
     xp = namespace(z).xp
     count, observed, size = params["loadings"].shape
-    loadings = xp.matmul(c, params["loadings"].reshape((count, observed * size))).reshape((1, -1, observed, size))
+    flat = xp.matmul(c, xp.reshape(params["loadings"], (count, observed * size)))
+    loadings = xp.reshape(flat, (1, -1, observed, size))
     mean = xp.matmul(loadings, z[..., None])[..., 0] + xp.matmul(c, params["means"])
     log_variance = xp.matmul(c, params["log_variances"])
     return (
         Factor("c", Categorical(logits, where=fixed["exists_K"]), c, parameters=("logits",), beta={"logits": logits}),
-        Factor("z", Normal(0.0 * z[:1, :1], xp.ones_like(z[:1, :1])), z, rescaling={"loadings": -params["loadings"]}),
+        Factor("z", Normal(0.0 * z[:1, :1, ...], xp.ones_like(z[:1, :1, ...])), z,
+               rescaling={"loadings": -params["loadings"]}),
         Factor(
             "x", Normal(mean, xp.exp(log_variance)), x, parameters=("loadings", "means", "log_variances"),
             beta={"log_variances": -xp.ones_like(params["log_variances"])}, where=fixed["exists_D"], groups=c,
@@ -45,7 +44,7 @@ def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     log p(x, c) = log π_c + log N(x; μ_c, Ψ_c) − ½ log det P_c + ½ hᵀ P_c⁻¹ h with h = W_cᵀ Ψ_c⁻¹ (x − μ_c).
     """
     w, means, log_variances = params["loadings"], params["means"], params["log_variances"]
-    xp, present = namespace(w).xp, fixed["exists_D"]
+    xp, constants, present = namespace(w).xp, namespace(w).constants, fixed["exists_D"]
     count, size = w.shape[0], w.shape[-1]
     scaled = w * xp.exp(-log_variances)[..., None]
     precision = xp.astype(xp.eye(size), w.dtype) + xp.matmul(xp.matrix_transpose(scaled), w)
@@ -55,7 +54,7 @@ def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     whitened = xp.matmul(xp.matmul(deviation[..., None, :], scaled), xp.matrix_transpose(inverse))[..., 0, :]
     log_determinant = xp.sum(xp.log(xp.linalg.diagonal(cholesky)), axis=-1)
     log_noise = -0.5 * xp.sum(
-        present * (LOG_2PI + log_variances) + deviation * deviation * xp.exp(-log_variances), axis=-1
+        present * (constants.log_2pi + log_variances) + deviation * deviation * xp.exp(-log_variances), axis=-1
     )
     log_x = log_noise - log_determinant + 0.5 * xp.sum(whitened * whitened, axis=-1)
     prior = Categorical(params["logits"], where=fixed["exists_K"])
@@ -63,15 +62,15 @@ def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     q = Categorical(prior.log_density(one_hot) + log_x, where=fixed["exists_K"])
     mean = xp.matmul(whitened[..., None, :], inverse)[..., 0, :]
     data = mean.shape[0]
-    root = xp.zeros((data, 1, 1, 1)) + xp.matrix_transpose(inverse)
+    root = xp.zeros((data, 1, 1, 1), dtype=w.dtype) + xp.matrix_transpose(inverse)
     points, weights = sigma_points(
-        mean.reshape((data * count, size)), root.reshape((data * count, size, size)), xp.ones_like(w[0, 0])
+        xp.reshape(mean, (data * count, size)), xp.reshape(root, (data * count, size, size)), xp.ones_like(w[0, 0, :])
     )
     r = q.mean_statistics()[0]
-    entropy = q.entropy() + xp.sum(r * (0.5 * size * math.log(2 * math.pi * math.e) - log_determinant), axis=-1)
+    entropy = q.entropy() + xp.sum(r * (0.5 * size * (constants.log_2pi + 1.0) - log_determinant), axis=-1)
     return WeightedPoints(
-        {"c": xp.repeat(one_hot, 2 * size, axis=0)[None], "z": points.reshape((data, count * 2 * size, size))},
-        (weights.reshape((data, count, 2 * size)) * r[..., None]).reshape((data, count * 2 * size)),
+        {"c": xp.repeat(one_hot, 2 * size, axis=0)[None, ...], "z": xp.reshape(points, (data, count * 2 * size, size))},
+        xp.reshape(xp.reshape(weights, (data, count, 2 * size)) * r[..., None], (data, count * 2 * size)),
         entropy, optimal=True,
     )  # fmt: skip
 
@@ -117,6 +116,7 @@ MFA = Model(
 
     constant_base_measure=True, simulate=simulate, axes={"H": FACTORS}, units="affine", single_datum_frozen=("means",),
     spreads=(0.0, 2.0, 4.0),  # as for PPCA
+    symmetries=shifts("logits"), marginal_symmetries=rotations("loadings"),
 )  # fmt: skip
 EXACT_MFA = Variational(
     name="exact", title="exact posterior", blocks=(), points=exact, initial=no_parameters, optimal=True,

@@ -9,7 +9,7 @@ from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
 from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_total
+from elbocheck.models.support import check_total, shifts
 from elbocheck.parameters import Arrays, Block
 
 TRIALS = 6
@@ -23,7 +23,7 @@ def _repair(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
 
 
 def _component(params: Arrays, fixed: Arrays) -> Multinomial:
-    return Multinomial(params["logits_x"][None], TRIALS, where=fixed["exists_D"])
+    return Multinomial(params["logits_x"][None, ...], TRIALS, where=fixed["exists_D"])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
@@ -48,6 +48,7 @@ MULTINOMIAL_MIXTURE = mixture(
     constant_base_measure=False,
     simulate=_simulate,
     vector_event=True,
+    symmetries=shifts("logits_x"),
     least_observed=2,
     distinct_data=lambda observed: 1,
     repair=_repair,

@@ -24,7 +24,7 @@ def _beta(params: Arrays) -> dict[str, Array]:
 
 
 def _component(params: Arrays, fixed: Arrays) -> NegativeBinomial:
-    return NegativeBinomial(params["logits_x"][None], FAILURES)
+    return NegativeBinomial(params["logits_x"][None, ...], FAILURES)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

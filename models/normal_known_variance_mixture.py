@@ -16,7 +16,7 @@ VARIANCE = 0.8
 
 
 def _component(params: Arrays, fixed: Arrays) -> NormalKnownVariance:
-    return NormalKnownVariance(params["means"][None], VARIANCE)
+    return NormalKnownVariance(params["means"][None, ...], VARIANCE)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     """Component c has the weight ∝ 2⁻ᶜ; components as in the Gaussian mixture."""
     z, exists = latents["z"], fixed["exists_K"]
     xp = namespace(z).xp
-    logits = -np.log(2.0) * xp.astype(xp.arange(exists.shape[0]), z.dtype)
+    logits = -math.log(2.0) * xp.astype(xp.arange(exists.shape[0]), z.dtype)
     prior = Factor("z", Categorical(logits, where=exists), z)
     return (prior, GMM_DIAGONAL.factors({**params, "logits": logits}, fixed, latents)[1])
 

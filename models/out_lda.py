@@ -42,7 +42,7 @@ def topic_points(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     exists, words = fixed["exists_K"], fixed["exists_D"]
     xp = namespace(exists).xp
     theta = _softmax(params["q_theta"], exists)[0]
-    a, entropy_theta = _softmax(params["q_theta_logits"], xp.ones_like(params["q_theta_logits"][0]))
+    a, entropy_theta = _softmax(params["q_theta_logits"], xp.ones_like(params["q_theta_logits"][0, ...]))
     rho, entropy_topics = _softmax(params["q_topics"], exists)
     data, count = rho.shape[0], rho.shape[-1]
     one = xp.astype(xp.eye(count), rho.dtype)
@@ -50,9 +50,9 @@ def topic_points(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
         "theta": xp.repeat(theta, count, axis=1)[:, :, None, :],
         "z": xp.tile(one, (POINTS, 1))[None, :, None, :],
     }
-    weights = a[:, :, None, None] * xp.matrix_transpose(rho)[:, None]
+    weights = a[:, :, None, None, ...] * xp.matrix_transpose(rho)[:, None, ...]
     entropy = entropy_theta + xp.sum(words * entropy_topics, axis=-1)
-    return WeightedPoints(latents, weights.reshape((data, POINTS * count, rho.shape[1])), entropy)
+    return WeightedPoints(latents, xp.reshape(weights, (data, POINTS * count, rho.shape[1])), entropy)
 
 
 def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -18,7 +18,7 @@ def unit_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints
     """q_n = N(m_n, I): means alone are trained."""
     exists, mean = fixed["exists_K"], params["q_mean"]
     xp = namespace(mean).xp
-    root = xp.astype(xp.eye(mean.shape[-1]), mean.dtype)[None]
+    root = xp.astype(xp.eye(mean.shape[-1]), mean.dtype)[None, ...]
     points, weights = sigma_points(mean * exists, root, exists)
     return WeightedPoints({"z": points}, weights, gaussian_entropy(xp.zeros_like(mean), exists))
 

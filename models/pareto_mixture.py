@@ -17,7 +17,7 @@ MINIMUM = 1.0
 
 
 def _component(params: Arrays, fixed: Arrays) -> Pareto:
-    return Pareto(namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None]), MINIMUM)
+    return Pareto(namespace(params["log_shapes"]).xp.exp(params["log_shapes"][None, ...]), MINIMUM)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

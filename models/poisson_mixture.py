@@ -15,7 +15,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> Poisson:
-    return Poisson(params["log_rates"][None])
+    return Poisson(params["log_rates"][None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -11,7 +11,7 @@ from elbocheck.model import Model, Params
 from elbocheck.models.q_exact import EXACT_GAUSSIAN
 from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_matrix, data_scale
+from elbocheck.models.support import check_matrix, data_scale, rotations
 from elbocheck.parameters import Arrays, Block
 
 
@@ -23,7 +23,7 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     mean = xp.matmul(z, xp.matrix_transpose(loadings)) + params["mean"]
     return (
         Factor(
-            "z", Normal(xp.zeros_like(z[:1, :1]), xp.ones_like(z[:1, :1])), z,
+            "z", Normal(xp.zeros_like(z[:1, :1, ...]), xp.ones_like(z[:1, :1, ...])), z,
             rescaling={"loadings": -loadings}, where=fixed["exists_K"],
         ),
         Factor(
@@ -38,7 +38,7 @@ def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:
     loadings = params["loadings"]
     xp = namespace(loadings).xp
     scaled = loadings * xp.exp(-params["log_variance"])
-    precision = xp.eye(loadings.shape[-1]) + xp.matmul(xp.matrix_transpose(scaled), loadings)
+    precision = xp.eye(loadings.shape[-1], dtype=loadings.dtype) + xp.matmul(xp.matrix_transpose(scaled), loadings)
     return xp.matmul(fixed["x"] - params["mean"], scaled), precision
 
 
@@ -77,6 +77,7 @@ PPCA = Model(
     families=("normal", "normal"),
     constant_base_measure=True,
     gaussian_posterior=gaussian_posterior,
+    marginal_symmetries=rotations("loadings"),
     units="affine",
     simulate=simulate,
     single_datum_frozen=("mean",),

@@ -36,8 +36,8 @@ def prefix_products(matrices: Array) -> Array:
     """Products of the first t + 1 of (N, T, K, K) log matrices, for every t."""
     xp, reach = namespace(matrices).xp, 1
     while reach < matrices.shape[1]:
-        ahead = log_matmul(matrices[:, :-reach], matrices[:, reach:])
-        matrices = xp.concat([matrices[:, :reach], ahead], axis=1)
+        ahead = log_matmul(matrices[:, :-reach, ...], matrices[:, reach:, ...])
+        matrices = xp.concat([matrices[:, :reach, ...], ahead], axis=1)
         reach *= 2
     return matrices
 
@@ -59,25 +59,25 @@ def path_posterior(potentials: Array, fixed: Arrays) -> tuple[Array, Array]:
     reversed_order = xp.flip(xp.matrix_transpose(matrices), axis=1)
     suffix = xp.flip(xp.matrix_transpose(prefix_products(reversed_order)), axis=1)
     later = namespace(suffix).log_sum_exp(suffix, axis=-1)  # (N, T, K): from state i before t to anywhere at the end
-    following = xp.concat([later[:, 1:], xp.zeros_like(later[:, :1])], axis=1)
+    following = xp.concat([later[:, 1:, ...], xp.zeros_like(later[:, :1, ...])], axis=1)
     log_conditional = matrices + following[:, :, None, :]
     # not minus `later`: rows normalised by themselves have derivatives that sum to zero, whatever their size
     log_conditional = log_conditional - namespace(later).log_sum_exp(log_conditional, axis=-1)[..., None]
     log_conditional = xp.where((states[:, None] > 0) & (states[None, :] > 0), log_conditional, NEVER)
     chain = prefix_products(log_conditional)[:, :, 0, :]  # state 0 always exists, and at t = 0 any state before will do
-    start = xp.where(states > 0, 0.0, NEVER) - xp.log(xp.sum(states))
-    before = xp.concat([xp.zeros_like(chain[:, :1]) + start, chain[:, :-1]], axis=1)
+    start = xp.where(states > 0, xp.zeros_like(states), NEVER) - xp.log(xp.sum(states))
+    before = xp.concat([xp.zeros_like(chain[:, :1, ...]) + start, chain[:, :-1, ...]], axis=1)
     weights = xp.exp(before[..., None] + log_conditional)
     terms = xp.sum(weights * xp.where(weights > 0, log_conditional, 0.0), axis=(-1, -2))
     entropy = -xp.sum(times * terms, axis=-1)
-    return xp.matrix_transpose(weights.reshape((data, length, count * count))), entropy
+    return xp.matrix_transpose(xp.reshape(weights, (data, length, count * count))), entropy
 
 
 def _potentials(log_terms: Array, fixed: Arrays) -> Array:
     """(N or 1, K², T) per pair and time -> (N, T, K, K)."""
     xp, count = namespace(log_terms).xp, fixed["exists_K"].shape[0]
     full = log_terms + xp.zeros_like(fixed["x"])[:, None, :]
-    return xp.matrix_transpose(full).reshape((full.shape[0], full.shape[2], count, count))
+    return xp.reshape(xp.matrix_transpose(full), (full.shape[0], full.shape[2], count, count))
 
 
 def forward_backward(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:

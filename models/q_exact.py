@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
@@ -20,7 +18,7 @@ def enumerated(model: Model, fixed: Arrays) -> tuple[Array, Array]:
     xp = namespace(exists).xp
     states = xp.astype(xp.asarray(model.states(exists.shape[0])), exists.dtype)
     units = xp.repeat(exists, states.shape[-1] // exists.shape[0])
-    return states[None], xp.sum(states * (1.0 - units), axis=-1) == 0.0
+    return states[None, ...], xp.sum(states * (1.0 - units), axis=-1) == 0.0
 
 
 def log_joint(model: Model, params: Arrays, fixed: Arrays) -> Array:
@@ -60,7 +58,7 @@ def exact_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoint
     mean = xp.matmul(xp.matmul(precision_times_mean, root), inverse)
     index = xp.arange(cholesky.shape[-1])
     log_diagonal = -xp.log(cholesky[index, index]) + xp.zeros_like(mean)
-    points, weights = sigma_points(mean, root[None], fixed["exists_K"])
+    points, weights = sigma_points(mean, root[None, ...], fixed["exists_K"])
     return WeightedPoints({"z": points}, weights, gaussian_entropy(log_diagonal, fixed["exists_K"]), optimal=True)
 
 
@@ -79,8 +77,8 @@ def sigma_points(mean: Array, root: Array, exists: Array) -> tuple[Array, Array]
 
 def gaussian_entropy(log_diagonal: Array, exists: Array) -> Array:
     """½ log det 2πe L Lᵀ from the log diagonal (N, K) of a triangular L, over existing latents."""
-    xp = namespace(log_diagonal).xp
-    return xp.sum(exists * (0.5 * math.log(2.0 * math.pi * math.e) + log_diagonal), axis=-1)
+    ns = namespace(log_diagonal)
+    return ns.xp.sum(exists * (0.5 * (ns.constants.log_2pi + 1.0) + log_diagonal), axis=-1)
 
 
 def no_parameters(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:

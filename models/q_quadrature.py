@@ -6,14 +6,12 @@ Any fixed weighted set of points will do, as long as the ELBO, the entropy sum a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.normal import LOG_2PI
 from elbocheck.model import Model, Params, Variational
 from elbocheck.models.q_exact import gaussian_entropy
 from elbocheck.models.q_gaussian import LOG_DIAGONAL, MEAN, collapsed, initial_diagonal
@@ -31,10 +29,17 @@ def hermite_grid(nodes: int, latents: int) -> tuple[np.ndarray, np.ndarray]:
     return grid, each.prod(axis=-1)
 
 
+def standard_nodes(like: Array, nodes: int) -> tuple[Array, Array]:
+    """The grid in the array library of `like` (…, K); nodes may be rounded, weights sum to 1 as exactly as it can."""
+    xp = namespace(like).xp
+    grid, weights = (xp.astype(xp.asarray(one), like.dtype) for one in hermite_grid(nodes, like.shape[-1]))
+    return grid, weights / xp.sum(weights)
+
+
 def at_nodes(mean: Array, log_deviation: Array, fixed: Arrays, nodes: int) -> tuple[Array, Array]:
     """Points m_n + s_n ξ (N, M, K) and weights (N, M) of a diagonal Gaussian q."""
     xp, exists = namespace(mean).xp, fixed["exists_K"]
-    grid, weights = (xp.astype(xp.asarray(one), mean.dtype) for one in hermite_grid(nodes, mean.shape[-1]))
+    grid, weights = standard_nodes(mean, nodes)
     points = (mean[:, None, :] + xp.exp(log_deviation)[:, None, :] * grid) * exists
     return points, weights + xp.zeros_like(mean[:, :1])
 
@@ -46,7 +51,8 @@ def expectations(model: Model, mean: Array, log_deviation: Array) -> dict[str, A
     ns = namespace(mean)
     deviation = ns.xp.exp(log_deviation)
     ratio = mean / deviation
-    value = deviation * math.sqrt(2 / math.pi) * ns.xp.exp(-0.5 * ratio * ratio) + mean * ns.erf(ratio / math.sqrt(2))
+    peak = deviation * ns.constants.root_2_over_pi * ns.xp.exp(-0.5 * ratio * ratio)
+    value = peak + mean * ns.erf(ratio / ns.constants.root_2)
     return {"absolute": value[:, None, :]}
 
 
@@ -69,7 +75,7 @@ def monte_carlo(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     mean, log_deviation, noise = params["q_mean"], params["q_log_diagonal"], params["q_noise"]
     xp, exists = namespace(mean).xp, fixed["exists_K"]
     z = (mean[:, None, :] + xp.exp(log_deviation)[:, None, :] * noise) * exists
-    weights = xp.zeros_like(noise[..., 0]) + 1.0 / noise.shape[1]
+    weights = xp.ones_like(noise[..., 0]) / float(noise.shape[1])
     rescaling = {"q_mean": mean, "q_log_diagonal": xp.ones_like(log_deviation)}
     return WeightedPoints({"z": z}, weights, gaussian_entropy(log_deviation, exists), rescaling)
 
@@ -81,20 +87,20 @@ def gaussian_mixture(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoi
     """
     logits, mean, log_deviation = params["q_logits"], params["q_means"], params["q_log_deviations"]
     xp, exists = namespace(mean).xp, fixed["exists_K"]
-    grid, base = (xp.astype(xp.asarray(one), mean.dtype) for one in hermite_grid(3, mean.shape[-1]))
-    log_sum_exp = namespace(mean).log_sum_exp
+    grid, base = standard_nodes(mean, 3)
+    log_sum_exp, log_2pi = namespace(mean).log_sum_exp, namespace(mean).constants.log_2pi
     log_shares = logits - log_sum_exp(logits, axis=-1)[:, None]
     shares = xp.exp(log_shares)
     data, components, latents = mean.shape
     z = mean[:, :, None, :] + xp.exp(log_deviation)[:, :, None, :] * grid
-    z = z.reshape((data, components * grid.shape[0], latents))
-    weights = (shares[:, :, None] * base).reshape((data, components * grid.shape[0]))
+    z = xp.reshape(z, (data, components * grid.shape[0], latents))
+    weights = xp.reshape(shares[:, :, None] * base, (data, components * grid.shape[0]))
     # (z − m_k) / s_k of a node of component j without cancellation: (m_j − m_k) / s_k + (s_j / s_k) ξ
-    apart = (mean[:, :, None] - mean[:, None]) * xp.exp(-log_deviation)[:, None]
-    wider = xp.exp(log_deviation[:, :, None] - log_deviation[:, None])
-    ratio = apart[:, :, None] + wider[:, :, None] * grid[:, None, :]
-    log_each = -xp.sum(exists * (0.5 * (LOG_2PI + ratio * ratio) + log_deviation[:, None, None]), axis=-1)
-    log_each = log_each.reshape((data, components * grid.shape[0], components))
+    apart = (mean[:, :, None, ...] - mean[:, None, ...]) * xp.exp(-log_deviation)[:, None, ...]
+    wider = xp.exp(log_deviation[:, :, None, ...] - log_deviation[:, None, ...])
+    ratio = apart[:, :, None, ...] + wider[:, :, None, ...] * grid[:, None, :, ...]
+    log_each = -xp.sum(exists * (0.5 * (log_2pi + ratio * ratio) + log_deviation[:, None, None, ...]), axis=-1)
+    log_each = xp.reshape(log_each, (data, components * grid.shape[0], components))
     log_q = log_sum_exp(log_each + log_shares[:, None, :], axis=-1)
     rescaling = {"q_means": mean, "q_log_deviations": xp.ones_like(log_deviation)}
     return WeightedPoints({"z": z * exists}, weights, -xp.sum(weights * log_q, axis=-1), rescaling)

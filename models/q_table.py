@@ -10,6 +10,7 @@ from elbocheck.families import Categorical
 from elbocheck.model import Model, Params, Variational
 from elbocheck.models.mixture import merged
 from elbocheck.models.q_exact import enumerated, log_joint
+from elbocheck.models.support import shifts
 from elbocheck.parameters import Arrays, Block
 from elbocheck.posteriors import WeightedPoints
 
@@ -43,6 +44,7 @@ def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
 RESPONSIBILITIES = Variational(
     name="free", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
     points=table, initial=initial, trained=("q_logits",), collapsed=collapsed, optimum=optimum,
+    symmetries=shifts("q_logits"),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> Rayleigh:
-    return Rayleigh(namespace(params["log_variances"]).xp.exp(params["log_variances"][None]))
+    return Rayleigh(namespace(params["log_variances"]).xp.exp(params["log_variances"][None, ...]))
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -78,9 +78,12 @@ class Cell:
 
     @property
     def program(self) -> Program:
-        axes = tuple(self.variational.axes.items())
+        return self.program_at(self.capacity)
+
+    def program_at(self, capacity: Capacity) -> Program:
+        """The program of arrays padded to `capacity`, on the current backend."""
         q = self.variational
-        return program_for(self.model, q.points, q.blocks, axes, self.capacity, get_backend())
+        return program_for(self.model, q.points, q.blocks, tuple(q.axes.items()), capacity, get_backend())
 
     def axis_sizes(self, capacity: Capacity) -> dict[str, int]:
         """Axis name -> size, at a given (N, D, K)."""
@@ -179,9 +182,19 @@ class Sample:
         """(N, D, K) of this sample."""
         return (*self.x.shape, self.latents)
 
+    @property
+    def capacity(self) -> Capacity:
+        """What arrays are padded to: the cell's capacity, or nothing where no program is compiled."""
+        return self.cell.capacity if get_backend().padded else self.sizes
+
+    @property
+    def program(self) -> Program:
+        """The program of this sample's problem."""
+        return self.cell.program_at(self.capacity)
+
     def problem(self) -> Problem:
         """The padded problem of this sample."""
-        model, capacity = self.cell.model, self.cell.capacity
+        model, capacity = self.cell.model, self.capacity
         sizes, own = self.cell.axis_sizes(capacity), self.cell.axis_sizes(self.sizes)
         masks = {axis: np.arange(sizes[axis]) < own[axis] for axis in sizes}
         scale = (model.scale or data_scale)(self.x, self.data_weights)
@@ -196,13 +209,13 @@ class Sample:
             units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
             label=self.label,
             fixed=self.fixed(),
-            shared_program=self.cell.program,
+            shared_program=self.program,
             starts=starts(self),
         )
 
     def fixed(self) -> Params:
         """Padded data (as they are, and standardised), weights and masks of existing dimensions and latents."""
-        capacity = self.cell.capacity
+        capacity = self.capacity
         standardised = (self.x - self.data_weights @ self.x) / data_scale(self.x, self.data_weights)
         return {
             "x": padded(self.x, capacity[:2], self.cell.model.fill),
@@ -213,8 +226,8 @@ class Sample:
         }
 
     def padded(self, params: Params) -> Params:
-        """Arrays of the cell's capacity with `params` in their leading corners; missing blocks are left out."""
-        sizes = self.cell.axis_sizes(self.cell.capacity)
+        """Arrays of `capacity` with `params` in their leading corners; missing blocks are left out."""
+        sizes = self.cell.axis_sizes(self.capacity)
         return {b.name: padded(params[b.name], b.shape(sizes)) for b in self.cell.blocks if b.name in params}
 
     def with_params(self, params: Mapping[str, np.ndarray]) -> Sample:

@@ -23,7 +23,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     ascent = Start("ascent", _vector(sample, sample.params), limit=sample.cell.evaluations)
     if sample.cell.model.truth is not None:  # q finds its way to a model near the truth first
         blocks = [block.name for block in sample.cell.model.blocks]
-        ascent = replace(ascent, held=sample.cell.program.bound.layout.mask(blocks))
+        ascent = replace(ascent, held=sample.program.bound.layout.mask(blocks))
     if sample.cell.variational.collapsed is None:
         return (ascent,)
     result = [ascent]
@@ -44,7 +44,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
 
 def profiled(sample: Sample, start: Start) -> Start:
     """The start with q's trained blocks eliminated, where they have a closed-form optimum."""
-    cell, layout = sample.cell, sample.cell.program.bound.layout
+    cell, layout = sample.cell, sample.program.bound.layout
     best = cell.variational.optimum
     if best is None:
         return start
@@ -70,4 +70,4 @@ def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "po
 
 
 def _vector(sample: Sample, params: Params) -> np.ndarray:
-    return sample.cell.program.bound.layout.pack(sample.padded(params))
+    return sample.program.bound.layout.pack(sample.padded(params))

@@ -8,6 +8,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
+from elbocheck.model import Symmetries
 from elbocheck.parameters import Arrays
 
 
@@ -111,7 +112,7 @@ def one_hot(symbols: int) -> Callable[[Array], Array]:
 
     def encode(x: Array) -> Array:
         xp = namespace(x).xp
-        return xp.astype(x[..., None] == xp.arange(symbols), x.dtype)
+        return xp.astype(x[..., None] == xp.arange(symbols, dtype=x.dtype), x.dtype)
 
     return encode
 
@@ -119,6 +120,42 @@ def one_hot(symbols: int) -> Callable[[Array], Array]:
 def ones_like(params: Arrays, name: str) -> Array:
     """Ones of the shape of a block: β of a logarithm is a constant for each element."""
     return namespace(params[name]).xp.ones_like(params[name])
+
+
+def shifts(name: str) -> Symmetries:
+    """Adding a constant to all logits of a softmax changes nothing: one symmetry for each row of the last axis."""
+
+    def tangents(params: Arrays) -> tuple[dict[str, Array], ...]:
+        logits = params[name]
+        rows = int(np.prod(logits.shape[:-1]))
+        units = np.eye(rows)[:, :, None] * np.ones(logits.shape[-1])
+        return tuple({name: 0.0 * logits + unit.reshape(logits.shape)} for unit in units)
+
+    return tangents
+
+
+def rotations(name: str) -> Symmetries:
+    """W -> W R of a block W (…, D, K) with standard normal latents: a generator for each pair of columns (and item)."""
+
+    def tangents(params: Arrays) -> tuple[dict[str, Array], ...]:
+        weights = params[name]
+        xp, size = namespace(weights).xp, weights.shape[-1]
+        items = np.eye(int(np.prod(weights.shape[:-2])))
+        found = []
+        for item in items:
+            for i, j in zip(*np.triu_indices(size, 1), strict=True):
+                turn = np.zeros((size, size))
+                turn[i, j], turn[j, i] = 1.0, -1.0
+                chosen = item.reshape((*weights.shape[:-2], 1, 1))
+                found.append({name: chosen * xp.matmul(weights, xp.asarray(turn))})
+        return tuple(found)
+
+    return tangents
+
+
+def together(*several: Symmetries) -> Symmetries:
+    """The symmetries of all of them."""
+    return lambda params: tuple(tangent for symmetries in several for tangent in symmetries(params))
 
 
 def both_values(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:

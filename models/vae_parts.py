@@ -26,7 +26,7 @@ SYMBOLS = 3
 
 
 def _unit(params: Arrays, z: Array) -> Array:
-    return namespace(z).xp.ones_like(z[:1, :1])
+    return namespace(z).xp.ones_like(z[:1, :1, ...])
 
 
 STANDARD_NORMAL = Prior("normal", lambda params, z: Normal(0.0 * _unit(params, z), _unit(params, z)))

@@ -14,7 +14,7 @@ from elbocheck.parameters import Arrays, Block
 
 
 def _component(params: Arrays, fixed: Arrays) -> VonMises:
-    return VonMises(params["cosines"][None], params["sines"][None])
+    return VonMises(params["cosines"][None, ...], params["sines"][None, ...])
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -17,7 +17,7 @@ SHAPE = 1.5
 
 
 def _component(params: Arrays, fixed: Arrays) -> Weibull:
-    return Weibull(namespace(params["log_scales"]).xp.exp(params["log_scales"][None]), SHAPE)
+    return Weibull(namespace(params["log_scales"]).xp.exp(params["log_scales"][None, ...]), SHAPE)
 
 
 def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from elbocheck.jobs import run_control
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property, share
+from elbocheck.testing import budget_for, run_property
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,6 @@ from elbocheck.testing import run_property, share
 )
 def test_control_fails_as_predicted(control: Control, elbocheck_settings: settings) -> None:
     strategy = samples(control.cell, solvable=True, min_latents=control.min_latents)
-    tally = run_property(share(elbocheck_settings, 4), strategy, lambda sample: run_control(control, sample)[0])
+    budget = budget_for(elbocheck_settings, control.cell, 4)
+    tally = run_property(budget, strategy, lambda sample: run_control(control, sample)[0])
     tally.require_conclusive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from elbocheck.backends import get_backend
 from elbocheck.checks import criterion_holds, every_point
 from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell
@@ -16,8 +17,8 @@ by_cell = pytest.mark.parametrize(
     "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
 )
 
-MOST_RELATIVE = 1e-12
-"""The residual over Σ|terms|, besides the bound computed for each factor."""
+MOST_RELATIVE = 4500
+"""The residual over Σ|terms|, in units of eps (1e-12 in float64), besides the bound computed for each factor."""
 
 
 @by_cell
@@ -27,7 +28,8 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
 
     tally = run_property(elbocheck_settings, samples(cell), check)
     tally.require_conclusive()
-    assert max(result.relative for result in tally.results) <= MOST_RELATIVE
+    most = MOST_RELATIVE * get_backend().eps
+    assert max(result.relative for result in tally.results) <= most
 
 
 @by_cell

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from elbocheck.backends.namespace import namespace
 from elbocheck.checks import equivalent
 from elbocheck.models import CELLS
 from elbocheck.models.sample import Capacity, Cell, Sample
@@ -74,17 +74,17 @@ def test_units_of_data(cell: Cell, elbocheck_settings: settings) -> None:
     run_property(share(elbocheck_settings, 5), strategy, check).require_conclusive()
 
 
-def curved(cell: Cell) -> tuple[Any, Any]:
+def curved(sample: Sample) -> tuple[Any, Any]:
     """(chart, inverse): logits and logs θ = 2 sinh(ϑ / 2), far from linear; means, loadings and precisions θ = 4ϑ.
 
     Means can lie thousands of standard deviations from zero, where any rounding of a curved chart would move the data
     against them; a factor of four is exact.
     """
-    sizes = cell.axis_sizes(cell.capacity)
-    bent = np.concatenate([np.full(int(np.prod(b.shape(sizes))), b.degree == 0) for b in cell.blocks])
+    sizes = sample.cell.axis_sizes(sample.capacity)
+    bent = np.concatenate([np.full(int(np.prod(b.shape(sizes))), b.degree == 0) for b in sample.cell.blocks])
 
     def chart(vector: Any) -> Any:
-        xp = array_api_compat.array_namespace(vector)
+        xp = namespace(vector).xp
         mask = xp.asarray(bent)
         return xp.where(mask, 2.0 * xp.sinh(0.5 * xp.where(mask, vector, 0.0)), 4.0 * vector)
 
@@ -102,12 +102,11 @@ ONE_CELL_PER_MODEL = tuple({cell.model: cell for cell in reversed(CELLS)}.values
 @by_cell(ONE_CELL_PER_MODEL[::-1])
 def test_chart_of_parameters(cell: Cell, elbocheck_settings: settings) -> None:
     """In another chart β is found anew by least squares from Jacobians; F, S, gap and β·∇F stay."""
-    chart, inverse = curved(cell)
 
     def check(sample: Sample) -> Result:
-        problem = sample.problem()
-        image = problem.in_chart(chart, inverse, PROGRAMS.get((cell.group, cell.capacity)))
-        PROGRAMS[cell.group, cell.capacity] = image.program
+        problem, key = sample.problem(), (cell.group, sample.capacity)
+        image = problem.in_chart(*curved(sample), PROGRAMS.get(key))
+        PROGRAMS[key] = image.program
         return equivalent(problem, image, check="change of chart")
 
     run_property(share(elbocheck_settings, 5), samples(cell, solvable=True), check).require_conclusive()

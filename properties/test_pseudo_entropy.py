@@ -12,7 +12,7 @@ from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Result
 from elbocheck.solver import distinct, find_stationary_points
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property, share
+from elbocheck.testing import budget_for, run_property
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_pseudo_entropy_identity(cell: Cell, elbocheck_settings: settings) -> No
         ]
         return judge("pseudo-entropy", sample.label, deviations, points=len(points))
 
-    run_property(share(elbocheck_settings, 4), samples(cell, solvable=True), check).require_conclusive()
+    run_property(budget_for(elbocheck_settings, cell, 4), samples(cell, solvable=True), check).require_conclusive()

@@ -13,6 +13,8 @@ from elbocheck.testing import budget_for, run_property
 
 LEAST_SADDLES = 0.1
 """Where q follows the model (exact or trained with it), one verified point in ten must be a saddle."""
+ENOUGH = 20
+"""Points from which a share of one in ten can be told: a backend that can afford few problems verifies fewer."""
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,6 @@ def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_sett
         budget_for(elbocheck_settings, cell), samples(cell, solvable=True), lambda sample: stationary(sample.problem())
     )
     tally.require_conclusive()
-    if cell.has_saddles:
-        kinds = tally.kinds
+    kinds = tally.kinds
+    if cell.has_saddles and sum(kinds.values()) >= ENOUGH:
         assert kinds["saddle"] >= LEAST_SADDLES * sum(kinds.values()), kinds

@@ -7,10 +7,12 @@ everything else is computed anew with NumPy and SciPy.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from elbocheck.backends import available
 from elbocheck.identity import Decomposition
 from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell, Sample, random_sample
@@ -32,6 +34,14 @@ def by_cell(cells: Iterable[Cell]) -> pytest.MarkDecorator:
     """One test per cell; those that share a compiled program run in one process."""
     marked = [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in cells]
     return pytest.mark.parametrize("cell", marked)
+
+
+def backend_param(name: str) -> Any:
+    """A backend as a parameter; its tests are skipped where its library is not installed."""
+    missing = name not in available()
+    return pytest.param(
+        name, marks=pytest.mark.skipif(missing, reason=f"needs {name}: pip install 'elbocheck[{name}]'")
+    )
 
 
 def draw(cell: Cell, sizes: tuple[int, int, int], seed: int = 0) -> Sample:

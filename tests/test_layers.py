@@ -32,7 +32,7 @@ FLOORS = {
     "elbocheck.parameters": 1, "elbocheck.families": 1, "elbocheck.posteriors": 1, "elbocheck.factors": 1,
     "elbocheck.model": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
     "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
-    "elbocheck.checks": 3, "elbocheck.faults": 3,
+    "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.faults": 3,
     "elbocheck.checking": 4, "elbocheck.known_failures": 4, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
     "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
     "elbocheck.census": 5,
@@ -43,6 +43,7 @@ FACADE = "elbocheck"
 HYPOTHESIS_FLOOR = 4
 PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = ("elbocheck.backends.jax", "elbocheck.backends.namespace")
+TORCH = ("elbocheck.backends.torch", "elbocheck.backends.namespace")
 BACKENDS = ("jax", "torch", "tensorflow", "cupy", "flint")
 
 
@@ -113,10 +114,11 @@ def violations(module: str, source: str) -> list[str]:
             broken.append(f"{where} below floor {HYPOTHESIS_FLOOR}")
         if within(target, ("pytest", "_pytest")) and not within(module, PYTEST):
             broken.append(f"{where}: only {', '.join(PYTEST)} may")
-        if within(target, ("jax", "jaxlib")) and not (module == JAX[0] or (module == JAX[1] and one.lazy)):
-            broken.append(f"{where}: only {JAX[0]} may, and functions of {JAX[1]}")
-        if target.startswith(JAX[0]) and not one.lazy:
-            broken.append(f"{where} when loaded, which loads JAX")
+        for library, (owner, user) in ((("jax", "jaxlib"), JAX), (("torch", "functorch"), TORCH)):
+            if within(target, library) and not (module == owner or (module == user and one.lazy)):
+                broken.append(f"{where}: only {owner} may, and functions of {user}")
+            if within(target, owner) and not one.lazy:
+                broken.append(f"{where} when loaded, which loads {library[0]}")
     return broken
 
 
@@ -140,7 +142,9 @@ def test_imports_point_downwards(module: str) -> None:
         ("elbocheck.strategies.new", "import pytest", "only elbocheck.testing"),
         ("elbocheck.models.new", "def f():\n    import jax.numpy", "only elbocheck.backends.jax"),
         ("elbocheck.backends.namespace", "from jax import numpy", "only elbocheck.backends.jax"),
-        ("elbocheck.backends", "from elbocheck.backends.jax import JaxBackend", "which loads JAX"),
+        ("elbocheck.backends", "from elbocheck.backends.jax import JaxBackend", "which loads jax"),
+        ("elbocheck.bound", "import torch", "only elbocheck.backends.torch"),
+        ("elbocheck.cli", "from elbocheck.backends.torch import TorchBackend", "which loads torch"),
     ],
 )
 def test_the_walker_sees_violations(module: str, source: str, message: str) -> None:

@@ -1,5 +1,7 @@
 """Gradients and Hessians of every log density in its parameters, as JAX computes them, against the oracles.
 
+Gradients by the complex step of the NumPy backend too, which knows no rule of differentiation.
+
 `test_family_derivatives.py` has the relative accuracy at saturated logits, and masks.
 """
 
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from elbocheck.backends import get_backend
+from elbocheck.backends.namespace import namespace
 from family_oracles import CASES
 from family_oracles.base import Case
 
@@ -75,6 +79,23 @@ def jax_derivatives(case: Case, members: list[int]) -> list[tuple[np.ndarray, np
         return [(np.asarray(gradient), np.asarray(hessian)) for gradient, hessian in results]
 
 
+def complex_step_gradients(case: Case, index: int) -> np.ndarray:
+    """Gradients (V, P) of one member at all its values."""
+    parameters, known = split(case, index)
+    start, restore = ravel_pytree(parameters)
+    layout = {name: np.asarray(at, dtype=int) for name, at in restore(np.arange(start.size, dtype=start.dtype)).items()}
+
+    def densities(vector: Any, fixed: Any) -> tuple[Any, Any]:
+        picked = {name: vector[at.reshape(-1)].reshape(at.shape) for name, at in layout.items()}
+        xp = namespace(vector).xp
+        member = case.family(**picked, **known)
+        value = xp.stack([member.log_density(xp.asarray(x)) for x in case.values[:, index].astype(float)])
+        return value, value
+
+    jacobian: np.ndarray = get_backend("numpy", "float64").jacobian(densities, "forward")(np.asarray(start), {})[0]
+    return jacobian
+
+
 @pytest.mark.parametrize("family", CASES)
 def test_gradient_and_hessian_of_log_density(family: Any) -> None:
     """To 1e-13 of their scale.
@@ -92,8 +113,11 @@ def test_gradient_and_hessian_of_log_density(family: Any) -> None:
             diagonal = np.abs(np.diagonal(exact_hessian, axis1=1, axis2=2)).max(0)
             roots = np.array([mp.sqrt(x) for x in diagonal], dtype=object)
             scale = np.abs(exact_gradient).max(0) + roots + TINY
-            errors = np.abs(gradient[:, free] - exact_gradient) / scale
-            assert errors.max() <= TOLERANCE, f"gradient of {family.__name__}, member {index}: {errors.astype(float)}"
+            stepped = complex_step_gradients(case, index)
+            for library, computed in (("JAX", gradient), ("complex step", stepped)):
+                errors = np.abs(computed[:, free] - exact_gradient) / scale
+                what = f"gradient of {family.__name__} by {library}, member {index}"
+                assert errors.max() <= TOLERANCE, f"{what}: {errors.astype(float)}"
             scale = np.abs(exact_hessian).max(0) + np.outer(roots, roots) + TINY
             errors = np.abs(hessian[:, free][:, :, free] - exact_hessian) / scale
             assert errors.max() <= TOLERANCE, f"Hessian of {family.__name__}, member {index}: {errors.astype(float)}"

@@ -11,7 +11,8 @@ from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import certify, find_stationary_point
-from elbocheck.solver.certificate import FAR, Inertia, gradient_limit
+from elbocheck.solver.certificate import FAR, Inertia
+from elbocheck.solver.precision import precision_of
 from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
 from elbocheck.testing import Tally
 
@@ -138,9 +139,12 @@ def test_a_search_that_ended_early_says_which_block_was_on_its_way(stationary_pr
     )
 
 
-def test_gradient_limit_follows_the_precision() -> None:
-    assert gradient_limit(np.finfo(float).eps) == pytest.approx(1e-9, rel=0.02)
-    assert gradient_limit(float(np.finfo(np.float32).eps)) > 1e-5
+def test_limits_follow_the_precision() -> None:
+    double, single = precision_of(float(np.finfo(np.float64).eps)), precision_of(float(np.finfo(np.float32).eps))
+    assert (double.gradient, single.gradient) == (1e-9, 1e-3)
+    for limits in (double, single):  # nothing is asked for that the type cannot represent
+        assert limits.null > 20 * limits.eps
+        assert limits.gradient > 1e3 * limits.eps
 
 
 def test_too_much_inconclusive_fails_a_property_and_nothing_is_dropped() -> None:

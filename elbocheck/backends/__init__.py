@@ -40,10 +40,15 @@ def _make(name: str, dtype: str) -> Backend:
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
     module, kind, library, extra = BACKENDS[name]
-    if importlib.util.find_spec(library) is None:
-        raise MissingExtraError(f"backend {name!r} needs {library}", extra)
+    require(library, f"backend {name!r} needs {library}", extra)
     backend: Backend = getattr(importlib.import_module(module), kind)(dtype)
     return backend
+
+
+def require(library: str, what: str, extra: str) -> None:
+    """Raises `MissingExtraError` unless `library` is installed; `what` needs it, `extra` installs it."""
+    if importlib.util.find_spec(library) is None:
+        raise MissingExtraError(what, extra)
 
 
 def get_backend(name: str | None = None, dtype: str | None = None) -> Backend:

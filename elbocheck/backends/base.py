@@ -17,6 +17,8 @@ class Backend(Protocol):
     returns a function of the same arguments that takes and returns NumPy arrays.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def name(self) -> str:
         """Name on the command line and in reports."""
@@ -32,12 +34,35 @@ class Backend(Protocol):
         """Machine epsilon of `dtype`."""
         ...
 
+    @property
+    def padded(self) -> bool:
+        """Whether one program of a cell's capacity should serve all smaller problems: where compiling is dear."""
+        ...
+
+    @property
+    def cheap_hessians(self) -> bool:
+        """Whether a Hessian costs a few gradients, so that a search may take one at every step."""
+        ...
+
+    @property
+    def hessian_error(self) -> float:
+        """Error of a Hessian relative to its largest eigenvalue, beyond rounding: 0 for automatic differentiation."""
+        ...
+
+    @property
+    def share(self) -> int:
+        """How many times fewer problems that need a search this backend can afford."""
+        ...
+
     def value(self, function: Function) -> Function:
         """The compiled function; any tree of arrays may be returned."""
         ...
 
     def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
-        """(scalar, (P,), (P, P)) of a scalar function; rows of the Hessian outside `columns` are zero."""
+        """(scalar, (P,), (P, P)) of a scalar function; rows of the Hessian outside `columns` are zero.
+
+        The vector is in natural units: where differences are taken, steps are the same for every element.
+        """
         ...
 
     def jacobian(self, function: Function, mode: str) -> Function:

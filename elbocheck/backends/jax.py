@@ -40,6 +40,10 @@ class JaxBackend:
 
     dtype: str = "float64"
     name: str = "jax"
+    padded: bool = True
+    cheap_hessians: bool = True
+    hessian_error: float = 0.0
+    share: int = 1
 
     @property
     def eps(self) -> float:

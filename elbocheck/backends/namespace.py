@@ -6,6 +6,7 @@ whatever arrays it is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -18,10 +19,28 @@ Array = Any  # an array of whichever library runs; the array API standard has no
 
 
 @dataclass(frozen=True)
+class Constants:
+    """Irrational numbers of formulae: rounded to float64, unless arrays enclose their values."""
+
+    log_2pi: Any
+    log_2: Any
+    euler_gamma: Any
+    root_2: Any
+    root_2_over_pi: Any
+
+
+FLOATS = Constants(
+    math.log(2.0 * math.pi), math.log(2.0), 0.57721566490153286, math.sqrt(2.0), math.sqrt(2.0 / math.pi)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Namespace:
     """`xp`: array API functions; the other fields: elementwise special functions of that library.
 
-    `constant(x)`: x as a number that derivatives do not see, for shifts that cancel.
+    `constant(x)`: x as a number that derivatives do not see, for shifts that cancel. `expected_log_factorial(log λ)`:
+    E log u! of Poisson distributions, and `rigorous`: whether arrays enclose their values, so that a formula must not
+    leave anything out.
     """
 
     xp: Any
@@ -30,6 +49,27 @@ class Namespace:
     digamma: Callable[[Array], Array]
     erf: Callable[[Array], Array]
     constant: Callable[[Array], Array]
+    constants: Constants = FLOATS
+    expected_log_factorial: Callable[[Array], Array] | None = None
+
+    @property
+    def rigorous(self) -> bool:
+        return self.expected_log_factorial is not None
+
+    def pivot(self, x: Array, axis: int) -> Array:
+        """Index of a largest element, for formulae in which any other index would only cost accuracy."""
+        return self.xp.argmax(x, axis=axis)
+
+    def side(self, x: Array) -> Array:
+        """Whether x > 0, for formulae that hold on either side of 0, but lose accuracy on the other one."""
+        return x > 0
+
+    def of_known(self, value: Array) -> Namespace:
+        """The namespace for functions of a known constant: of numbers they are numbers, which no compiler traces."""
+        return _number_namespace() if isinstance(value, (int, float)) else namespace(value)
+
+    def approximate(self, what: str) -> None:
+        """A formula says that it leaves something out; rigorous arithmetic raises `NotRigorousError`."""
 
     def log_sum_exp(self, x: Array, axis: int) -> Array:
         """log Σ exp(x) along one axis, which goes.
@@ -56,6 +96,17 @@ def _numpy_namespace() -> Namespace:
 
 
 @cache
+def _number_namespace() -> Namespace:
+    """Functions of plain numbers, as plain numbers, which have no type that they could impose on arrays."""
+    special = _numpy_namespace()
+
+    def of(function: Callable[[Any], Any]) -> Callable[[float], float]:
+        return lambda x: float(function(x))
+
+    return Namespace(math, of(special.expit), of(special.gammaln), of(special.digamma), of(special.erf), float)
+
+
+@cache
 def _jax_namespace() -> Namespace:
     import jax
     import jax.numpy as xp
@@ -66,8 +117,43 @@ def _jax_namespace() -> Namespace:
     )  # fmt: skip
 
 
+@cache
+def _torch_namespace() -> Namespace:
+    import array_api_compat.torch as xp
+    import torch
+
+    from elbocheck.backends.torch import digamma, gammaln
+
+    return Namespace(xp, torch.special.expit, gammaln, digamma, torch.special.erf, torch.Tensor.detach)
+
+
+@cache
+def _standard_namespace(xp: Any) -> Namespace:
+    """Any other library of the array API standard: values only, its special functions by way of NumPy."""
+    special = _numpy_namespace()
+
+    def of(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
+        return lambda x: xp.asarray(function(np.asarray(x)), dtype=x.dtype)
+
+    return Namespace(
+        xp, of(special.expit), of(special.gammaln), of(special.digamma), of(special.erf), lambda x: x
+    )  # fmt: skip
+
+
 def namespace(*values: Any) -> Namespace:
-    """The namespace of the first array of a known library among `values`; NumPy for plain numbers and lists."""
+    """The namespace of the first array of a known library among `values`; NumPy for plain numbers and lists.
+
+    Arrays of classes with a static method `array_namespace()` bring their own.
+    """
+    for value in values:
+        if hasattr(type(value), "array_namespace"):
+            own: Namespace = value.array_namespace()
+            return own
     if any(array_api_compat.is_jax_array(value) for value in values):
         return _jax_namespace()
+    if any(array_api_compat.is_torch_array(value) for value in values):
+        return _torch_namespace()
+    for value in values:
+        if hasattr(value, "__array_namespace__") and not isinstance(value, (np.ndarray, np.generic)):
+            return _standard_namespace(value.__array_namespace__())
     return _numpy_namespace()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elbocheck.checks.agreement import agreement
 from elbocheck.checks.control import control
 from elbocheck.checks.criterion import criterion_holds
 from elbocheck.checks.equivalence import equivalent
@@ -9,4 +10,4 @@ from elbocheck.checks.every_point import every_point
 from elbocheck.checks.scope import scope
 from elbocheck.checks.stationary import stationary
 
-__all__ = ["control", "criterion_holds", "equivalent", "every_point", "scope", "stationary"]
+__all__ = ["agreement", "control", "criterion_holds", "equivalent", "every_point", "scope", "stationary"]

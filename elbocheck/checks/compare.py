@@ -57,6 +57,7 @@ def judge(
         attempts=tuple(attempts),
         message=message,
         gradient_norm=gradient_norm,
+        power=max((one.bound for one in deviations), default=0.0),
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol, Self
 
-from elbocheck.backends.namespace import Array
+from elbocheck.backends.namespace import Array, namespace
 
 NaturalParameters = tuple[Array, ...]
 
@@ -127,6 +127,6 @@ def inner(eta: NaturalParameters, statistics: NaturalParameters, event_ndims: tu
     for one, other, ndim in zip(eta, statistics, event_ndims, strict=True):
         product = one * other
         for _ in range(ndim):
-            product = product.sum(-1)
+            product = namespace(product).xp.sum(product, axis=-1)
         total = total + product
     return total

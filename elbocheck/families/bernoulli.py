@@ -38,8 +38,8 @@ class Bernoulli:
 
     def _tail(self) -> tuple[Array, Array, Array]:
         """(whether η > 0, −|η|, e^−|η|): what every result is made of; derivatives of all orders hold at η = 0 too."""
-        xp = namespace(self.logits).xp
-        positive = self.logits > 0
+        ns = namespace(self.logits)
+        xp, positive = ns.xp, ns.side(self.logits)
         exponent = xp.where(positive, -self.logits, self.logits)
         return positive, exponent, xp.exp(exponent)
 
@@ -62,7 +62,7 @@ class Bernoulli:
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.logits, value).xp
         positive, _, tail = self._tail()
-        return xp.where(positive, value - 1.0, value) * self.logits - xp.log1p(tail)
+        return (value - xp.astype(positive, tail.dtype)) * self.logits - xp.log1p(tail)
 
     def log_density_scale(self, value: Array) -> Array:
         return namespace(self.logits, value).xp.abs(self.log_density(value))

@@ -66,7 +66,9 @@ def expectation(tables: CountTables, function: Array, log_p: Array, log_q: Array
 
     Divided by the sum of the probabilities: what rounding log π and log(1 − π) does to all of them cancels.
     """
-    xp = namespace(log_p).xp
+    ns = namespace(log_p)
+    ns.approximate("binomial: expectations are sums with rounded tables")
+    xp = ns.xp
     counts, rest, logs, rest_logs, corrections, function = (
         xp.astype(xp.asarray(table), log_p.dtype)
         for table in (tables.counts, tables.rest, tables.logs, tables.rest_logs, tables.corrections, function)
@@ -110,11 +112,16 @@ class Binomial:
         return (self.trials * Bernoulli(self.logits).mean_statistics()[0],)
 
     def log_base_measure(self, value: Array) -> Array:
-        ns, constants = namespace(value, self.logits), namespace(self.trials)
+        ns = namespace(value, self.logits)
         log_factorials = ns.gammaln(value + 1.0) + ns.gammaln(self.trials - value + 1.0)
-        return constants.gammaln(self.trials + 1.0) - log_factorials + 0.0 * self.logits
+        return ns.of_known(self.trials).gammaln(self.trials + 1.0) - log_factorials + 0.0 * self.logits
 
     def expected_log_base_measure(self) -> Array:
+        if namespace(self.logits).rigorous and isinstance(self.trials, int):
+            counts, each = np.arange(self.trials + 1.0), Binomial(self.logits[..., None], self.trials)
+            xp = namespace(self.logits).xp
+            p = xp.exp(each.log_density(counts))
+            return xp.sum(p * each.log_base_measure(counts), axis=-1)
         tables, bernoulli = stacked_tables(self.trials), Bernoulli(self.logits + 0.0 * self.trials)
         return expectation(tables, tables.log_choose, bernoulli.log_density(1.0), bernoulli.log_density(0.0))
 

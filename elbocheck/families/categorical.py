@@ -32,8 +32,10 @@ class Categorical:
         """(log p with 0 for absent classes, p, the maximal logit + log of the normaliser)."""
         ns = namespace(self.logits)
         xp, logits = ns.xp, self.logits
-        exists = xp.ones_like(logits) > 0 if self.where is None else (xp.zeros_like(logits) + self.where) > 0
-        top = xp.argmax(xp.where(exists, logits, -xp.inf), axis=-1)
+        exists = xp.ones_like(logits) > 0
+        if self.where is not None:
+            exists = exists & (xp.astype(self.where, logits.dtype) > 0)
+        top = ns.pivot(xp.where(exists, logits, -xp.inf), axis=-1)
         is_top = xp.arange(logits.shape[-1]) == xp.expand_dims(top, axis=-1)
         peak = xp.sum(xp.where(is_top, logits, 0.0), axis=-1, keepdims=True)
         is_below = exists & ~is_top  # the top class without `logits - peak`, whose derivatives cancel only in part

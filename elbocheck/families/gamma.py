@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.normal import LOG_2PI
 
 SWITCH = 10.0
 """Shapes below use the textbook entropy, shapes above Stirling's series."""
@@ -22,6 +21,8 @@ def unit_rate_entropy(shape: Array) -> Array:
     of beta and Dirichlet distributions are made of it.
     """
     ns = namespace(shape)
+    if ns.rigorous:
+        return shape + ns.gammaln(shape) + (1.0 - shape) * ns.digamma(shape)
     small = shape < SWITCH
     low, high = ns.xp.where(small, shape, 1.0), ns.xp.where(small, SWITCH, shape)
     digamma = ns.digamma(shape)
@@ -29,7 +30,7 @@ def unit_rate_entropy(shape: Array) -> Array:
     series = 0.0 * high
     for k in range(len(BERNOULLI), 0, -1):
         series = series * inverse_square + BERNOULLI[k - 1] / (2 * k - 1)
-    stirling = 0.5 * (LOG_2PI + 1.0 - ns.xp.log(high)) + digamma + series / high
+    stirling = 0.5 * (ns.constants.log_2pi + 1.0 - ns.xp.log(high)) + digamma + series / high
     return ns.xp.where(small, low + ns.gammaln(low) + (1.0 - low) * digamma, stirling)
 
 

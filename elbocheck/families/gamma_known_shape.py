@@ -38,8 +38,8 @@ class GammaKnownShape:
         return (value,)
 
     def log_partition(self) -> Array:
-        xp = namespace(self.rate).xp
-        return namespace(self.shape).gammaln(self.shape) - self.shape * xp.log(self.rate)
+        ns = namespace(self.rate)
+        return ns.of_known(self.shape).gammaln(self.shape) - self.shape * ns.xp.log(self.rate)
 
     def mean_statistics(self) -> NaturalParameters:
         return (self.shape / self.rate,)
@@ -48,16 +48,17 @@ class GammaKnownShape:
         return (self.shape - 1.0) * namespace(value, self.rate).xp.log(value) + 0.0 * self.rate
 
     def expected_log_base_measure(self) -> Array:
-        xp = namespace(self.rate).xp
-        return (self.shape - 1.0) * (namespace(self.shape).digamma(self.shape) - xp.log(self.rate))
+        ns = namespace(self.rate)
+        return (self.shape - 1.0) * (ns.of_known(self.shape).digamma(self.shape) - ns.xp.log(self.rate))
 
     def log_density(self, value: Array) -> Array:
         return self.log_base_measure(value) - self.rate * value - self.log_partition()
 
     def log_density_scale(self, value: Array) -> Array:
-        xp, constants = namespace(value, self.rate).xp, namespace(self.shape)
-        from_base = xp.abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
-        from_partition = self.shape * xp.abs(xp.log(self.rate)) + constants.xp.abs(constants.gammaln(self.shape))
+        ns = namespace(value, self.rate)
+        xp, constants = ns.xp, ns.of_known(self.shape)
+        from_base = abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
+        from_partition = self.shape * xp.abs(xp.log(self.rate)) + abs(constants.gammaln(self.shape))
         return from_base + 2.0 * self.rate * value + from_partition
 
     def entropy(self) -> Array:

@@ -40,8 +40,8 @@ class Geometric:
 
     def _tail(self) -> tuple[Array, Array]:
         """(whether ℓ > 0, e^−|ℓ|): derivatives of all orders hold at ℓ = 0 too."""
-        xp = namespace(self.logits).xp
-        positive = self.logits > 0
+        ns = namespace(self.logits)
+        xp, positive = ns.xp, ns.side(self.logits)
         return positive, xp.exp(xp.where(positive, -self.logits, self.logits))
 
     def log_partition(self) -> Array:

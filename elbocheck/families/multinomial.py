@@ -59,7 +59,7 @@ class Multinomial:
         """(log n!, Σ_d log u_d!)."""
         ns = namespace(value, self.logits)
         counts = value if self.where is None else ns.xp.where(self.where > 0, value, 0.0)
-        total = namespace(self.trials).gammaln(self.trials + 1.0)
+        total = ns.of_known(self.trials).gammaln(self.trials + 1.0)
         return total, ns.xp.sum(ns.gammaln(counts + 1.0 + 0.0 * self.logits), axis=-1)
 
     def log_base_measure(self, value: Array) -> Array:
@@ -67,7 +67,9 @@ class Multinomial:
         return total - parts
 
     def expected_log_base_measure(self) -> Array:
-        xp = namespace(self.logits).xp
+        ns = namespace(self.logits)
+        ns.approximate("multinomial: E log h is a sum with rounded tables")
+        xp = ns.xp
         log_p, p, _ = self._categorical()._log_probabilities()
         log_p = xp.where(p > 0, log_p, LOG_ZERO)
         is_top = xp.arange(p.shape[-1]) == xp.expand_dims(xp.argmax(log_p, axis=-1), axis=-1)

@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.normal import LOG_2PI
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,12 @@ class MultivariateNormal:
         xp = namespace(deviation, self.precision_cholesky).xp
         return xp.matmul(deviation[..., None, :], self.precision_cholesky)[..., 0, :]
 
-    def _per_dimension(self, constant: float) -> Array:
-        """Σ_d (½ constant − log C_dd) over existing dimensions."""
-        xp = namespace(self.mean, self.precision_cholesky).xp
+    def _per_dimension(self, more: float = 0.0) -> Array:
+        """Σ_d (½ log 2π + ½ more − log C_dd) over existing dimensions."""
+        ns = namespace(self.mean, self.precision_cholesky)
         log_diagonal = self._log_diagonal()
-        halves = self._existing(0.5 * constant + xp.zeros_like(log_diagonal))
-        return xp.sum(halves - log_diagonal, axis=-1)
+        halves = self._existing(0.5 * (ns.constants.log_2pi + more) + ns.xp.zeros_like(log_diagonal))
+        return ns.xp.sum(halves - log_diagonal, axis=-1)
 
     def natural_parameters(self) -> NaturalParameters:
         xp = namespace(self.mean, self.precision_cholesky).xp
@@ -81,7 +80,7 @@ class MultivariateNormal:
     def log_partition(self) -> Array:
         xp = namespace(self.mean, self.precision_cholesky).xp
         whitened = self._whitened(self.mean)
-        return 0.5 * xp.sum(whitened * whitened, axis=-1) + self._per_dimension(LOG_2PI)
+        return 0.5 * xp.sum(whitened * whitened, axis=-1) + self._per_dimension()
 
     def mean_statistics(self) -> NaturalParameters:
         xp = namespace(self.mean, self.precision_cholesky).xp
@@ -98,7 +97,7 @@ class MultivariateNormal:
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.mean, self.precision_cholesky, value).xp
         whitened = self._existing(self._whitened(value - self.mean))
-        return -0.5 * xp.sum(whitened * whitened, axis=-1) - self._per_dimension(LOG_2PI)
+        return -0.5 * xp.sum(whitened * whitened, axis=-1) - self._per_dimension()
 
     def log_density_scale(self, value: Array) -> Array:
         xp = namespace(self.mean, self.precision_cholesky, value).xp
@@ -107,7 +106,7 @@ class MultivariateNormal:
         return xp.abs(self.log_density(value)) + xp.sum(whitened * self._existing(sizes), axis=-1)
 
     def entropy(self) -> Array:
-        return self._per_dimension(LOG_2PI + 1.0) + 0.0 * self.mean[..., 0]
+        return self._per_dimension(1.0) + 0.0 * self.mean[..., 0]
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

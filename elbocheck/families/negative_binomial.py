@@ -74,8 +74,8 @@ class NegativeBinomial:
     def _log_gammas(self, value: Array) -> tuple[Array, Array, Array]:
         """(log Γ(u + r), log Γ(r), log u!), all zero at u = 0, where they cancel exactly."""
         ns = namespace(value, self.logits)
-        some, of_failures = value > 0, namespace(self.failures).gammaln(self.failures)
-        parts = ns.gammaln(value + self.failures), of_failures, ns.gammaln(value + 1.0)
+        some, of_failures = value > 0, ns.of_known(self.failures).gammaln(self.failures)
+        parts = ns.gammaln(value + self.failures), of_failures + 0.0 * value, ns.gammaln(value + 1.0)
         first, second, third = (ns.xp.where(some, part, 0.0) for part in parts)
         return first, second, third
 
@@ -84,7 +84,9 @@ class NegativeBinomial:
         return first - second - third + 0.0 * self.logits
 
     def expected_log_base_measure(self) -> Array:
-        xp = namespace(self.logits).xp
+        ns = namespace(self.logits)
+        ns.approximate("negative binomial: E log h is a quadrature")
+        xp = ns.xp
         odds = xp.exp(self.logits + xp.zeros_like(self.logits))
         weights, arguments = (xp.astype(xp.asarray(table), odds.dtype) for table in _rule(float(self.failures)))
         return xp.sum(weights * -xp.expm1(-self.failures * xp.log1p(odds[..., None] * arguments)), axis=-1)
@@ -98,7 +100,8 @@ class NegativeBinomial:
     def log_density_scale(self, value: Array) -> Array:
         xp = namespace(value, self.logits).xp
         first, second, third = self._log_gammas(value)
-        log_gammas = xp.abs(first) + xp.abs(second) + third + (value > 0)  # log Γ has roots, but its rounding has not
+        # log Γ has roots, but its rounding has not
+        log_gammas = xp.abs(first) + xp.abs(second) + third + xp.astype(value > 0, third.dtype)
         return xp.abs(self.log_density(value) - self.log_base_measure(value)) + log_gammas
 
     def entropy(self) -> Array:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-
-LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,8 @@ class Normal:
         return (value, value * value)
 
     def log_partition(self) -> Array:
-        xp = namespace(self.mean, self.variance).xp
-        return 0.5 * (self.mean * self.mean / self.variance + LOG_2PI + xp.log(self.variance))
+        ns = namespace(self.mean, self.variance)
+        return 0.5 * (self.mean * self.mean / self.variance + ns.constants.log_2pi + ns.xp.log(self.variance))
 
     def mean_statistics(self) -> NaturalParameters:
         mean = self.mean + 0.0 * self.variance
@@ -57,9 +54,9 @@ class Normal:
         return 0.0 * (self.mean + self.variance)
 
     def log_density(self, value: Array) -> Array:
-        xp = namespace(self.mean, self.variance, value).xp
+        ns = namespace(self.mean, self.variance, value)
         deviation = value - self.mean
-        return -0.5 * (LOG_2PI + xp.log(self.variance) + deviation * deviation / self.variance)
+        return -0.5 * (ns.constants.log_2pi + ns.xp.log(self.variance) + deviation * deviation / self.variance)
 
     def log_density_scale(self, value: Array) -> Array:
         xp = namespace(self.mean, self.variance, value).xp
@@ -67,8 +64,8 @@ class Normal:
         return xp.abs(self.log_density(value)) + pull * (xp.abs(value) + xp.abs(self.mean))
 
     def entropy(self) -> Array:
-        xp = namespace(self.mean, self.variance).xp
-        return 0.5 * (LOG_2PI + 1.0 + xp.log(self.variance)) + 0.0 * self.mean
+        ns = namespace(self.mean, self.variance)
+        return 0.5 * (ns.constants.log_2pi + 1.0 + ns.xp.log(self.variance)) + 0.0 * self.mean
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.normal import LOG_2PI, Normal
+from elbocheck.families.normal import Normal
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class NormalKnownVariance:
         return (self.mean + 0.0 * self.variance,)
 
     def log_base_measure(self, value: Array) -> Array:
-        xp = namespace(self.mean, value).xp
-        return -0.5 * (value * value / self.variance + LOG_2PI + xp.log(self.variance + 0.0 * self.mean))
+        ns = namespace(self.mean, value)
+        log_variance = ns.xp.log(self.variance + 0.0 * self.mean)
+        return -0.5 * (value * value / self.variance + ns.constants.log_2pi + log_variance)
 
     def expected_log_base_measure(self) -> Array:
         return -self.log_partition() - self.entropy()

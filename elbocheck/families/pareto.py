@@ -38,10 +38,10 @@ class Pareto:
 
     def log_partition(self) -> Array:
         xp = namespace(self.shape, self.minimum).xp
-        return -xp.log(self.shape) - self.shape * xp.log(self.minimum)
+        return -xp.log(self.shape) - self.shape * self._log_minimum()
 
     def mean_statistics(self) -> NaturalParameters:
-        return (namespace(self.shape, self.minimum).xp.log(self.minimum) + 1.0 / self.shape,)
+        return (self._log_minimum() + 1.0 / self.shape,)
 
     def log_base_measure(self, value: Array) -> Array:
         return 0.0 * (value + self.shape + self.minimum)
@@ -49,22 +49,26 @@ class Pareto:
     def expected_log_base_measure(self) -> Array:
         return 0.0 * (self.shape + self.minimum)
 
+    def _log_minimum(self) -> Array:
+        """log m of a known constant."""
+        return namespace(self.shape).of_known(self.minimum).xp.log(self.minimum)
+
     def _log_ratio(self, value: Array) -> Array:
         """log(u/m), accurate for u near m."""
         return namespace(value, self.minimum).xp.log1p((value - self.minimum) / self.minimum)
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.shape, self.minimum, value).xp
-        return xp.log(self.shape) - xp.log(self.minimum) - (self.shape + 1.0) * self._log_ratio(value)
+        return xp.log(self.shape) - self._log_minimum() - (self.shape + 1.0) * self._log_ratio(value)
 
     def log_density_scale(self, value: Array) -> Array:
         xp = namespace(self.shape, self.minimum, value).xp
-        logs = xp.abs(xp.log(self.shape)) + xp.abs(xp.log(self.minimum))
+        logs = xp.abs(xp.log(self.shape)) + abs(self._log_minimum())
         return logs + (self.shape + 1.0) * (1.0 + self._log_ratio(value))
 
     def entropy(self) -> Array:
         xp = namespace(self.shape, self.minimum).xp
-        return xp.log(self.minimum) - xp.log(self.shape) + 1.0 / self.shape + 1.0
+        return self._log_minimum() - xp.log(self.shape) + 1.0 / self.shape + 1.0
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

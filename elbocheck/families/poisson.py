@@ -12,7 +12,6 @@ import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.normal import LOG_2PI
 
 SWITCH = 48.0
 """Rates below are summed over k < TERMS, rates above use ORDER terms of the asymptotic series."""
@@ -91,7 +90,11 @@ class Poisson:
 
     def _entropy_and_log_factorial(self) -> tuple[Array, Array]:
         """(H[p], E log u!) by the sum or by the series, whichever is exact at this rate."""
-        xp = namespace(self.log_rate).xp
+        ns = namespace(self.log_rate)
+        if ns.expected_log_factorial is not None:
+            exact = ns.expected_log_factorial(self.log_rate)
+            return self.pseudo_entropy() + exact, exact
+        xp = ns.xp
         log_rate = self.log_rate + xp.zeros_like(self.log_rate)
         small = log_rate < math.log(SWITCH)
         low = xp.where(small, log_rate, 0.0)
@@ -108,7 +111,7 @@ class Poisson:
         tail = xp.zeros_like(high)
         for coefficient in reversed(_SERIES):
             tail = (tail + coefficient) * xp.exp(-high)
-        series = 0.5 * (LOG_2PI + 1.0 + high) - tail
+        series = 0.5 * (ns.constants.log_2pi + 1.0 + high) - tail
 
         rate = xp.exp(log_rate)
         pseudo = rate * (1.0 - log_rate)

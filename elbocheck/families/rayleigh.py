@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-
-EULER_GAMMA = 0.57721566490153286
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,8 @@ class Rayleigh:
         return namespace(value, self.variance).xp.log(value) + 0.0 * self.variance
 
     def expected_log_base_measure(self) -> Array:
-        return 0.5 * (self.log_partition() + (math.log(2.0) - EULER_GAMMA))
+        constants = namespace(self.variance).constants
+        return 0.5 * (self.log_partition() + (constants.log_2 - constants.euler_gamma))
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(value, self.variance).xp
@@ -59,7 +57,8 @@ class Rayleigh:
         return 1.0 + xp.abs(xp.log(value)) + xp.abs(xp.log(self.variance)) + 1.5 * value * value / self.variance
 
     def entropy(self) -> Array:
-        return 0.5 * self.log_partition() + (1.0 + 0.5 * EULER_GAMMA - 0.5 * math.log(2.0))
+        constants = namespace(self.variance).constants
+        return 0.5 * self.log_partition() + (1.0 + 0.5 * constants.euler_gamma - 0.5 * constants.log_2)
 
     def pseudo_entropy(self) -> Array:
         return self.log_partition() + 1.0

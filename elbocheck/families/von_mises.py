@@ -10,7 +10,6 @@ import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.normal import LOG_2PI
 
 SWITCH = 24.0
 """κ below: power series with TERMS terms; above: asymptotic series with ORDER terms."""
@@ -87,16 +86,19 @@ class VonMises:
 
     def _branches(self) -> tuple[Array, Array, Array]:
         """(whether κ is small, (κ/24)² if it is, κ if not): each with a harmless number for the other branch."""
-        xp = namespace(self.cosine, self.sine).xp
+        ns = namespace(self.cosine, self.sine)
+        ns.approximate("von Mises: log I₀ is a truncated series")
+        xp = ns.xp
         square = self.cosine * self.cosine + self.sine * self.sine
         small = square < SWITCH * SWITCH
         return small, xp.where(small, square / SWITCH**2, 0.0), xp.sqrt(xp.where(small, SWITCH * SWITCH, square))
 
     def log_partition(self) -> Array:
-        xp = namespace(self.cosine, self.sine).xp
+        ns = namespace(self.cosine, self.sine)
+        xp, log_2pi = ns.xp, ns.constants.log_2pi
         small, fraction, kappa = self._branches()
-        high = kappa - 0.5 * (LOG_2PI + xp.log(kappa)) + _power_series(_LOG_I0, 1.0 / kappa) / kappa
-        return LOG_2PI + xp.where(small, xp.log(_power_series(_I0, fraction)), high)
+        high = kappa - 0.5 * (log_2pi + xp.log(kappa)) + _power_series(_LOG_I0, 1.0 / kappa) / kappa
+        return log_2pi + xp.where(small, xp.log(_power_series(_I0, fraction)), high)
 
     def mean_statistics(self) -> NaturalParameters:
         """η I₁(κ) / κ I₀(κ)."""
@@ -123,11 +125,12 @@ class VonMises:
         return terms + xp.abs(value * (self.sine * cosine - self.cosine * sine))
 
     def entropy(self) -> Array:
-        xp = namespace(self.cosine, self.sine).xp
+        ns = namespace(self.cosine, self.sine)
+        xp, log_2pi = ns.xp, ns.constants.log_2pi
         small, fraction, kappa = self._branches()
         i0 = _horner(_I0, fraction)
-        low = LOG_2PI + xp.log(i0) - 0.5 * SWITCH**2 * fraction * _horner(_I1, fraction) / i0
-        high = 0.5 * (LOG_2PI + 1.0 - xp.log(kappa)) + _horner(_ENTROPY, 1.0 / kappa) / kappa
+        low = log_2pi + xp.log(i0) - 0.5 * SWITCH**2 * fraction * _horner(_I1, fraction) / i0
+        high = 0.5 * (log_2pi + 1.0 - xp.log(kappa)) + _horner(_ENTROPY, 1.0 / kappa) / kappa
         return xp.where(small, low, high)
 
     def pseudo_entropy(self) -> Array:

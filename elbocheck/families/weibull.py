@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import NaturalParameters
-from elbocheck.families.rayleigh import EULER_GAMMA
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Weibull:
         return (value**self.shape,)
 
     def log_partition(self) -> Array:
-        log_shape = namespace(self.shape).xp.log(self.shape)
-        return self.shape * namespace(self.scale).xp.log(self.scale) - log_shape
+        ns = namespace(self.scale)
+        return self.shape * ns.xp.log(self.scale) - ns.of_known(self.shape).xp.log(self.shape)
 
     def mean_statistics(self) -> NaturalParameters:
         return (self.scale**self.shape,)
@@ -49,21 +48,24 @@ class Weibull:
         return (self.shape - 1.0) * namespace(value, self.scale).xp.log(value) + 0.0 * self.scale
 
     def expected_log_base_measure(self) -> Array:
-        return (self.shape - 1.0) * (namespace(self.scale).xp.log(self.scale) - EULER_GAMMA / self.shape)
+        ns = namespace(self.scale)
+        return (self.shape - 1.0) * (ns.xp.log(self.scale) - ns.constants.euler_gamma / self.shape)
 
     def log_density(self, value: Array) -> Array:
         return self.log_base_measure(value) - (value / self.scale) ** self.shape - self.log_partition()
 
     def log_density_scale(self, value: Array) -> Array:
-        xp, constants = namespace(value, self.scale).xp, namespace(self.shape).xp
-        from_base = xp.abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
-        from_partition = self.shape * xp.abs(xp.log(self.scale)) + constants.abs(constants.log(self.shape))
+        ns = namespace(value, self.scale)
+        xp, constants = ns.xp, ns.of_known(self.shape).xp
+        from_base = abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
+        from_partition = self.shape * xp.abs(xp.log(self.scale)) + abs(constants.log(self.shape))
         return from_base + (1.0 + 2.0 * self.shape) * (value / self.scale) ** self.shape + from_partition
 
     def entropy(self) -> Array:
-        log_shape = namespace(self.shape).xp.log(self.shape)
-        constant = EULER_GAMMA * (1.0 - 1.0 / self.shape) + 1.0 - log_shape
-        return namespace(self.scale).xp.log(self.scale) + constant
+        ns = namespace(self.scale)
+        log_shape = ns.of_known(self.shape).xp.log(self.shape)
+        gamma = ns.constants.euler_gamma
+        return ns.xp.log(self.scale) + (gamma - gamma / self.shape + 1.0 - log_shape)
 
     def pseudo_entropy(self) -> Array:
         return self.log_partition() + 1.0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from elbocheck.problem import Problem, Start
-from elbocheck.solver.certificate import Inertia, StationaryPoint, certify, gradient_limit
+from elbocheck.solver import quasi_newton
+from elbocheck.solver.certificate import Inertia, StationaryPoint, certify
 from elbocheck.solver.newton import Evaluation, search
+from elbocheck.solver.precision import precision_of
 
-__all__ = ["Inertia", "StationaryPoint", "certify", "find_stationary_point", "find_stationary_points", "gradient_limit"]
+__all__ = ["Inertia", "StationaryPoint", "certify", "find_stationary_point", "find_stationary_points"]
 
 
 def find_stationary_point(problem: Problem, start: Start | None = None) -> StationaryPoint:
@@ -19,23 +21,31 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     Always returns a point; `certified` and `reason` say what it is worth.
     """
     start = Start("ascent", problem.vector) if start is None else start
-    free = problem.free_mask
+    backend, free = problem.program.backend, problem.free_mask
+    precision = precision_of(backend.eps)
+    precision = replace(precision, null=max(precision.null, backend.hessian_error))
     profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape))
     vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, np.zeros(free.size)
     for moving in [free & ~start.held, free] if np.any(start.held & free) else [free]:
         columns = np.flatnonzero(moving & ~profile.eliminated)
         begin = vector[columns] / problem.unit_vector[columns]
-        found = search(lambda point, c=columns, v=vector: profile(point, c, v), begin, start.index, start.limit)  # type: ignore[misc]
+        along = replace(profile, columns=columns, base=vector)
+        if backend.cheap_hessians or start.index:
+            found = search(along, begin, start.index, start.limit, precision)
+        else:
+            found = quasi_newton.search(along.gradient, along, begin, start.limit, precision)
         iterations += found.iterations
         moved = found.vector - begin
         displacement[columns] = np.where(np.abs(moved) > np.abs(displacement[columns]), moved, displacement[columns])
-        vector = profile.place(found.vector, columns, vector)
+        vector = along.place(found.vector)
     return certify(problem.at(vector), start.label, iterations, displacement)
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The bound as a function of some elements in chart units, q's eliminated elements following as their optimum.
+    """The bound as a function of the elements `columns` in chart units, the others as in `base` (P,).
+
+    q's eliminated elements follow as their optimum.
 
     With the eliminated elements φ at their optimum the profile has the gradient ∂F/∂θ and the Hessian
     F_θθ − F_θφ F_φφ⁺ F_φθ.
@@ -44,6 +54,8 @@ class Profile:
     problem: Problem
     start: Start
     eliminated: np.ndarray
+    columns: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    base: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def settle(self, vector: np.ndarray) -> np.ndarray:
         """The vector with eliminated elements at their optimum."""
@@ -51,18 +63,26 @@ class Profile:
             return vector
         return np.where(self.eliminated, self.start.optimum(vector), vector)
 
-    def place(self, point: np.ndarray, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
+    def place(self, point: np.ndarray) -> np.ndarray:
         """The full vector for a point of the search."""
-        full = np.array(base)
-        full[columns] = point * self.problem.unit_vector[columns]
+        full = np.array(self.base)
+        full[self.columns] = point * self.problem.unit_vector[self.columns]
         return self.settle(full)
 
-    def __call__(self, point: np.ndarray, columns: np.ndarray, base: np.ndarray) -> Evaluation:
-        units = self.problem.unit_vector
-        full = self.place(point, columns, base)
+    def gradient(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """(F, ∇F) of the profile."""
+        full = self.place(point)
+        if not np.all(np.isfinite(full)):
+            return np.nan, np.full(self.columns.size, np.nan)
+        value, gradient = self.problem.free_gradient(full)
+        return value, (gradient * self.problem.unit_vector)[self.columns]
+
+    def __call__(self, point: np.ndarray) -> Evaluation:
+        units, columns = self.problem.unit_vector, self.columns
+        full = self.place(point)
         if not np.all(np.isfinite(full)):
             return np.nan, np.full(columns.size, np.nan), np.full((columns.size, columns.size), np.nan)
-        value, gradient, hessian = self.problem.program.derivatives(full, self.problem.fixed)
+        value, gradient, hessian = self.problem.derivatives(full)
         hessian = hessian * units * units[:, None]
         reduced = hessian[np.ix_(columns, columns)]
         others = np.flatnonzero(self.eliminated & self.problem.free_mask)

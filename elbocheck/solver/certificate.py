@@ -13,6 +13,7 @@ import numpy as np
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.problem import Problem
 from elbocheck.solver.newton import RUNAWAY
+from elbocheck.solver.precision import precision_of
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,6 @@ class StationaryPoint:
         return self.inertia.kind
 
 
-def gradient_limit(eps: float) -> float:
-    """Largest certified ‖∇F‖, nats per datum in chart units: eps^0.575, which is 1e-9 in float64."""
-    return eps**0.575
-
-
-DISTANCE_LIMIT = 1e-6
-"""Largest certified `distance`: beyond, a small gradient only says that the bound is flat, as it is at infinity."""
-
 FAR = 10.0
 """Displacement beyond which a block is named where a search ended without a certificate."""
 
@@ -79,7 +72,7 @@ def certify(
     """Judge the problem's own parameters. `displacement` (P,): how far the search went, in chart units."""
     decomposition = decompose(problem)
     free = problem.free_mask
-    _, _, hessian = problem.program.derivatives(problem.vector, problem.fixed)
+    _, _, hessian = problem.derivatives(problem.vector)
     hessian = (hessian * problem.unit_vector * problem.unit_vector[:, None])[np.ix_(free, free)]
     gradient = decomposition.gradient[free]
     eps = problem.program.backend.eps
@@ -89,7 +82,7 @@ def certify(
             problem, decomposition, Inertia(0, 0, 0), np.inf, "non-finite value or derivative", origin, iterations
         )
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    null = 100 * eps * values.size * np.abs(values).max(initial=0.0)
+    null = (100 * eps * values.size + problem.program.backend.hessian_error) * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
     heard = along > decomposition.gradient_rounding
     with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm
@@ -114,11 +107,11 @@ def _located(reason: str, problem: Problem, displacement: np.ndarray | None) -> 
 
 
 def _reason(decomposition: Decomposition, distance: float, eps: float) -> str:
-    norm, limit = decomposition.gradient_norm, gradient_limit(eps)
-    if not norm <= limit:
-        return f"gradient too large: {norm:.1e} > {limit:.1e}"
-    if not decomposition.gradient_rounding <= limit:
+    norm, limits = decomposition.gradient_norm, precision_of(eps)
+    if not norm <= limits.gradient:
+        return f"gradient too large: {norm:.1e} > {limits.gradient:.1e}"
+    if not decomposition.gradient_rounding <= limits.rounding:
         return f"gradient below its own rounding error {decomposition.gradient_rounding:.1e}"
-    if distance > DISTANCE_LIMIT:
+    if distance > limits.distance:
         return f"non-isolated or at infinity: gradient {norm:.1e}, yet the Newton step is {distance:.1e}"
     return ""

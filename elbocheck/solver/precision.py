@@ -1,0 +1,36 @@
+"""What counts as stationary, for each floating-point type. Chosen by hand; they decide certified or not, no more.
+
+Whether the identity holds is judged with computed bounds only, which grow with what is let through here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Limits in nats per datum and chart units, and relative thresholds of the search.
+
+    `gradient`: largest certified ‖∇F‖; `rounding`: largest bound on its rounding error; `distance`: largest certified
+    Newton step (beyond, a small gradient only says that the bound is flat, as it is at infinity); `null`: eigenvalues
+    below this share of the largest are symmetries; `curvature`: least curvature of an ascent step, as such a share.
+    """
+
+    eps: float
+    gradient: float
+    rounding: float
+    distance: float
+    null: float
+    curvature: float
+
+
+DOUBLE = Precision(float(np.finfo(np.float64).eps), 1e-9, 1e-9, 1e-6, 1e-12, 1e-8)
+SINGLE = Precision(float(np.finfo(np.float32).eps), 1e-3, 5e-2, 1e-2, 1e-5, 1e-4)
+
+
+def precision_of(eps: float) -> Precision:
+    """The limits of the floating-point type with machine epsilon `eps`."""
+    return DOUBLE if eps <= DOUBLE.eps else SINGLE

@@ -1,0 +1,47 @@
+"""Two array libraries that share no compiled code and differentiate in different ways give the same numbers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from elbocheck.backends import get_backend, using
+from elbocheck.checks import agreement, equivalent
+from elbocheck.models import CELLS
+from elbocheck.models.sample import Cell, Sample
+from elbocheck.problem import Problem
+from elbocheck.strategies import samples
+from elbocheck.testing import run_property, share
+
+by_cell = pytest.mark.parametrize(
+    "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]
+)
+
+
+def compiled(sample: Sample) -> Problem:
+    """The sample's problem on the current backend, or on JAX where that is the one to compare with."""
+    backend = get_backend()
+    with using("jax" if backend.name == "numpy" else backend.name, backend.dtype):
+        return sample.problem()
+
+
+def plain(sample: Sample) -> Problem:
+    """The same on NumPy, with arrays of its own sizes."""
+    with using("numpy", get_backend().dtype):
+        return sample.problem()
+
+
+@by_cell
+def test_backends_agree(cell: Cell, elbocheck_settings: settings) -> None:
+    numpy = get_backend("numpy", get_backend().dtype)
+    run_property(
+        share(elbocheck_settings, 6), samples(cell, solvable=True), lambda sample: agreement(compiled(sample), numpy)
+    ).require_conclusive()
+
+
+@by_cell
+def test_padding_changes_nothing(cell: Cell, elbocheck_settings: settings) -> None:
+    run_property(
+        share(elbocheck_settings, 6), samples(cell, solvable=True),
+        lambda sample: equivalent(compiled(sample), plain(sample), check="padding"),
+    ).require_conclusive()  # fmt: skip

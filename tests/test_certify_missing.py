@@ -1,0 +1,30 @@
+"""Without python-flint the command says in one line what to install; nothing else needs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from elbocheck.cli import main
+
+FIND = importlib.util.find_spec
+
+
+def test_missing_library_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "flint" else FIND(name, *rest))
+    assert main(["certify", "ppca"]) == 2
+    assert capsys.readouterr().err == (
+        "elbocheck: a certificate needs python-flint, which is not installed; pip install 'elbocheck[certify]'\n"
+    )
+
+
+@pytest.mark.parametrize("module", ["elbocheck.models", "elbocheck.cli", "elbocheck.checks", "elbocheck.families"])
+def test_nothing_else_loads_it(module: str) -> None:
+    code = f"import sys; sys.modules['flint'] = None; import {module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
