@@ -16,9 +16,8 @@ from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
-from elbocheck.solver import StationaryPoint, find_stationary_point, find_stationary_points
+from elbocheck.solver import find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 
 Tick = Callable[[int], None]
@@ -121,7 +120,7 @@ class RandomJob:
             for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
                 problem = sample.problem()
                 identity.add(every_point(problem))
-                points = one_point(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
+                points = find_in_turn(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
                 theorem.add(stationary(problem, points))
                 theorem.ascents += points[0].certified and points[0].origin == "ascent"
                 tick(1)
@@ -236,16 +235,6 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
     if problem.program.backend.dtype != "float64":
         bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
     return control(one.name, sample.label, decomposition, predicted, certified, bound), gap
-
-
-def one_point(problem: Problem, turn: int) -> list[StationaryPoint]:
-    """Searches from the problem's starts, beginning with the one whose turn it is, until one ends certified."""
-    points = []
-    for position in range(len(problem.starts)):
-        points.append(find_stationary_point(problem, problem.starts[(turn + position) % len(problem.starts)]))
-        if points[-1].certified:
-            break
-    return points
 
 
 Part = RandomJob | RealJob | ControlJob

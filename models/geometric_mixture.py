@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families import Geometric
 from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
 from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_counts, positive_count
+from elbocheck.models.support import check_counts, log_probability_beta, positive_count
 from elbocheck.parameters import Arrays, Block
-
-
-def _beta(params: Arrays) -> dict[str, Array]:
-    """η = log σ(θ) has dη/dθ = σ(−θ), so that β = η (1 + e^θ)."""
-    logits = params["logits_x"]
-    return {"logits_x": Geometric(logits).natural_parameters()[0] * (1.0 + namespace(logits).xp.exp(logits))}
 
 
 def _component(params: Arrays, fixed: Arrays) -> Geometric:
@@ -39,7 +32,7 @@ GEOMETRIC_MIXTURE = mixture(
     title="geometric mixture",
     blocks=(Block("logits_x", ("K", "D")),),
     component=_component,
-    beta=_beta,
+    beta=lambda params: log_probability_beta(params, Geometric(params["logits_x"])),
     initial=_initial,
     check_data=check_counts,
     family="geometric",

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families import NegativeBinomial
 from elbocheck.model import Params
 from elbocheck.models.mixture import mixture
 from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
-from elbocheck.models.support import check_counts, positive_count
+from elbocheck.models.support import check_counts, log_probability_beta, positive_count
 from elbocheck.parameters import Arrays, Block
 
 FAILURES = 2.5
-
-
-def _beta(params: Arrays) -> dict[str, Array]:
-    """η = log σ(θ) has dη/dθ = σ(−θ), so that β = η (1 + e^θ)."""
-    logits = params["logits_x"]
-    eta = NegativeBinomial(logits, FAILURES).natural_parameters()[0]
-    return {"logits_x": eta * (1.0 + namespace(logits).xp.exp(logits))}
 
 
 def _component(params: Arrays, fixed: Arrays) -> NegativeBinomial:
@@ -42,7 +34,7 @@ NEGATIVE_BINOMIAL_MIXTURE = mixture(
     title="negative binomial mixture, known r",
     blocks=(Block("logits_x", ("K", "D")),),
     component=_component,
-    beta=_beta,
+    beta=lambda params: log_probability_beta(params, NegativeBinomial(params["logits_x"], FAILURES)),
     initial=_initial,
     check_data=check_counts,
     family="negative binomial",

@@ -113,6 +113,14 @@ def collapsed_mixture(model: Model, params: Params, subset: np.ndarray) -> tuple
     return {name: np.where(held, 0.0, params[name]) for name in names}, dict.fromkeys(names, held)
 
 
+def collapsed_monte_carlo(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
+    """Samples with mean 0 and variance 1, whatever the noise: latents without loadings are stationary there."""
+    noise, held = params["q_noise"], np.broadcast_to(subset, params["q_mean"].shape)
+    deviation = 1.0 / noise.std(axis=1)
+    moved = {"q_mean": -deviation * noise.mean(axis=1), "q_log_diagonal": np.log(deviation)}
+    return {name: np.where(held, moved[name], params[name]) for name in moved}, dict.fromkeys(moved, held)
+
+
 def initial_monte_carlo(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:
     """A diagonal Gaussian and standard normal noise, with as many samples as the catalogue gives it."""
     noise = rng.normal(size=(len(x), SAMPLES, latents))
@@ -145,7 +153,8 @@ ARBITRARY_HERMITE = replace(
 MONTE_CARLO = Variational(
     name="monte-carlo", title="diagonal Gaussian, samples with fixed noise",
     blocks=(MEAN, LOG_DIAGONAL, Block("q_noise", ("N", "S", "K"), constant=True)), axes={"S": SAMPLES},
-    points=monte_carlo, initial=initial_monte_carlo, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed,
+    points=monte_carlo, initial=initial_monte_carlo, trained=("q_mean", "q_log_diagonal"),
+    collapsed=collapsed_monte_carlo,
 )  # fmt: skip
 MIXTURE_OF_GAUSSIANS = Variational(
     name="mixture", title="mixture of two Gaussians", axes={"J": COMPONENTS},

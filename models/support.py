@@ -8,6 +8,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
+from elbocheck.families.base import Distribution
 from elbocheck.model import Symmetries
 from elbocheck.parameters import Arrays
 
@@ -221,3 +222,9 @@ def binary_states(count: int) -> np.ndarray:
 def component_states(count: int) -> np.ndarray:
     """One-hot states (K, K) of a mixture's component."""
     return np.eye(count)
+
+
+def log_probability_beta(params: Arrays, distribution: Distribution) -> dict[str, Array]:
+    """β of a natural parameter η = log σ(θ), θ being `logits_x`: dη/dθ = σ(−θ), so that β = η (1 + e^θ)."""
+    logits = params["logits_x"]
+    return {"logits_x": distribution.natural_parameters()[0] * (1.0 + namespace(logits).xp.exp(logits))}

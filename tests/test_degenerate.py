@@ -129,7 +129,7 @@ def by_case(cases: Mapping[str, Case]) -> Iterable[object]:
 
 @pytest.mark.parametrize("case", by_case(RUNAWAYS))
 def test_what_runs_away_is_open_with_its_reason_and_no_alarm(case: Case) -> None:
-    begin, problem = time.perf_counter(), case.sample().problem()
+    begin, problem = time.process_time(), case.sample().problem()
     point = find_stationary_point(problem)
     assert not point.certified
     kind, _, which = (
@@ -144,7 +144,7 @@ def test_what_runs_away_is_open_with_its_reason_and_no_alarm(case: Case) -> None
     assert point.reason in result.message
     # other starts of the same problem may end in a saddle, or in nothing
     assert stationary(problem, find_stationary_points(problem)).outcome in (Outcome.HOLDS, Outcome.INCONCLUSIVE)
-    assert time.perf_counter() - begin < SECONDS
+    assert time.process_time() - begin < SECONDS
 
 
 SPREAD = [[-1.2, 0.3], [-0.7, -1.0], [0.1, 0.8], [0.4, -0.2], [0.9, 1.1], [1.6, 0.2]]

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import mpmath as mp
 import numpy as np
 import pytest
@@ -17,19 +16,6 @@ from family_oracles.base import EPS, ROUNDINGS, Number
 from family_oracles.negative_binomial import expected_log_base_measure
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture(params=["numpy", "jax"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """(function, *arrays) -> its outputs as NumPy arrays, computed with one library in double precision."""
-    if request.param == "numpy":
-        return lambda function, *arrays: function(*arrays)
-
-    def compiled(function: Callable[..., Any], *arrays: Any) -> Any:
-        with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, jax.jit(function)(*arrays))
-
-    return compiled
 
 
 def assert_relative(what: str, actual: Any, exact: Number, condition: float = 1.0) -> None:

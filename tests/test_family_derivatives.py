@@ -27,19 +27,6 @@ Scaled = tuple[Number, Number]  # (exact value, scale)
 Run = Callable[..., Any]
 
 
-@pytest.fixture(params=["numpy", "jax"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """(function, *arrays) -> its outputs as NumPy arrays, computed with one library in double precision."""
-    if request.param == "numpy":
-        return lambda function, *arrays: function(*arrays)
-
-    def compiled(function: Callable[..., Any], *arrays: Any) -> Any:
-        with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, jax.jit(function)(*arrays))
-
-    return compiled
-
-
 def derivatives(function: Callable[..., Any], points: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
     """(gradient, Hessian) in the point, of every pair (point, value)."""
     with jax.enable_x64(True):

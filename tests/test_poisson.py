@@ -25,19 +25,6 @@ Number = Any  # mpmath has no type stubs
 Run = Callable[..., Any]
 
 
-@pytest.fixture(params=["numpy", "jax"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """(function, *arrays) -> its outputs as NumPy arrays, computed with one library in double precision."""
-    if request.param == "numpy":
-        return lambda function, *arrays: function(*arrays)
-
-    def compiled(function: Callable[..., Any], *arrays: Any) -> Any:
-        with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, jax.jit(function)(*arrays))
-
-    return compiled
-
-
 def exact_expectation(log_rate: float, function: Callable[..., Number]) -> Number:
     """E f(u, λ, log p(u), log u!) at the working precision; P(u ≥ 200) < 1e-40 for rates up to 60."""
     eta = mp.mpf(log_rate)
