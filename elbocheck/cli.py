@@ -192,7 +192,9 @@ def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) 
     console = Console()
     begin, backend = time.perf_counter(), get_backend()
     console.print(
-        f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, {workers} worker{'s' if workers > 1 else ''}", highlight=False
+        f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, "
+        f"{workers} worker{'s' if workers > 1 else ''}",
+        highlight=False,
     )
     with tempfile.TemporaryDirectory(prefix="elbocheck-") as scratch:
         # Hypothesis would leave a folder in the working directory

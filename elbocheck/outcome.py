@@ -22,8 +22,8 @@ class Result:
     `gap`, `bound`: the deviation that was judged and its computed bound, nats per datum, where gap / bound was
     largest; `relative`: that deviation over Σ|terms|. `points`: how many parameter points were verified; `kinds`:
     inertia of each of them; `power`: the smallest error, nats per datum, that would have been seen in every term that
-    was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified. `message`: for people, naming
-    the factor; empty if the check holds.
+    was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified.
+    `message`: for people, naming the factor; empty if the check holds.
     """
 
     check: str

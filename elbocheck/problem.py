@@ -117,8 +117,7 @@ class Problem:
         """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
         if self.program.backend.padded:
             return self.gradient(vector)
-        inputs = {"base": vector, "basis": np.eye(vector.size)[:, self.free_mask], "fixed": self.fixed}
-        slopes, value = self.program.slopes(np.zeros(int(self.free_mask.sum())), inputs)
+        slopes, value = self._slopes(np.zeros(int(self.free_mask.sum())), {"base": vector, "fixed": self.fixed})
         gradient = np.zeros(vector.shape)
         gradient[self.free_mask] = slopes
         return float(value), gradient
@@ -129,6 +128,10 @@ class Problem:
         inputs = {"base": vector, "units": units, "fixed": self.fixed}
         value, gradient, hessian = self._derivatives(np.zeros(vector.shape), inputs)
         return float(value), gradient / units, hessian / (units * units[:, None])
+
+    @cached_property
+    def _slopes(self) -> Callable[..., Any]:
+        return self.program.slopes_along(np.flatnonzero(self.free_mask))
 
     @cached_property
     def _derivatives(self) -> Callable[..., Any]:

@@ -41,12 +41,13 @@ class Program:
         """`-> (∇F, F)` of the value under test, reverse mode."""
         return self.backend.jacobian(twice(self.bound.value), mode="reverse")
 
-    @cached_property
-    def slopes(self) -> Callable[..., Any]:
-        """`-> (slopes of F along the columns of a basis, F)`: of the value at base + basis · displacement, at 0."""
+    def slopes_along(self, columns: np.ndarray) -> Callable[..., Any]:
+        """`-> (∂F/∂θ of some elements, F)` in their displacement from a base, at 0; compiled anew."""
+        basis = np.eye(self.bound.layout.size, dtype=self.backend.dtype)[:, columns]
 
         def value(displacement: Any, inputs: Mapping[str, Any]) -> Any:
-            moved = namespace(displacement).xp.matmul(inputs["basis"], displacement[:, None])[:, 0]
+            xp = namespace(displacement).xp
+            moved = xp.matmul(xp.asarray(basis), displacement[:, None])[:, 0]
             return self.bound.value(inputs["base"] + moved, inputs["fixed"])
 
         return self.backend.jacobian(twice(value), mode="reverse")

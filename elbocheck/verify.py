@@ -72,7 +72,9 @@ def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda
         with _single_threaded_children():
             context = multiprocessing.get_context("spawn")
             ticks = context.Queue()
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, backend.name, backend.dtype)) as pool:
+            with ProcessPoolExecutor(
+                workers, mp_context=context, initializer=_start, initargs=(ticks, backend.name, backend.dtype)
+            ) as pool:
                 for position, found in _collect(pool, jobs, ticks, listen):
                     rows[position] = found
                     keep(jobs[position], found)

@@ -122,7 +122,9 @@ def failing_row(outcome: Outcome) -> Row:
 def test_a_violation_or_too_much_inconclusive_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
-    monkeypatch.setattr("elbocheck.verify.run", lambda *_: Report((failing_row(outcome), every_point_row()), "jax", "float64"))
+    monkeypatch.setattr(
+        "elbocheck.verify.run", lambda *_: Report((failing_row(outcome), every_point_row()), "jax", "float64")
+    )
     assert cli.main(["verify", "--profile", "quick"]) == 1
     assert "factor x deviates" in capsys.readouterr().out
 

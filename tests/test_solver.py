@@ -12,8 +12,8 @@ from elbocheck.problem import Problem
 from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.solver.certificate import FAR, Inertia
-from elbocheck.solver.precision import precision_of
 from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
+from elbocheck.solver.precision import precision_of
 from elbocheck.testing import Tally
 
 

@@ -64,7 +64,7 @@ class Counted:
 def search(
     gradient: Gradient, derivatives: Objective, start: np.ndarray, limit: int = 80, precision: Precision = DOUBLE
 ) -> Search:
-    """Polish if `start` is near a stationary point, else climb with at most `limit` steps of BFGS; see `newton.search`."""
+    """Polish near a stationary point, else climb with at most `limit` steps of BFGS; see `newton.search`."""
     functions, point = Counted(gradient, derivatives, np.array(start)), np.array(start)
     with np.errstate(all="ignore"):
         size = float(np.linalg.norm(functions.slope(point)))
