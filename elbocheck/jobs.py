@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elbocheck.backends import get_backend
@@ -263,13 +263,13 @@ def jobs_for(
 ) -> list[Job]:
     """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
 
-    Of both the current backend gets as many as it can afford, one at least.
+    Of everything the current backend gets as much as it can afford, one at least.
     `source`: where the cells come from, if not from the catalogue.
     """
     backend, groups = get_backend(), dict[Any, list[str]]()
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
-    jobs = [Job((real,)) for real in reals]
+    jobs = [Job((replace(real, starts=max(real.starts // backend.share, 1)),)) for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
             ControlJob((position,), max(controls // backend.share, 1), seed)

@@ -25,9 +25,9 @@ def _initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, 
 
 
 def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> np.ndarray:
-    """Heavy tails above the known minimum."""
+    """Heavy tails above the known minimum, as far as single precision reaches."""
     shape = np.exp(0.5 + 1.5 * rng.normal(size=(max(count, 1), observed)))
-    return MINIMUM * (1.0 + rng.pareto(shape[rng.integers(max(count, 1), size=data)]))
+    return np.minimum(MINIMUM * (1.0 + rng.pareto(shape[rng.integers(max(count, 1), size=data)])), 1e30)
 
 
 PARETO_MIXTURE = mixture(

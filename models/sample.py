@@ -162,6 +162,9 @@ class Sample:
         """A sample whose data, weights, sizes and parameter shapes have been validated."""
         x = np.asarray(x, dtype=float)
         cell.model.check_data(x)
+        dtype = get_backend().dtype
+        if np.abs(x).max() > np.finfo(dtype).max:
+            raise InputError(f"{label}: data up to {np.abs(x).max():.3g} do not fit into {dtype}; scale them")
         weights = np.full(len(x), 1.0 / len(x)) if data_weights is None else data_weights
         sample = cls(cell, x, check_weights(weights, len(x)), latents, params, frozen, label, seed)
         if any(size > most for size, most in zip(sample.sizes, cell.capacity, strict=True)):

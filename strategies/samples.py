@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from elbocheck.backends import get_backend
 from elbocheck.models.sample import Cell, Sample, random_sample
 
 STRUCTURES = ("model", "noise", "duplicates")
 WEIGHTINGS = ("equal", "some zero", "random")
 SEEDS = st.integers(0, 2**32 - 1)
+RANGES = {"float64": 1.0, "float32": 0.125}
+"""Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 
         weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
         log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
         log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)),
+        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * RANGES[get_backend().dtype],
         frozen=frozen,
         seed=draw(SEEDS),
     )

@@ -13,8 +13,9 @@ from elbocheck.backends import get_backend, using
 from elbocheck.backends.analytic import continued
 from elbocheck.backends.batch import Batch
 from elbocheck.backends.namespace import namespace
+from elbocheck.errors import InputError
 from elbocheck.models.catalogue import cells, find_cell
-from elbocheck.models.sample import Cell
+from elbocheck.models.sample import Cell, random_sample
 from oracle_tools import by_cell, draw
 
 EPS = float(np.finfo(np.float64).eps)
@@ -221,3 +222,9 @@ def test_a_constant_of_another_type_is_an_error() -> None:
         backend.jacobian(lambda vector, fixed: (vector * wide, vector), "forward")(np.ones(2), {})
     with pytest.raises(TypeError, match="is float64, the backend computes in float32"):
         backend.value(lambda vector, fixed: namespace(vector).xp.zeros((2,)))(np.ones(2), {})
+
+
+def test_data_beyond_the_type_are_refused() -> None:
+    cell = find_cell("ppca/exact")
+    with using("numpy", "float32"), pytest.raises(InputError, match="data up to 1e\\+39 do not fit into float32"):
+        random_sample(cell, np.array([[1e39], [0.0], [1.0]]), 1, seed=0)

@@ -261,5 +261,5 @@ def batch_xp() -> SimpleNamespace:
 @cache
 def batch_namespace() -> Namespace:
     """Array API and special functions of batches."""
-    special = (_unary(analytic.UNARY[name]) for name in ("expit", "gammaln", "digamma", "erf"))
-    return Namespace(batch_xp(), *special, _unary(np.real))
+    expit, gammaln, digamma, erf = (_unary(analytic.UNARY[name]) for name in ("expit", "gammaln", "digamma", "erf"))
+    return Namespace(batch_xp(), expit, gammaln, digamma, erf, _unary(np.real))

@@ -59,7 +59,8 @@ class NumpyBackend:
             for begin in range(0, max(vector.size, 1), some):
                 directions = identity[begin : begin + some]
                 values, auxiliary = function(Batch(self._stepped(vector, directions)), inputs)
-                parts.append(tree_map(lambda leaf, count=len(directions): self._columns(leaf, count), values))
+                count = len(directions)
+                parts.append(tree_map(lambda leaf, count=count: self._columns(leaf, count), values))
             joined = parts[0] if len(parts) == 1 else tree_map(lambda *leaves: np.concatenate(leaves, axis=-1), *parts)
             return joined, tree_map(self._real, auxiliary)
 
