@@ -79,7 +79,7 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
                 style=STYLES[row.outcome], markup=False, highlight=False,
             )  # fmt: skip
-    if real or random:
+    if any(row.power for row in (*real, *random)):
         _note(console, power(report))
     style = "bold green" if report.exit_code == 0 else "bold red"
     console.print(summary(report, seconds), style=style, highlight=False)

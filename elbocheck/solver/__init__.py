@@ -32,7 +32,7 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
         columns = np.flatnonzero(moving & ~profile.eliminated)
         begin = vector[columns] / problem.unit_vector[columns]
         along = replace(profile, columns=columns, base=vector)
-        if backend.cheap_hessians or start.index:
+        if backend.cheap_hessians or start.index or columns.size <= quasi_newton.FEW:
             found = search(along, begin, start.index, start.limit, precision)
         else:
             found = quasi_newton.search(along.gradient, along, begin, start.limit, precision)

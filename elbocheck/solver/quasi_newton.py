@@ -25,6 +25,8 @@ ENTRY, NEAR = 1e-2, 0.5
 """Largest ‖∇F‖ and largest Newton step from which polishing may begin."""
 CONTRACTION = 0.1
 """A chord is kept while it reduces the gradient by this factor; a new Hessian that does not is no help either."""
+FEW = 24
+"""With no more elements a dear Hessian costs some ten gradients, and Newton steps are cheaper than those of BFGS."""
 STEPS = 25
 """Most evaluations of the last resort."""
 FLOOR = 1e-14
