@@ -1,24 +1,25 @@
 """The table of docs/backends.md: `python docs/backends.py [NAME:DTYPE ...]` runs `elbocheck verify` on each backend.
 
-Takes some minutes for each; a backend whose library is not installed is left out, and its row stays as it was.
+Takes some minutes for each. A row that is there is replaced, a new one added; a backend whose library is not installed
+is left out. A JSON report of a run that was timed already: `python docs/backends.py REPORT.json=SECONDS`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 PAGE = Path(__file__).with_name("backends.md")
 COMBINATIONS = ("jax:float64", "jax:float32", "numpy:float64", "numpy:float32", "torch:float64", "torch:float32")
 
 
-def measure(name: str, dtype: str) -> str | None:
-    """One row of the table, from the JSON report of one run."""
+def measure(name: str, dtype: str) -> tuple[dict[str, Any], float] | None:
+    """(JSON report of one run, its seconds); None if the backend cannot run here."""
     with tempfile.TemporaryDirectory() as folder:
         target, begin = Path(folder) / "report.json", time.perf_counter()
         command = [sys.executable, "-m", "elbocheck", "verify", "--backend", name, "--dtype", dtype]
@@ -26,30 +27,42 @@ def measure(name: str, dtype: str) -> str | None:
         if not target.exists():
             print(done.stderr.strip(), file=sys.stderr)
             return None
-        report, seconds = json.loads(target.read_text(encoding="utf-8")), time.perf_counter() - begin
-    summary, rows = report["summary"], report["cells"]
-    every = [row for row in rows if row["check"] == "every point"]
-    theorem = [row for row in rows if row["check"] == "stationary"]
-    power = sorted(row["power"] for row in theorem)
-    cells = (
-        report["backend"], report["dtype"], sum(row["problems"] for row in every),
-        f"{max(row['worst_ratio'] for row in every):.2f}", summary["points"],
-        f"{max(row['worst_ratio'] for row in theorem):.2f}", f"{power[len(power) // 2]:.0e}", summary["violated"],
+        return json.loads(target.read_text(encoding="utf-8")), time.perf_counter() - begin
+
+
+def row(report: dict[str, Any], seconds: float) -> str:
+    """One row of the table."""
+    summary, cells = report["summary"], report["cells"]
+    every = [cell for cell in cells if cell["check"] == "every point"]
+    theorem = [cell for cell in cells if cell["check"] == "stationary"]
+    power = sorted(cell["power"] for cell in theorem)
+    shown = (
+        report["backend"], report["dtype"], sum(cell["problems"] for cell in every),
+        f"{max(cell['worst_ratio'] for cell in every):.2f}", summary["points"],
+        f"{max(cell['worst_ratio'] for cell in theorem):.2f}", f"{power[len(power) // 2]:.0e}", summary["violated"],
         summary["inconclusive"], f"{seconds:.0f} s",
     )  # fmt: skip
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+    return "| " + " | ".join(str(each) for each in shown) + " |"
+
+
+def put(text: str, new: str) -> str:
+    """The page with one row replaced or added at the end."""
+    head = "|".join(new.split("|")[:3]) + "|"
+    kept = [line for line in text.rstrip("\n").split("\n") if not line.startswith(head)]
+    return "\n".join([*kept, new]) + "\n"
 
 
 def main() -> None:
     """Measure what the arguments name (default: everything) and put it into the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    for combination in sys.argv[1:] or COMBINATIONS:
-        name, dtype = combination.split(":")
-        row = measure(name, dtype)
-        if row is not None:
-            print(row)
-            text = re.sub(rf"^\| {name} \| {dtype} \|.*$", row, text, flags=re.M)
-            PAGE.write_text(text, encoding="utf-8")
+    for argument in sys.argv[1:] or COMBINATIONS:
+        if "=" in argument:
+            name, seconds = argument.split("=")
+            found = json.loads(Path(name).read_text(encoding="utf-8")), float(seconds)
+        else:
+            found = measure(*argument.split(":"))
+        if found is not None:
+            print(row(*found))
+            PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), row(*found)), encoding="utf-8")
 
 
 if __name__ == "__main__":
