@@ -35,13 +35,13 @@ def plain(sample: Sample) -> Problem:
 def test_backends_agree(cell: Cell, elbocheck_settings: settings) -> None:
     numpy = get_backend("numpy", get_backend().dtype)
     run_property(
-        share(elbocheck_settings, 6), samples(cell, solvable=True), lambda sample: agreement(compiled(sample), numpy)
+        share(elbocheck_settings, 20), samples(cell, solvable=True), lambda sample: agreement(compiled(sample), numpy)
     ).require_conclusive()
 
 
 @by_cell
 def test_padding_changes_nothing(cell: Cell, elbocheck_settings: settings) -> None:
     run_property(
-        share(elbocheck_settings, 6), samples(cell, solvable=True),
+        share(elbocheck_settings, 20), samples(cell, solvable=True),
         lambda sample: equivalent(compiled(sample), plain(sample), check="padding"),
     ).require_conclusive()  # fmt: skip
