@@ -21,6 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import scipy.optimize
 
+from elbocheck.backends import get_backend
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample, program_for
 from elbocheck.problem import Problem
@@ -45,7 +46,8 @@ def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
         cell = replace(sample.cell, capacity=sample.sizes)
         problem = replace(sample, cell=cell).problem()
         q = cell.variational
-        fresh = program_for.__wrapped__(cell.model, q.points, q.blocks, tuple(q.axes.items()), cell.capacity)
+        axes, backend = tuple(q.axes.items()), get_backend()
+        fresh = program_for.__wrapped__(cell.model, q.points, q.blocks, axes, cell.capacity, backend)
         problem = replace(problem, shared_program=fresh)
         verified += find_stationary_point(problem, problem.starts[0]).certified
     return time.perf_counter() - begin, verified
@@ -55,15 +57,15 @@ def with_scipy(problems: list[Problem]) -> tuple[float, int]:
     """(seconds, points with ‖∇F‖ within the limit) by trust-exact on the same derivatives, cached per point."""
     begin, reached = time.perf_counter(), 0
     for problem in problems:
-        profile = Profile(problem, problem.starts[0], np.zeros(problem.vector.size, dtype=bool))
-        columns = np.flatnonzero(problem.free_mask)
+        columns, nothing = np.flatnonzero(problem.free_mask), np.zeros(problem.vector.size, dtype=bool)
+        profile = Profile(problem, problem.starts[0], nothing, columns, problem.vector)
         last: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
 
-        def negative(point: np.ndarray, p: Profile = profile, c: np.ndarray = columns, memory: dict = last) -> tuple:
+        def negative(point: np.ndarray, p: Profile = profile, memory: dict = last) -> tuple:
             key = point.tobytes()
             if key not in memory:
                 memory.clear()
-                value, gradient, hessian = p(point, c, p.problem.vector)
+                value, gradient, hessian = p(point)
                 memory[key] = -value, -gradient, -hessian
             return memory[key]
 
