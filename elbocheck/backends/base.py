@@ -73,3 +73,15 @@ class Backend(Protocol):
 def machine_epsilon(dtype: str) -> float:
     """Machine epsilon of a floating-point type given by name."""
     return float(np.finfo(np.dtype(dtype)).eps)
+
+
+def in_columns(compiled: Function, columns: np.ndarray) -> Function:
+    """The rows (C, P) of the Hessian that `compiled` returns after (value, gradient) in their places of (P, P)."""
+
+    def run(vector: np.ndarray, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        value, gradient, rows = compiled(vector, fixed)
+        hessian = np.zeros((gradient.size, gradient.size), dtype=gradient.dtype)
+        hessian[columns] = rows
+        return value, gradient, hessian
+
+    return run

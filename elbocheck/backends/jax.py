@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elbocheck.backends.base import Function, machine_epsilon
+from elbocheck.backends.base import Function, in_columns, machine_epsilon
 
 
 @cache
@@ -81,15 +81,7 @@ class JaxBackend:
             basis = jnp.eye(vector.shape[0], dtype=vector.dtype)[columns]
             return jax.vmap(along, out_axes=(None, None, 0))(basis)
 
-        compiled = self._run(all_three)
-
-        def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            value, gradient, rows = compiled(vector, fixed)
-            hessian = np.zeros((gradient.size, gradient.size), dtype=gradient.dtype)
-            hessian[columns] = rows
-            return value, gradient, hessian
-
-        return run
+        return in_columns(self._run(all_three), columns)
 
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd

@@ -21,7 +21,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from elbocheck.backends.base import Function, machine_epsilon
+from elbocheck.backends.base import Function, in_columns, machine_epsilon
 
 IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that do nothing where no derivative is taken and nothing is written in place."""
@@ -133,15 +133,7 @@ class TorchBackend:
             shared: Any = (None, None, 0)  # only the columns of the Hessian differ
             return vmap(along, out_dims=shared)(basis)
 
-        compiled = self._run(all_three)
-
-        def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            value, gradient, rows = compiled(vector, fixed)
-            hessian = np.zeros((gradient.size, gradient.size), dtype=gradient.dtype)
-            hessian[columns] = rows
-            return value, gradient, hessian
-
-        return run
+        return in_columns(self._run(all_three), columns)
 
     def jacobian(self, function: Function, mode: str) -> Function:
         function, differentiate = self._tensors(function), jacrev if mode == "reverse" else jacfwd
