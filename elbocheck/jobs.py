@@ -20,7 +20,7 @@ from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
 from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
-from elbocheck.training import Path, PointRecord, Snapshot, along, record
+from elbocheck.training import Climbs, PointRecord, Snapshot, along, record
 
 Tick = Callable[[int], None]
 """Called with the number of problems that have just been finished."""
@@ -182,13 +182,14 @@ class RealJob:
         for start in range(self.starts):
             problem = self.sample(cell, dataset, start).problem()
             identity.add(every_point(problem))
-            path = Path()
-            points = find_stationary_points(problem, patience=3, watch=path)
+            climbs = Climbs()
+            points = find_stationary_points(problem, patience=3, watch=climbs)
             theorem.add(stationary(problem, points))
             theorem.keep(points)
             theorem.ascents += points[0].certified
-            if points[0].certified and path.best > best:
-                theorem.training, best = along(problem, path.vectors), path.best
+            climb = climbs.best(points)
+            if climb is not None and climb.best > best:
+                theorem.training, best = along(problem, climb.vectors), climb.best
             for point in points:
                 terms = point.decomposition
                 if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):

@@ -6,13 +6,14 @@ and its prediction β·∇F + δ, and the bound ‖β‖·‖∇F‖ + rounding 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from elbocheck.identity import Decomposition, decompose
-from elbocheck.problem import Problem
+from elbocheck.problem import Problem, Start
+from elbocheck.solver import StationaryPoint
 
 MOST = 60
 """Most steps of a search that a report shows."""
@@ -104,7 +105,7 @@ def record(decomposition: Decomposition, kind: str) -> PointRecord:
 
 
 @dataclass
-class Path:
+class Climb:
     """The steps of a search: where F rose or, once it is within rounding of its best, ‖∇F‖ fell.
 
     Called by the solver with every point it evaluates, `(vector, F, ‖∇F‖)`; trial points that it steps back from are
@@ -121,6 +122,24 @@ class Path:
         if rises or falls:
             self.vectors.append(np.array(vector))
             self.best, self.least = max(value, self.best), gradient
+
+
+@dataclass
+class Climbs:
+    """The climbs from all starts of a problem, by their labels; searches for saddles do not only climb."""
+
+    found: dict[str, Climb] = field(default_factory=dict)
+
+    def __call__(self, start: Start) -> Climb:
+        path = Climb()
+        if not start.index:
+            self.found[start.label] = path
+        return path
+
+    def best(self, points: Sequence[StationaryPoint]) -> Climb | None:
+        """The highest of the climbs that ended at a certified point; None if there is none."""
+        climbs = [self.found[point.origin] for point in points if point.certified and point.origin in self.found]
+        return max(climbs, key=lambda path: path.best, default=None)
 
 
 def along(problem: Problem, vectors: Iterable[np.ndarray], most: int = MOST) -> tuple[Snapshot, ...]:

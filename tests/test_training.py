@@ -10,7 +10,7 @@ from elbocheck.models import find_cell
 from elbocheck.models.datasets import load, real_sample
 from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_points
-from elbocheck.training import Path, along, record, snapshot
+from elbocheck.training import Climb, Climbs, along, record, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,17 @@ def problem() -> Problem:
 
 @pytest.mark.xdist_group("poisson-mixture/table")
 def test_a_watched_search_is_recorded_and_not_changed(problem: Problem) -> None:
-    path = Path()
-    watched = find_stationary_points(problem, watch=path)
+    climbs = Climbs()
+    watched = find_stationary_points(problem, watch=climbs)
     alone = find_stationary_points(problem)
     assert [point.decomposition.elbo for point in watched] == [point.decomposition.elbo for point in alone]
-    steps = along(problem, path.vectors)
+    assert [*climbs.found] == [point.origin for point in watched if point.origin != "saddle"]
+    assert climbs.best(watched) is climbs.found["ascent"]
+    assert climbs.best(watched[1:]) is not climbs.found["ascent"]
+    assert climbs.best([]) is None
+    steps = along(problem, climbs.found["ascent"].vectors)
     assert steps[0].elbo == pytest.approx(decompose(problem).elbo, abs=1e-12)
-    # only the first search is watched, to its end
+    # a search is watched to its end
     assert steps[-1].elbo == pytest.approx(watched[0].decomposition.elbo, abs=1e-12)
     assert watched[0].certified
     rises = np.diff([one.elbo for one in steps])
@@ -59,7 +63,7 @@ def test_a_control_is_recorded_without_delta(problem: Problem) -> None:
 
 
 def test_trial_points_that_are_stepped_back_from_are_no_steps() -> None:
-    path = Path()
+    path = Climb()
     evaluations = [(-3.0, 1.0), (-5.0, 9.0), (-2.0, 0.5), (np.nan, np.nan), (-1.0, 1e-3), (-1.0, 1e-9), (-1.0, 1e-4)]
     for position, (value, gradient) in enumerate(evaluations):
         path(np.array([float(position)]), value, gradient)

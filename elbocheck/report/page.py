@@ -122,10 +122,10 @@ def digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def nats(value: float | None) -> str:
-    """A number of nats for people: small ones by their power of ten, others with four digits."""
+def nats(value: float | None, digits: int = 4) -> str:
+    """A number of nats for people: small ones by their power of ten, others with `digits` digits."""
     if value is None:
         return "–"
     if value and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.1e}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:.{digits}g}".replace("-", "−")

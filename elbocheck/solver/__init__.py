@@ -111,7 +111,7 @@ class Profile:
 def find_stationary_points(problem: Problem, patience: int = 1, watch: Watch | None = None) -> list[StationaryPoint]:
     """One point per start of the problem; starts for something `missing` only while it is.
 
-    `patience` multiplies the evaluations that each search may use; `watch` sees the first search.
+    `patience` multiplies the evaluations that each search may use; `watch(start)` is what sees the search from there.
     """
     points: list[StationaryPoint] = []
     for start in problem.starts or (Start("ascent", problem.vector),):
@@ -119,7 +119,7 @@ def find_stationary_points(problem: Problem, patience: int = 1, watch: Watch | N
         found = {"": False, "point": bool(certified), "saddle": "saddle" in certified}
         if not found[start.missing]:
             longer = replace(start, limit=patience * start.limit)
-            points.append(find_stationary_point(problem, longer, None if points else watch))
+            points.append(find_stationary_point(problem, longer, None if watch is None else watch(start)))
     return points
 
 
