@@ -11,9 +11,9 @@ import numpy as np
 
 from elbocheck.backends import current_dtype, get_backend
 from elbocheck.backends.base import Backend
-from elbocheck.backends.namespace import double_precision, library_of
+from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
-from elbocheck.errors import InputError
+from elbocheck.errors import InputError, TargetError
 from elbocheck.factors import Declaration
 from elbocheck.parameters import Layout
 from elbocheck.program import Program
@@ -130,13 +130,61 @@ class Problem:
 
     @cached_property
     def _bound(self) -> Bound:
-        elbo, factors, tree = self.elbo, self.factors, self.params
-        assert factors is not None
+        tree = self.params
         return Bound(
             layout=self.layout,
-            declare=lambda params, fixed: factors(rebuilt(tree, params)).resolved(),
-            elbo=None if elbo is None else lambda params, fixed: elbo(rebuilt(tree, params)),
+            declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
+            elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
         )
+
+    def call(self, name: str, params: Any, *arguments: Any) -> Any:
+        """A function of the problem, in double precision; raises `TargetError` with what it raised."""
+        try:
+            with double_precision():
+                return getattr(self, name)(params, *arguments)
+        except TargetError:
+            raise
+        except Exception as error:  # whatever the code under test raises
+            raise TargetError.raised(self.label, f"{name}(params)", error) from error
+
+    def scalar(self, name: str, params: Any, *arguments: Any) -> Any:
+        """The same for functions that return one number; raises `TargetError` for anything else."""
+        value = self.call(name, params, *arguments)
+        if np.shape(value) != () or isinstance(value, (str, bytes, type(None))):
+            got = f"shape {np.shape(value)}" if np.shape(value) else repr(value)
+            raise TargetError(
+                f"{self.label}: {name}(params) must return one number, nats per datum; got {got}. "
+                "Take the mean over the data."
+            )
+        return value
+
+    def particle(self, index: int, params: Any) -> Any:
+        """The value of one particle; raises `TargetError` as `call` does."""
+        try:
+            with double_precision():
+                return self.particles[index](params)
+        except Exception as error:
+            raise TargetError.raised(self.label, f"particles[{index}](params)", error) from error
+
+    def declared(self, params: Any) -> Declaration:
+        """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
+        declaration = self.call("factors", params)
+        if not isinstance(declaration, Declaration):
+            raise TargetError(
+                f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
+            )
+        return declaration.resolved()
+
+    def code_params(self, vector: np.ndarray) -> Any:
+        """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        with double_precision():
+            return rebuilt(self.params, {name: array_of(self.program.backend.name, a) for name, a in arrays.items()})
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `factors` declares at the problem's own parameters."""
+        return self.declared(self.code_params(self.vector))
 
     @cached_property
     def _backend(self) -> Backend:
@@ -159,11 +207,11 @@ class Problem:
 
     def _outputs(self) -> list[Any]:
         """What the functions return for NumPy arrays."""
-        assert self.factors is not None
+        params = rebuilt(self.params, self.arrays)
+        if self.elbo is not None:
+            return [self.call("elbo", params)]
+        declaration = self.declared(params)
         with double_precision():
-            if self.elbo is not None:
-                return [self.elbo(rebuilt(self.params, self.arrays))]
-            declaration = self.factors(rebuilt(self.params, self.arrays))
             return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
 
     @cached_property
@@ -239,6 +287,12 @@ class Problem:
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
         return replace(self, params=self.tree(vector), shared_program=self.program)
+
+    def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
+        """The same problem at random points beside its own, `spread` natural units away, frozen elements as they are."""
+        rng, size = np.random.default_rng(seed), np.where(self.vector == 0.0, 1.0, np.minimum(np.abs(self.vector), 1.0))
+        moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
+        return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]
 
     def in_chart(
         self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None
