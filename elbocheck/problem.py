@@ -14,8 +14,9 @@ from elbocheck.backends.base import Backend
 from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
 from elbocheck.errors import InputError, TargetError
-from elbocheck.factors import Declaration
+from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Layout
+from elbocheck.posteriors import WeightedPoints
 from elbocheck.program import Program
 from elbocheck.trees import leaves, rebuilt
 
@@ -74,6 +75,8 @@ class Problem:
     `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
     `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
     `departures`: known reasons why training stops elsewhere.
+    `points(params) -> WeightedPoints` and `given(params, latents) -> factors`: the two halves of `factors`, from which
+    the criterion finds the direction of a prior without parameters if no closed form of it is declared.
     `free`: name -> boolean array (or bool): what training moves; default everything.
     `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
     units of the data; default 1.
@@ -99,6 +102,8 @@ class Problem:
     subset: Callable[[Any, np.ndarray], Any] | None = None
     particles: tuple[Callable[[Any], Any], ...] = ()
     departures: tuple[Departure, ...] = ()
+    points: Callable[[Any], WeightedPoints] | None = None
+    given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
     library: str = ""
 
     def __post_init__(self) -> None:
@@ -107,7 +112,7 @@ class Problem:
                 raise InputError(f"{self.label}: parameter {name!r} is not finite: {value}")
         if self.factors is None and self.shared_program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
-        for name in ("elbo", "factors", "grad", "fit", "subset"):
+        for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
         for name, given in (("free", self.free), ("units", self.units)):
@@ -135,6 +140,10 @@ class Problem:
             layout=self.layout,
             declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
             elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
+            points=None if self.points is None else lambda params, fixed: self.call("points", rebuilt(tree, params)),
+            factors=None
+            if self.given is None
+            else lambda params, fixed, latents: self.call("given", rebuilt(tree, params), latents),
         )
 
     def call(self, name: str, params: Any, *arguments: Any) -> Any:
@@ -196,14 +205,9 @@ class Problem:
             return EagerTorchBackend(current_dtype())
         if library == "jax":
             return get_backend("jax")
-        from elbocheck.backends.plain import PlainBackend, continues
+        from elbocheck.backends.plain import PlainBackend
 
-        def outputs(vector: np.ndarray) -> np.ndarray:
-            rows, _ = self._bound.natural_rows(np.append(vector, 0.0), {"fixed": {}, "held": {"latents": {}}})
-            parts = [self._bound.value(vector, {}), self._bound.per_datum(vector, {})[0], *rows["eta"].values()]
-            return np.concatenate([np.reshape(part, (-1,)) for part in parts])
-
-        return PlainBackend(continues(outputs, self.vector))
+        return PlainBackend()
 
     def _outputs(self) -> list[Any]:
         """What the functions return for NumPy arrays."""
@@ -289,7 +293,7 @@ class Problem:
         return replace(self, params=self.tree(vector), shared_program=self.program)
 
     def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
-        """The same problem at random points beside its own, `spread` natural units away, frozen elements as they are."""
+        """The same problem at random points beside its own, `spread` natural units away; what is frozen stays."""
         rng, size = np.random.default_rng(seed), np.where(self.vector == 0.0, 1.0, np.minimum(np.abs(self.vector), 1.0))
         moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
         return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]

@@ -166,7 +166,8 @@ def _variance_part(factor: Factor, declaration: Declaration) -> Any:
 CONSTANTS = {
     "½ log 2π per dimension": 0.5 * LOG_2PI, "½ per dimension (D/2)": 0.5, "log 2π per dimension": LOG_2PI,
     "½ log 2πe per dimension": 0.5 * (LOG_2PI + 1.0), "½ log 2 per dimension": 0.5 * math.log(2.0),
-    "log 2 per dimension": math.log(2.0), "½ log π per dimension": 0.5 * math.log(math.pi), "one nat per dimension": 1.0,
+    "log 2 per dimension": math.log(2.0), "½ log π per dimension": 0.5 * math.log(math.pi),
+    "one nat per dimension": 1.0,
 }  # fmt: skip
 
 

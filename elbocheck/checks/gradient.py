@@ -36,7 +36,9 @@ def gradient(problem: Problem) -> Result | None:
         return None
     terms = decompose(problem)
     reported = reported_gradient(problem)
-    exact = problem.gradient(problem.vector)[1] if isinstance(backend, PlainBackend) and backend.analytic else None
+    exact = problem.gradient(problem.vector)[1] if plain else None
+    if backend.error_of(problem.program.gradient) > 0.0:
+        exact = None
     free, deviations = problem.free_mask, []
     for name, direction in directions(problem):
         along = np.where(free, direction, 0.0)
