@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elbocheck.backends import get_backend
+from elbocheck.backends import current_dtype, get_backend
 from elbocheck.backends.base import Backend
+from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
-from elbocheck.errors import InputError
-from elbocheck.factors import Declaration
+from elbocheck.errors import InputError, TargetError
+from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Layout
+from elbocheck.posteriors import WeightedPoints
 from elbocheck.program import Program
+from elbocheck.trees import leaves, rebuilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,62 +42,203 @@ class Start:
     eliminated: np.ndarray | bool = False
 
 
+@dataclass(frozen=True)
+class Departure:
+    """A known, legitimate reason why training does not stop at a stationary point of the reported bound.
+
+    `name`: for reports, with its value ("reg_covar = 1e-06"). `gaps(params) -> {factor: nats per datum}`: what it adds
+    to gap_f − δ_f at the point where training stops; a float for one factor, in place of a function, if it is constant.
+    """
+
+    name: str
+    gaps: Callable[[Any], Mapping[str, float]] | Mapping[str, float]
+
+    def at(self, params: Any) -> Mapping[str, float]:
+        """The predicted gaps at these parameters."""
+        return self.gaps(params) if callable(self.gaps) else self.gaps
+
+
+LIBRARIES = ("jax", "numpy", "torch")
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One bound with its parameters.
 
-    `params`: name -> array, in a chart without constraints.
-    `elbo(params) -> scalar`: the value under test, nats per datum; None recomputes it from `factors`.
+    `params`: any nested dict, list, tuple or dataclass of real numbers and arrays, in the chart that the code trains;
+    blocks are called by dotted paths ("decoder.0").
+    `elbo(params) -> scalar`: the value under test, nats per datum, to be maximised; None recomputes it from `factors`.
     `factors(params) -> Declaration`: the distributions that the bound is made of, at given parameters.
+    `grad(params) -> tree like params`: the code's own gradient of `elbo`; default what the library derives.
+    `fit(params) -> params`: the code's own training, from there to where it stops.
+    `log_evidence`: (1/N) log p(x), where known, in nats per datum; or a function of the parameters.
+    `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
+    `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
+    `departures`: known reasons why training stops elsewhere.
+    `points(params) -> WeightedPoints` and `given(params, latents) -> factors`: the two halves of `factors`, from which
+    the criterion finds the direction of a prior without parameters if no closed form of it is declared.
     `free`: name -> boolean array (or bool): what training moves; default everything.
     `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
     units of the data; default 1.
-    `log_evidence`: (1/N) log p(x), where known, in nats per datum.
     `starts`: where searches for stationary points begin; default one ascent from `params`.
-    `label`: what the problem is, for messages. Problems of the catalogue carry their compiled `program` and `fixed`
-    arrays, which all problems of one cell share.
-    Raises `InputError` for parameters that are not finite.
+    `label`: what the problem is, for messages. `library`: whose arrays the functions take, "jax", "numpy" or "torch";
+    by default that of the parameters or, if those are NumPy's, of what the functions return.
+    Problems of the catalogue carry their compiled `program` and `fixed` arrays, which all problems of one cell share.
+    Raises `InputError` for parameters that are not finite, and for fields of the wrong kind.
     """
 
-    params: Mapping[str, np.ndarray]
-    elbo: Callable[[Mapping[str, Any]], Any] | None = None
-    factors: Callable[[Mapping[str, Any]], Declaration] | None = None
-    log_evidence: float | None = None
+    params: Any
+    elbo: Callable[[Any], Any] | None = None
+    factors: Callable[[Any], Declaration] | None = None
+    grad: Callable[[Any], Any] | None = None
+    fit: Callable[[Any], Any] | None = None
+    log_evidence: float | Callable[[Any], Any] | None = None
     free: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, Any] = field(default_factory=dict)
     label: str = "problem"
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
     shared_program: Program | None = None
     starts: tuple[Start, ...] = ()
+    subset: Callable[[Any, np.ndarray], Any] | None = None
+    particles: tuple[Callable[[Any], Any], ...] = ()
+    departures: tuple[Departure, ...] = ()
+    points: Callable[[Any], WeightedPoints] | None = None
+    given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
+    library: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in self.params.items():
+        for name, value in self.arrays.items():
             if not np.all(np.isfinite(value)):
-                raise InputError(f"{self.label}: parameter {name!r} is not finite: {np.asarray(value)}")
+                raise InputError(f"{self.label}: parameter {name!r} is not finite: {value}")
         if self.factors is None and self.shared_program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
+        for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
+        for name, given in (("free", self.free), ("units", self.units)):
+            unknown = [key for key in given if key not in self.arrays]
+            if unknown and self.shared_program is None:
+                raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
+        if self.library not in ("", *LIBRARIES):
+            raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as NumPy arrays, by path."""
+        return flat(self.params, f"{self.label}: params")
 
     @cached_property
     def program(self) -> Program:
         if self.shared_program is not None:
             return self.shared_program
-        elbo, factors = self.elbo, self.factors
-        assert factors is not None
-        bound = Bound(
-            layout=Layout.of(self.params),
-            declare=lambda params, fixed: factors(params),
-            elbo=None if elbo is None else lambda params, fixed: elbo(params),
-        )
-        return Program(bound, get_backend())
+        return Program(self._bound, self._backend)
 
-    @property
+    @cached_property
+    def _bound(self) -> Bound:
+        tree = self.params
+        return Bound(
+            layout=self.layout,
+            declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
+            elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
+            points=None if self.points is None else lambda params, fixed: self.call("points", rebuilt(tree, params)),
+            factors=None
+            if self.given is None
+            else lambda params, fixed, latents: self.call("given", rebuilt(tree, params), latents),
+        )
+
+    def call(self, name: str, params: Any, *arguments: Any) -> Any:
+        """A function of the problem, in double precision; raises `TargetError` with what it raised."""
+        try:
+            with double_precision():
+                return getattr(self, name)(params, *arguments)
+        except TargetError:
+            raise
+        except Exception as error:  # whatever the code under test raises
+            raise TargetError.raised(self.label, f"{name}(params)", error) from error
+
+    def scalar(self, name: str, params: Any, *arguments: Any) -> Any:
+        """The same for functions that return one number; raises `TargetError` for anything else."""
+        value = self.call(name, params, *arguments)
+        if np.shape(value) != () or isinstance(value, (str, bytes, type(None))):
+            got = f"shape {np.shape(value)}" if np.shape(value) else repr(value)
+            raise TargetError(
+                f"{self.label}: {name}(params) must return one number, nats per datum; got {got}. "
+                "Take the mean over the data."
+            )
+        return value
+
+    def particle(self, index: int, params: Any) -> Any:
+        """The value of one particle; raises `TargetError` as `call` does."""
+        try:
+            with double_precision():
+                return self.particles[index](params)
+        except Exception as error:
+            raise TargetError.raised(self.label, f"particles[{index}](params)", error) from error
+
+    def declared(self, params: Any) -> Declaration:
+        """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
+        declaration = self.call("factors", params)
+        if not isinstance(declaration, Declaration):
+            raise TargetError(
+                f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
+            )
+        return declaration.resolved()
+
+    def code_params(self, vector: np.ndarray) -> Any:
+        """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        with double_precision():
+            return rebuilt(self.params, {name: array_of(self.program.backend.name, a) for name, a in arrays.items()})
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `factors` declares at the problem's own parameters."""
+        return self.declared(self.code_params(self.vector))
+
+    @cached_property
+    def _backend(self) -> Backend:
+        """Derivatives for code of the library that this problem's functions are written in."""
+        library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
+        if library == "torch":
+            from elbocheck.backends.torch_eager import EagerTorchBackend
+
+            return EagerTorchBackend(current_dtype())
+        if library == "jax":
+            return get_backend("jax")
+        from elbocheck.backends.plain import PlainBackend
+
+        return PlainBackend()
+
+    def _outputs(self) -> list[Any]:
+        """What the functions return for NumPy arrays."""
+        params = rebuilt(self.params, self.arrays)
+        if self.elbo is not None:
+            return [self.call("elbo", params)]
+        declaration = self.declared(params)
+        with double_precision():
+            return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
+
+    @cached_property
     def layout(self) -> Layout:
-        return self.program.bound.layout
+        return Layout.of(self.arrays) if self.shared_program is None else self.shared_program.bound.layout
 
     @cached_property
     def vector(self) -> np.ndarray:
         """The parameters as one vector (P,)."""
-        return self.layout.pack(self.params)
+        return self.layout.pack(self.arrays)
+
+    def vector_of(self, params: Any) -> np.ndarray:
+        """Other parameters, of the same structure, as a vector (P,)."""
+        return self.layout.pack(flat(params, f"{self.label}: params"))
+
+    def tree(self, vector: np.ndarray) -> Any:
+        """A vector (P,) as parameters of the problem's own structure, NumPy arrays inside."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        return rebuilt(self.params, arrays)
+
+    def value(self, vector: np.ndarray) -> float:
+        """F, the value under test."""
+        return float(self.program.value(vector, self.fixed))
 
     @cached_property
     def free_mask(self) -> np.ndarray:
@@ -146,8 +290,13 @@ class Problem:
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
-        params = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
-        return replace(self, params=params, shared_program=self.program)
+        return replace(self, params=self.tree(vector), shared_program=self.program)
+
+    def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
+        """The same problem at random points beside its own, `spread` natural units away; what is frozen stays."""
+        rng, size = np.random.default_rng(seed), np.where(self.vector == 0.0, 1.0, np.minimum(np.abs(self.vector), 1.0))
+        moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
+        return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]
 
     def in_chart(
         self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None
@@ -161,3 +310,12 @@ class Problem:
             program = Program(self.program.bound.in_chart(chart), self.program.backend)
         params = {name: np.array(value) for name, value in self.layout.unpack(moved).items()}
         return replace(self, params=params, units={}, shared_program=program, starts=())
+
+
+def flat(params: Any, what: str) -> dict[str, np.ndarray]:
+    """Path -> NumPy array of floating point, from arrays of any library; raises `InputError`, see `trees.leaves`."""
+    found = {}
+    for name, leaf in leaves(params, what).items():
+        array = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
+        found[name] = array.astype(float) if array.dtype.kind in "iu" else array
+    return found

@@ -54,6 +54,13 @@ class Backend(Protocol):
         """How many times fewer problems that need a search this backend can afford."""
         ...
 
+    def error_of(self, derived: Function) -> float:
+        """Relative error, beyond rounding, of what a function made by `jacobian` returned last: 0 but for differences.
+
+        Relative to the function's size and to its slope times the parameter.
+        """
+        ...
+
     def value(self, function: Function) -> Function:
         """The compiled function; any tree of arrays may be returned."""
         ...

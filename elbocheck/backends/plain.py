@@ -1,0 +1,189 @@
+"""Black-box NumPy code as a backend: functions that know nothing of elbocheck, evaluated one point at a time.
+
+Derivatives by complex step where a function continues analytically (plain NumPy mostly does), which is exact to
+rounding; else by extrapolated central differences (scipy.differentiate), whose estimated error enters all bounds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import differentiate
+
+from elbocheck.backends.base import Function, machine_epsilon
+from elbocheck.backends.numpy import STEPS, tree_map
+from elbocheck.errors import InputError
+
+USELESS = 1e-4
+"""Error of differences, relative to the function's size and slope per unit of a parameter, that is refused."""
+TYPICAL = 1e-9
+"""The same error for functions that are smooth and computed in double precision."""
+FIRST_STEP, SHRINK, TRIES = 2.0**-5, 2.0**-5, 4
+"""First step of differences, relative to a parameter (or to 1); a step out of the domain is shrunk, so many times."""
+
+
+class Derived:
+    """The Jacobian of one function. `exact`: whether complex steps can be taken, tried at the first call; `error`: of
+    the last call's derivatives, see `differences`."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.exact: bool | None = None
+        self.error = 0.0
+
+    def __call__(self, vector: Any, fixed: Any) -> Any:
+        vector = np.asarray(vector, dtype=float)
+        value, auxiliary = self.function(vector, fixed)
+        flat, rebuild = _flat(value)
+
+        def numbers(point: np.ndarray) -> np.ndarray:
+            return _flat(self.function(point, fixed)[0])[0]
+
+        if self.exact is None:
+            self.exact = continues(numbers, vector)
+        if self.exact:
+            columns = complex_step(numbers, vector, flat)
+        else:
+            columns, self.error = differences(numbers, vector, flat)
+        return rebuild(columns), tree_map(_real, auxiliary)
+
+
+@dataclass(frozen=True)
+class PlainBackend:
+    """Values and derivatives of black-box NumPy functions, float64 only."""
+
+    dtype: str = "float64"
+    name: str = "numpy"
+    padded: bool = True
+    cheap_hessians: bool = False
+    share: int = 6
+
+    @property
+    def eps(self) -> float:
+        return machine_epsilon(self.dtype)
+
+    @property
+    def hessian_error(self) -> float:
+        """Of central differences of first derivatives with their best step, see `NumpyBackend.hessian_error`."""
+        return 100.0 * float(TYPICAL ** (2.0 / 3.0))
+
+    def error_of(self, derived: Function) -> float:
+        return derived.error if isinstance(derived, Derived) else 0.0
+
+    def value(self, function: Function) -> Function:
+        return lambda *arguments: tree_map(_real, function(*arguments))
+
+    def jacobian(self, function: Function, mode: str) -> Function:
+        return Derived(function)
+
+    def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
+        slopes = self.jacobian(lambda vector, fixed: (function(vector, fixed),) * 2, mode="forward")
+
+        def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            vector = np.asarray(vector, dtype=float)
+            gradient, value = slopes(vector, fixed)
+            step = float(max(self.eps, self.error_of(slopes)) ** (1.0 / 3.0))
+            hessian = np.zeros((vector.size, vector.size))
+            for column in columns:
+                moved = step * np.eye(vector.size)[column]
+                ahead, behind = (slopes(vector + sign * moved, fixed)[0] for sign in (1, -1))
+                hessian[column] = (ahead - behind) / (2.0 * step)
+            return value, gradient, hessian
+
+        return run
+
+
+def complex_step(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """∂f/∂θ (R, P) by Im f(θ + ih e_j) / h."""
+    step = STEPS["float64"]
+    columns = np.zeros((value.size, vector.size))
+    for j in range(vector.size):
+        moved = vector.astype(complex)
+        moved.imag[j] = step
+        columns[:, j] = np.imag(function(moved)) / step
+    return columns
+
+
+def differences(
+    function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """(∂f/∂θ (R, P) by extrapolated central differences, their error).
+
+    The error is relative to max |f| + max |∂f/∂θ_j| |θ_j|, for a parameter θ_j = 0 with 1 in its place. Raises
+    `InputError` where it makes the result useless.
+    """
+    columns, size, worst = np.zeros((value.size, vector.size)), float(np.abs(value).max(initial=0.0)), 0.0
+    for j in range(vector.size):
+        unit = np.abs(vector[j]) or 1.0
+        columns[:, j], error = directional(function, vector, np.eye(vector.size)[j] * unit)
+        relative = error / max(size + float(np.abs(columns[:, j]).max(initial=0.0)), np.finfo(float).tiny)
+        if not relative <= USELESS:
+            raise InputError(
+                f"differences of values give derivatives to {relative:.0e} only (element {j} of the parameters): the "
+                "code is not smooth there, rounds in single precision, or leaves its domain"
+            )
+        worst = max(worst, relative)
+        columns[:, j] /= unit
+    return columns, worst
+
+
+def directional(
+    function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, direction: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """(df(θ + t·direction)/dt at 0, (R,), estimated error of the worst element) from values of f alone."""
+    size = np.atleast_1d(function(vector)).size
+
+    def along(t: np.ndarray) -> np.ndarray:
+        points = np.reshape(t, (size, -1))[0]
+        values = np.stack([np.ravel(function(vector + point * direction)) for point in points], axis=-1)
+        return np.asarray(values, dtype=float).reshape(t.shape)
+
+    step = FIRST_STEP
+    for _ in range(TRIES):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # steps out of the domain give NaN, and are shrunk
+            found = differentiate.derivative(
+                along, np.zeros(size), preserve_shape=True, initial_step=step, tolerances={"atol": 0.0, "rtol": 0.0}
+            )
+        if np.all(np.isfinite(found.df)) and np.all(np.isfinite(found.error)):
+            return np.asarray(found.df), float(np.max(found.error, initial=0.0))
+        step *= SHRINK
+    return np.full(size, np.nan), float("inf")
+
+
+def continues(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray) -> bool:
+    """Whether a complex step through `function` agrees with differences of its values, along a random direction."""
+    direction = np.random.default_rng(0).normal(size=vector.size) * np.where(vector == 0.0, 1.0, np.abs(vector))
+    step = STEPS["float64"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an imaginary part that is discarded
+            exact = np.imag(np.ravel(function(vector + 1j * step * direction))) / step
+    except Exception:  # whatever code raises that was not written for complex numbers
+        return False
+    approximate, error = directional(function, vector, direction)
+    size = float(np.abs(np.ravel(function(vector))).max(initial=0.0)) + float(np.abs(approximate).max(initial=0.0))
+    return bool(np.abs(exact - approximate).max(initial=0.0) <= 10.0 * error + 1e-7 * size)
+
+
+def _real(leaf: Any) -> np.ndarray:
+    return np.asarray(np.real(leaf))
+
+
+def _flat(tree: Any) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]:
+    """(all numbers of a tree of arrays, their derivatives (R, P) -> a tree of (*shape, P))."""
+    parts: list[np.ndarray] = []
+    tree_map(lambda leaf: parts.append(np.asarray(leaf)), tree)
+    flat = np.concatenate([part.reshape(-1) for part in parts]) if parts else np.zeros(0)
+
+    def rebuild(columns: np.ndarray) -> Any:
+        ends = iter(np.cumsum([part.size for part in parts]))
+        return tree_map(
+            lambda leaf: columns[(end := next(ends)) - np.size(leaf) : end].reshape((*np.shape(leaf), -1)), tree
+        )
+
+    return flat, rebuild
