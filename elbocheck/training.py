@@ -21,7 +21,7 @@ MOST = 60
 
 @dataclass(frozen=True)
 class Share:
-    """What one factor contributes, its components summed; nats per datum.
+    """What one factor contributes, its components summed, times its weight in the bound; nats per datum.
 
     `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `predicted` = β·∇F + `delta`.
     """
@@ -84,14 +84,15 @@ def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
         shares.append(
             Share(
                 name,
-                entropy=sum(term.entropy for term in own),
-                gap=sum(term.gap for term in own),
-                predicted=sum(term.predicted for term in own),
-                delta=sum(term.delta for term in own),
+                entropy=sum(term.weight * term.entropy for term in own),
+                gap=sum(term.weight * term.gap for term in own),
+                predicted=sum(term.weight * term.predicted for term in own),
+                delta=sum(term.weight * term.delta for term in own),
             )
         )
+    entropy_q = decomposition.entropy_weight * decomposition.entropy_q
     return Snapshot(
-        step, decomposition.elbo, decomposition.entropy_q, tuple(shares), decomposition.gradient_norm,
+        step, decomposition.elbo, entropy_q, tuple(shares), decomposition.gradient_norm,
         decomposition.bound + decomposition.elbo_rounding,
     )  # fmt: skip
 
@@ -100,7 +101,7 @@ def record(decomposition: Decomposition, kind: str) -> PointRecord:
     """One verified point, or one control."""
     gap = decomposition.elbo - decomposition.entropy_sum - (0.0 if kind == "control" else decomposition.delta)
     bound = decomposition.bound + decomposition.elbo_rounding
-    beta = float(np.linalg.norm(np.sum([term.beta for term in decomposition.factors], axis=0)))
+    beta = float(np.linalg.norm(np.sum([term.weight * term.beta for term in decomposition.factors], axis=0)))
     return PointRecord(kind, decomposition.gradient_norm, abs(gap), bound, beta)
 
 
