@@ -24,7 +24,7 @@ SHOWN = 12
 class Monitor:
     """Readings of one bound along a training loop; call it with the parameters after each step.
 
-    `every`: steps between readings, since a reading costs about as much as several gradients of the whole data.
+    `every`: steps between readings, since a reading costs about as much as a dozen gradients of the whole data.
     `tolerance`: nats per datum; training counts as `converged` once the bound on |F − S − δ| is below it.
 
     The readings are those of the problem's own data, in double precision, whatever batches and precision the loop
@@ -59,7 +59,7 @@ class Monitor:
         for name, value in given.items():
             if not np.all(np.isfinite(value)):
                 raise InputError(f"training has left the numbers: parameter {name!r} is not finite: {value}")
-        reading = snapshot(decompose(self.problem, params), self._steps if step is None else step)
+        reading = snapshot(decompose(self.problem, params, sketched=True), self._steps if step is None else step)
         self.readings.append(reading)
         return reading
 
