@@ -5,12 +5,16 @@ Loaded by pytest wherever elbocheck is installed, so it imports nothing heavy an
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from elbocheck import __version__
 from elbocheck.profiles import PROFILES
+from elbocheck.threads import single_threaded
+
+PROPERTIES = "elbocheck.properties"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +41,8 @@ def profile_of(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
+    if any(PROPERTIES in argument for argument in config.args):
+        prepare(config)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
         from elbocheck.backends import select
@@ -46,6 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
             select(backend, dtype)
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def prepare(config: pytest.Config) -> None:
+    """A run of `elbocheck.properties`: one thread per worker, and all tests of a compiled program on one worker."""
+    stack = ExitStack()
+    stack.enter_context(single_threaded())
+    config.add_cleanup(stack.close)
+    chosen = any(str(argument).startswith("--dist") for argument in config.invocation_params.args)
+    if config.getoption("dist", None) == "load" and not chosen:  # what -n alone means
+        config.option.dist = "loadgroup"
 
 
 def backend_of(config: pytest.Config) -> tuple[str, str]:

@@ -149,15 +149,8 @@ class Problem:
         params = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
         return replace(self, params=params, shared_program=self.program)
 
-    def in_chart(
-        self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None
-    ) -> Problem:
-        """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library.
-
-        `program`: the compiled chart of another problem of the same cell, to save compiling it again.
-        """
-        moved = inverse(self.vector)
-        if program is None:
-            program = Program(self.program.bound.in_chart(chart), self.program.backend)
-        params = {name: np.array(value) for name, value in self.layout.unpack(moved).items()}
+    def in_chart(self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray]) -> Problem:
+        """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
+        program = Program(self.program.bound.in_chart(chart), self.program.backend)
+        params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
         return replace(self, params=params, units={}, shared_program=program, starts=())
