@@ -140,21 +140,30 @@ class Decomposition:
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Decomposition:
-    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`."""
+def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sketched: bool = False) -> Decomposition:
+    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
+
+    `sketched`: estimate what the rounding bounds need of the derivatives datum by datum, instead of computing them: for
+    many data, where a gradient for each of them is too much.
+    """
     vector = problem.vector if params is None else problem.vector_of(params)
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
-    jacobian, terms = program.terms(vector, problem.fixed)
+    jacobian, terms = (program.sketch if sketched else program.terms)(vector, problem.fixed)
     data_weights = terms["data_weights"]
-    gradient = data_weights @ jacobian
+    if sketched:  # Σ_n |w_n ∂F_n| ≤ √N · √Σ_n (w_n ∂F_n)², whose estimate from few signs may be a quarter of it
+        gradient = jacobian[0]
+        absolute = 4.0 * np.sqrt(len(data_weights) * np.mean(jacobian[1:] ** 2, axis=0))
+    else:
+        gradient, absolute = data_weights @ jacobian, data_weights @ np.abs(jacobian)
     elbo = float(data_weights @ terms["elbo"])
     if program.bound.elbo is not None:
         elbo, gradient = problem.gradient(vector)
 
     constant = rounding_constant(terms) * program.backend.eps
-    differences = program.backend.error_of(program.terms if program.bound.elbo is None else program.gradient)
+    differences = program.backend.error_of(
+        program.gradient if program.bound.elbo is not None else program.sketch if sketched else program.terms
+    )
     stretch = 1.0 / np.where(vector == 0.0, 1.0, np.abs(vector))  # steps of differences are relative to parameters
-    absolute = data_weights @ np.abs(jacobian)
     scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
     scale += float(data_weights @ np.abs(terms["entropy"]))
     factors: list[FactorTerms] = []
