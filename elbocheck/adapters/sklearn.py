@@ -23,15 +23,13 @@ from elbocheck.adapters.departures import clamped_noise, fewer_degrees_of_freedo
 from elbocheck.adapters.gaussians import gaussian_evidence, lower_factor, mixture_evidence, upper_factor
 from elbocheck.backends import require
 from elbocheck.errors import InputError
-from elbocheck.factors import Departure
 from elbocheck.model import Model
 from elbocheck.models.factor_analysis import FACTOR_ANALYSIS
 from elbocheck.models.gaussian_mixture import GMM_DIAGONAL, GMM_FULL, GMM_SPHERICAL, GMM_TIED
 from elbocheck.models.ppca import PPCA
 from elbocheck.models.q_exact import EXACT, EXACT_GAUSSIAN
 from elbocheck.models.support import check_matrix
-from elbocheck.problem import Problem
-from elbocheck.target import Target
+from elbocheck.problem import Departure, Problem
 
 MIXTURES = {"full": GMM_FULL, "tied": GMM_TIED, "diag": GMM_DIAGONAL, "spherical": GMM_SPHERICAL}
 STEPS = 100

@@ -1,0 +1,326 @@
+"""Models and guides of probabilistic programs: from their traces to factors, q, and one direction β per factor.
+
+A trace at fixed noise is one weighted point of q (several particles: several points), so the bound of `Trace_ELBO` at
+that noise is F for this set of points exactly, and the identity holds without any statistical tolerance (THEORY section
+3, consequence 4). All values of all sites count as one datum; the weight of a site is its plate scale divided by the
+number of data, which makes everything nats per datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from elbocheck.adapters.averaged import Averaged
+from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, family_of, unwrapped
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.errors import InputError
+from elbocheck.factors import Declaration, Factor
+from elbocheck.families import MultivariateNormal, Normal
+from elbocheck.families.base import Distribution
+from elbocheck.posteriors import WeightedPoints
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One sample site of a trace.
+
+    `scale`: what the library multiplies its log density with; `plate_scale`: the part of it that subsampled plates
+    explain; the rest is a weight that somebody asked for.
+    """
+
+    name: str
+    distribution: Any
+    value: Any
+    scale: float = 1.0
+    plate_scale: float = 1.0
+    observed: bool = False
+
+    @property
+    def extra(self) -> float:
+        """The scale that no plate explains."""
+        return self.scale / self.plate_scale
+
+
+Sites = Mapping[str, Site]
+
+
+class Program(Protocol):
+    """A model and a guide of one library, run at given parameters (in the problem's chart) and at fixed noise."""
+
+    particles: int
+
+    def zero(self) -> Array:
+        """0, (1,), of the library and precision that everything is computed in."""
+        ...
+
+    def run(self, params: Tree, particle: int) -> tuple[Sites, Sites]:
+        """(model sites, guide sites): the guide drawn with the noise of one particle, the model replayed on it."""
+        ...
+
+    def replay(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        """The model's sites with the latents held at given values."""
+        ...
+
+    def analytic(self, model: Site, guide: Site) -> bool:
+        """Whether the loss uses the closed form of KL(q ‖ p) at this site."""
+        ...
+
+    def depends(self, function: Callable[[Tree, Tree], Tree], params: Tree, latents: Tree) -> dict[str, set[str]]:
+        """Of `function(params, latents) -> arrays`: the names of the arguments that each result depends on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One site, understood once: its family, the family's constants, whose parameters it is made of.
+
+    `prior`: nothing in it is learned and it is homogeneous, so that rescaling the latent stands in for β;
+    `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum.
+    """
+
+    name: str
+    family: Family
+    constants: Mapping[str, np.ndarray]
+    parameters: tuple[str, ...]
+    observed: bool
+    share: float
+    weight: float = 1.0
+    prior: bool = False
+    analytic: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All sites of model and guide; `point`: guide sites without density (Delta), whose entropy is 0."""
+
+    model: tuple[Planned, ...]
+    guide: tuple[Planned, ...]
+    point: tuple[str, ...]
+
+
+def make_plan(program: Program, params: Tree, data: int) -> Plan:
+    """What every site is, found out at one set of parameters.
+
+    Raises `InputError`, with the site's name, for what has no place in a bound of exponential families.
+    """
+    model, guide = program.run(params, 0)
+    latents = {name: site.value for name, site in model.items() if not site.observed}
+    for name in sorted(set(latents) ^ set(guide)):
+        where = "model" if name in latents else "guide"
+        raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
+    families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
+    needs = program.depends(lambda p, z: _all_fields(program.replay(p, z, 0), families), params, latents)
+    common = _common_weight(model, guide)
+    planned, priors = [], []
+    for name, site in model.items():
+        fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
+        analytic = not site.observed and program.analytic(site, guide[name])
+        family, constants = _settled(name, site, families[name], fields, variants=not analytic)
+        owners = sorted({one for used in fields.values() for one in used if one in params})
+        extra = site.extra / common
+        weight = extra if site.observed or np.isclose(extra, guide[name].extra / common) else 1.0
+        prior = not site.observed and not any(fields.values()) and _centred(site, family)
+        priors += [name] * prior
+        planned.append(
+            Planned(
+                name, family, constants, tuple(owners), site.observed, common * site.plate_scale / data, weight,
+                prior, analytic,
+            )  # fmt: skip
+        )
+    if len(priors) > 1:  # one rescaling moves them all: it predicts their sum and none of them
+        planned = [_without_prior(one) for one in planned]
+    weights = {one.name: one.weight for one in planned}
+    point = tuple(name for name, site in guide.items() if type(unwrapped(site.distribution).base).__name__ == "Delta")
+    drawn = []
+    for name, site in guide.items():
+        if name not in point:
+            family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
+            constants = {field: _constant(site, family, field) for field in family.known}
+            share = common * site.plate_scale / data
+            drawn.append(Planned(name, family, constants, (), False, share, weights[name]))
+    return Plan(tuple(planned), tuple(drawn), point)
+
+
+def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
+    """q as one point per particle; `entropy` counts every site once, as the rescaling of latents needs it.
+
+    Where the loss averages in closed form, mean and spread of q are points too: drawn values alone do not tell them
+    apart.
+    """
+    guides = [program.run(params, particle)[1] for particle in range(program.particles)]
+    latents = {name: _stack([guide[name].value for guide in guides]) for name in guides[0]}
+    analytic = {one.name for one in plan.model if one.analytic}
+    for one in plan.guide:
+        if one.name in analytic:
+            latents |= dict(zip(_moments(one.name), _spread(_member(one, [g[one.name] for g in guides])[0]), strict=True))
+    entropy = program.zero()
+    for one in plan.guide:
+        entropy = entropy + _entropy(one, guides, one.name in analytic)
+    return WeightedPoints(latents, _equal_weights(program), entropy)
+
+
+def _moments(name: str) -> tuple[str, str]:
+    return f"{name} (mean)", f"{name} (spread)"
+
+
+def _spread(distribution: Any) -> tuple[Array, Array]:
+    """(mean, what a rescaling of the latent scales beside it); of families without such, nothing that moves."""
+    xp = namespace(*distribution.natural_parameters()).xp
+    if isinstance(distribution, Normal):
+        return distribution.mean, xp.sqrt(distribution.variance)
+    if isinstance(distribution, MultivariateNormal):
+        return distribution.mean, xp.linalg.inv(distribution.precision_cholesky)
+    return distribution.natural_parameters()[0][:0], distribution.natural_parameters()[0][:0]
+
+
+def factors_of(program: Program, plan: Plan, params: Tree, latents: Tree) -> tuple[Factor, ...]:
+    """The model's factors with the latents held."""
+    sites = [
+        program.replay(params, {name: value[particle] for name, value in latents.items()}, particle)
+        for particle in range(program.particles)
+    ]
+    guides = [program.run(params, particle)[1] for particle in range(program.particles)]
+    return tuple(_factor(one, plan, [run[one.name] for run in sites], guides) for one in plan.model)
+
+
+def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
+    """The whole bound, nats per datum."""
+    runs = [program.run(params, particle) for particle in range(program.particles)]
+    guides = [guide for _, guide in runs]
+    factors = tuple(_factor(one, plan, [model[one.name] for model, _ in runs], guides) for one in plan.model)
+    analytic, entropy = {one.name for one in plan.model if one.analytic}, program.zero()
+    for one in plan.guide:
+        entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic)
+    return Declaration(factors, _equal_weights(program), entropy, program.zero() + 1.0)
+
+
+def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) -> Factor:
+    distribution, value, where = _member(one, sites)
+    if one.analytic:
+        under, _, _ = _member(next(other for other in plan.guide if other.name == one.name), [g[one.name] for g in guides])
+        if type(under) is not type(distribution):
+            raise InputError(
+                f"site {one.name!r}: the loss has a closed form of KL({type(under).__name__} ‖ "
+                f"{type(distribution).__name__}), elbocheck none; use Trace_ELBO"
+            )
+        distribution = Averaged(distribution, under)
+    xp = namespace(value).xp
+    return Factor(
+        one.name, distribution, value, parameters=one.parameters, where=where, weight=one.weight,
+        rescaling={} if one.prior else None,
+        rescaled=(one.name, *_moments(one.name)) if one.analytic else (one.name,),
+        groups=one.share * xp.ones((1, len(sites), 1), dtype=value.dtype),
+    )  # fmt: skip
+
+
+def _member(one: Planned, sites: list[Site]) -> tuple[Distribution, Array, Array | None]:
+    """(the family's member, value, mask) of a site, all (1, M, E, *event): particles, all independent elements."""
+    events = one.family.event_ndim
+    rows: dict[str, list[Array]] = {}
+    values, mask = [], None
+    for site in sites:
+        inside, xp = unwrapped(site.distribution), namespace(site.value).xp
+        for name, array in one.family.fields(inside.base).items():
+            if name not in one.constants:
+                array = xp.asarray(array)
+                floating = array.dtype
+                rows.setdefault(name, []).append(_elements(array, inside.shape, max(array.ndim - _batch(inside.base), 0)))
+        value = one.family.value(inside.base, site.value)
+        value = value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, floating)
+        values.append(_elements(value, inside.shape, events))
+        if inside.mask is not None:
+            mask = _elements(namespace(values[0]).xp.asarray(inside.mask), inside.shape, 0)[None, None]
+    fields = {name: _stack(arrays)[None] for name, arrays in rows.items()}
+    return one.family.make(**fields, **one.constants), _stack(values)[None], mask
+
+
+def _entropy(one: Planned, guides: list[Sites], analytic: bool) -> Array:
+    """H of q at one site, (1,), mean over the particles: in closed form where the loss has it, else −log q as drawn."""
+    distribution, value, where = _member(one, [guide[one.name] for guide in guides])
+    elements = distribution.entropy() if analytic else -distribution.log_density(value)
+    xp = namespace(elements).xp
+    if where is not None:
+        elements = xp.where(where, elements, xp.zeros_like(elements))
+    return xp.reshape(xp.sum(elements), (1,)) / len(guides)
+
+
+def _batch(base: Any) -> int:
+    return len(tuple(base.batch_shape))
+
+
+def _elements(array: Array, shape: tuple[int, ...], events: int) -> Array:
+    """(*shape or less, *event) -> (E, *event), all independent elements along one axis."""
+    xp = namespace(array).xp
+    event = tuple(array.shape[array.ndim - events :]) if events else ()
+    return xp.reshape(xp.broadcast_to(array, (*shape, *event)), (-1, *event))
+
+
+def _stack(arrays: list[Array]) -> Array:
+    return namespace(*arrays).xp.stack(arrays)
+
+
+def _equal_weights(program: Program) -> Array:
+    xp = namespace(program.zero()).xp
+    return xp.zeros((1, program.particles), dtype=program.zero().dtype) + 1.0 / program.particles
+
+
+def _all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]:
+    """"site field" -> array, for all sites."""
+    found = {}
+    for name, site in sites.items():
+        for field, array in families[name].fields(unwrapped(site.distribution).base).items():
+            found[f"{name} {field}"] = array
+    return found
+
+
+def _settled(
+    name: str, site: Site, family: Family, fields: Mapping[str, set[str]], variants: bool
+) -> tuple[Family, dict[str, np.ndarray]]:
+    """The family with its constants: those it always has, and those that make another family when they are fixed."""
+    for field in family.known:
+        if fields[field]:
+            raise InputError(
+                f"site {name!r}: {type(unwrapped(site.distribution).base).__name__} with a learned {field} "
+                f"(it depends on {', '.join(sorted(fields[field]))}) is no exponential family"
+            )
+    known = family.known
+    for field, other in family.fixed.items():
+        learned = any(used for one, used in fields.items() if one != field)
+        if variants and not fields[field] and learned:
+            make, known = KNOWN_CONSTANTS[other]
+            family = Family(make, family.fields, known, value=family.value)
+    return family, {field: _constant(site, family, field) for field in known}
+
+
+def _constant(site: Site, family: Family, field: str) -> np.ndarray:
+    """A constant of the family, (E,), as NumPy has it: one number where all are equal."""
+    inside = unwrapped(site.distribution)
+    array = np.asarray(family.fields(inside.base)[field])
+    flat = np.broadcast_to(array, inside.shape).reshape(-1)
+    return flat[0] if flat.size and np.all(flat == flat[0]) else flat
+
+
+def _common_weight(model: Sites, guide: Sites) -> float:
+    """A scale that every site has beyond its plates: it scales the whole bound, and is no weight of any term."""
+    extras = [site.extra for site in (*model.values(), *guide.values())]
+    return extras[0] if np.allclose(extras, extras[0]) else 1.0
+
+
+def _centred(site: Site, family: Family) -> bool:
+    """Whether the log density is homogeneous in the latent: no mean, or a mean of zero."""
+    if family.make.scale_degree is None:  # type: ignore[attr-defined]
+        return False
+    location = getattr(unwrapped(site.distribution).base, "loc", None)
+    return location is None or bool(np.all(np.asarray(location) == 0.0))
+
+
+def _without_prior(one: Planned) -> Planned:
+    return Planned(
+        one.name, one.family, one.constants, one.parameters, one.observed, one.share, one.weight, False, one.analytic
+    )
