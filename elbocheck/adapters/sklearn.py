@@ -38,8 +38,8 @@ EPS = float(np.finfo(float).eps)
 SETTLED = 1e-14
 """Change of parameters, absolute and relative, below which training has stopped."""
 NO_BOUND = (
-    "BayesianGaussianMixture.lower_bound_ leaves out constants (its comment: \"the result is correct up to a constant\"), "
-    "so it is no ELBO and there is no value to check; GaussianMixture is supported"
+    "BayesianGaussianMixture.lower_bound_ leaves out constants (in the words of its source, simplified, and all constant "
+    "terms removed), so it is no ELBO and there is no value to check; GaussianMixture is supported"
 )
 SUPPORTED = "GaussianMixture, FactorAnalysis and PCA"
 
