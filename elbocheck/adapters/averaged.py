@@ -20,12 +20,36 @@ class Averaged:
     under: Distribution
 
     @property
+    def family(self) -> str:
+        """That of p; so are the next three."""
+        return self.distribution.family
+
+    @property
+    def event_ndim(self) -> int:
+        """Axes of one value."""
+        return self.distribution.event_ndim
+
+    @property
+    def constant_base_measure(self) -> bool:
+        """Whether h depends on the value."""
+        return self.distribution.constant_base_measure
+
+    @property
     def scale_degree(self) -> int | None:
-        """That of p."""
+        """Degree of homogeneity."""
         return self.distribution.scale_degree
 
     def natural_parameters(self) -> NaturalParameters:
         return self.distribution.natural_parameters()
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Averaged:
+        return Averaged(self.distribution.with_natural_parameters(eta), self.under)
+
+    def log_partition(self) -> Array:
+        return self.distribution.log_partition()
+
+    def mean_statistics(self) -> NaturalParameters:
+        return self.distribution.mean_statistics()
 
     def sufficient_statistics(self, value: Array) -> NaturalParameters:
         zeros = self.distribution.natural_parameters()

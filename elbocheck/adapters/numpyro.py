@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.programs import problem_of
-from elbocheck.adapters.traced import Site, Sites, Tree
+from elbocheck.adapters.traced import Site, Sites, Tree, all_fields
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
 from elbocheck.errors import InputError
 from elbocheck.problem import Problem
+from elbocheck.trees import covers, leaves
 
 NO_BOUND = {
     "RenyiELBO": "its value is no expectation under q for α other than 1",
@@ -36,6 +38,8 @@ def problem(
     loss: Any = None,
     params: Mapping[str, Any] | None = None,
     seed: int = 0,
+    optim: Any = None,
+    steps: int = 1000,
     label: str = "",
     **kwargs: Any,
 ) -> Problem:
@@ -45,6 +49,7 @@ def problem(
     `Trace_ELBO` (default), `TraceMeanField_ELBO` or `TraceGraph_ELBO`, also one derived from them, with any number of
     particles. `params`: values by site, constrained, such as `SVIRunResult.params`; default those of the `param`
     statements. The parameters of the problem are unconstrained, as NumPyro's optimisers see them. `seed`: of the noise.
+    `optim`, `steps`: an optimiser makes `SVI` with this loss, at the same noise in every step, the training under test.
 
     A scale handler around the same latent in model and guide counts as a declared KL weight, and one around
     observations as a weight of theirs; around the model's latent alone it does not, and is found by the value check.
@@ -57,7 +62,8 @@ def problem(
         start = program.unconstrained(params or {})
         return problem_of(
             program, start, data=data, value=program.value, library="jax",
-            label=label or f"{type(program.loss).__name__} at seed {seed}",
+            label=label or f"{type(program.loss).__name__} at seed {seed}", free=program.estimated(start),
+            fit=None if optim is None else program.training(optim, steps),
         )  # fmt: skip
 
 
@@ -107,21 +113,39 @@ class NumPyroProgram:
 
     @cached_property
     def keys(self) -> list[tuple[Any, Any]]:
-        """(key of the model, key of the guide) for every particle, as this loss hands them out."""
+        """(key of the model, key of the guide) for every particle; of several, as the loss itself hands them out."""
         import jax
         import numpyro
 
+        if self.particles == 1:
+            return [self._first_keys]
         found: dict[str, list[np.ndarray]] = {"model": [], "guide": []}
 
-        def probe(name: str) -> Callable[..., None]:
-            def draw(*args: Any, **kwargs: Any) -> None:
-                jax.debug.callback(lambda key: found[name].append(np.asarray(key)), numpyro.prng_key())
+        def recorded(name: str, program: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: Any, **kwargs: Any) -> Any:
+                key = numpyro.prng_key()
+                jax.debug.callback(lambda key: found[name].append(np.asarray(key)), key)
+                return _seeded(program, key)(*args, **kwargs)
 
-            return draw
+            return run
 
-        self.loss.loss(self._key, {}, probe("model"), probe("guide"))
+        values = {name: value for name, (_, value) in self._constraints.items()}
+        model, guide = recorded("model", self.model), recorded("guide", self.guide)
+        self.loss.loss(self._key, values, model, guide, *self.args, **self.kwargs)
         jax.effects_barrier()
+        if not len(found["model"]) == len(found["guide"]) == self.particles:
+            raise InputError(
+                f"{type(self.loss).__name__}({self.particles} particles) ran the guide {len(found['guide'])} times and "
+                f"the model {len(found['model'])} times; every particle should run each of them once"
+            )
         return list(zip(found["model"], found["guide"], strict=True))
+
+    @property
+    def _first_keys(self) -> tuple[Any, Any]:
+        import jax
+
+        model_key, guide_key = jax.random.split(self._key)
+        return model_key, guide_key
 
     @property
     def _key(self) -> Any:
@@ -134,7 +158,7 @@ class NumPyroProgram:
         """`param` site -> (transform to its constraint, initial value), of model and guide."""
         from numpyro.distributions import biject_to, constraints
 
-        model, guide = self._traces({}, 0)
+        model, guide = self._traces({}, self._first_keys)
         found, owners = {}, {"model": set(), "guide": set()}
         for owner, sites in (("model", model), ("guide", guide)):
             for name, site in sites.items():
@@ -166,26 +190,25 @@ class NumPyroProgram:
 
         return {name: jax.tree.map(self._constraints[name][0], value) for name, value in params.items()}
 
-    def _traces(self, values: Mapping[str, Any], particle: int, latents: Tree | None = None) -> tuple[Any, Any]:
+    def _traces(self, values: Mapping[str, Any], keys: tuple[Any, Any]) -> tuple[Any, Any]:
         from numpyro import handlers
 
-        model_key, guide_key = self.keys[particle]
+        model_key, guide_key = keys
         guide = handlers.substitute(handlers.seed(self.guide, guide_key), data=values)
         guide_trace = handlers.trace(guide).get_trace(*self.args, **self.kwargs)
         model = handlers.replay(handlers.seed(self.model, model_key), guide_trace)
-        held = values if latents is None else {**values, **latents}
-        model_trace = handlers.trace(handlers.substitute(model, data=held)).get_trace(*self.args, **self.kwargs)
+        model_trace = handlers.trace(handlers.substitute(model, data=values)).get_trace(*self.args, **self.kwargs)
         return model_trace, guide_trace
 
     def run(self, params: Tree, particle: int) -> tuple[Sites, Sites]:
-        model, guide = self._traces(self.constrained(params), particle)
+        model, guide = self._traces(self.constrained(params), self.keys[particle])
         return _sites(model), _sites(guide)
 
     def replay(self, params: Tree, latents: Tree, particle: int) -> Sites:
         from numpyro import handlers
 
         held = handlers.substitute(self.model, data={**self.constrained(params), **latents})
-        _, guide = self._traces(self.constrained(params), particle)
+        _, guide = self._traces(self.constrained(params), self.keys[particle])
         plates = {name: site["value"] for name, site in guide.items() if site["type"] == "plate"}
         model = handlers.seed(handlers.substitute(held, data=plates), self.keys[particle][0])
         return _sites(handlers.trace(model).get_trace(*self.args, **self.kwargs))
@@ -213,10 +236,41 @@ class NumPyroProgram:
         return {name: set(used) & set(inputs) for name, used in eval_provenance(split, **inputs).items()}
 
     def value(self, params: Tree) -> Any:
-        """−loss at the fixed key, in nats for all data."""
-        return -self.loss.loss(
-            self._key, self.constrained(params), _own_noise(self.model), _own_noise(self.guide), *self.args, **self.kwargs
-        )
+        """−loss at the fixed noise, in nats for all data."""
+        if self.particles == 1:
+            return self.particle(0)(params)
+        model, guide = _own_noise(self.model), _own_noise(self.guide)
+        return -self.loss.loss(self._key, self.constrained(params), model, guide, *self.args, **self.kwargs)
+
+    def training(self, optim: Any, steps: int) -> Callable[[Tree], Tree]:
+        """`params -> params`: `SVI` with the noise of the one particle in every step."""
+        if self.particles > 1:
+            raise InputError(f"training at fixed noise needs one particle; {type(self.loss).__name__} has {self.particles}")
+        from numpyro.infer import SVI
+
+        def fit(params: Tree) -> Tree:
+            model, guide = (_seeded(program, key) for program, key in zip((self.model, self.guide), self.keys[0]))
+            with double_precision():
+                svi, start = SVI(model, guide, optim, self.loss), self.constrained(params)
+                run = svi.run(self._key, steps, *self.args, progress_bar=False, init_params=start, **self.kwargs)
+                return self.unconstrained(run.params)
+
+        return fit
+
+    def estimated(self, params: Tree) -> dict[str, bool]:
+        """Blocks whose gradient `TraceGraph_ELBO` estimates by the score function: no derivative of any value."""
+        from numpyro.infer import TraceGraph_ELBO
+
+        if not isinstance(self.loss, TraceGraph_ELBO):
+            return {}
+        drawn = {name: site for name, site in self.run(params, 0)[1].items() if not site.distribution.has_rsample}
+        families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
+
+        def fields(params: Tree, latents: Tree) -> Tree:
+            return all_fields({name: self.run(params, 0)[1][name] for name in drawn}, families)
+
+        found = {one for used in self.depends(fields, params, {}).values() for one in used}
+        return {path: False for path in leaves(params) if any(covers(name, path) for name in found)}
 
     def particle(self, index: int) -> Callable[[Tree], Any]:
         """The same with one particle."""

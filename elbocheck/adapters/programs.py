@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -28,9 +28,10 @@ class Valued(Program, Protocol):
 
 
 def problem_of(
-    program: Valued, params: Tree, *, data: int, value: Callable[[Tree], Any], library: str, label: str
-) -> Problem:
-    """`value(params)`: the bound under test, in nats for all `data`."""
+    program: Valued, params: Tree, *, data: int, value: Callable[[Tree], Any], library: str, label: str,
+    free: Mapping[str, bool], fit: Callable[[Tree], Tree] | None = None,
+) -> Problem:  # fmt: skip
+    """`value(params)`: the bound under test, in nats for all `data`; `free`, `fit` as those of the problem."""
     if data < 1:
         raise InputError(f"data must be the number of data, at least 1; got {data}")
     plan = make_plan(program, params, data)
@@ -63,6 +64,8 @@ def problem_of(
         factors=lambda tree: declaration_of(program, plan, tree),
         particles=tuple(alone(index) for index in range(program.particles)) if program.particles > 1 else (),
         shared_program=Compiled(bound, _backend(library)),
+        free=free,
+        fit=fit,
         library=library,
         label=f"{label}{named}",
     )

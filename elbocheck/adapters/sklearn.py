@@ -30,6 +30,7 @@ from elbocheck.models.ppca import PPCA
 from elbocheck.models.q_exact import EXACT, EXACT_GAUSSIAN
 from elbocheck.models.support import check_matrix
 from elbocheck.problem import Departure, Problem
+from elbocheck.target import Target
 
 MIXTURES = {"full": GMM_FULL, "tied": GMM_TIED, "diag": GMM_DIAGONAL, "spherical": GMM_SPHERICAL}
 STEPS = 100

@@ -115,7 +115,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
         where = "model" if name in latents else "guide"
         raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
     families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
-    needs = program.depends(lambda p, z: _all_fields(program.replay(p, z, 0), families), params, latents)
+    needs = program.depends(lambda p, z: all_fields(program.replay(p, z, 0), families), params, latents)
     common = _common_weight(model, guide)
     planned, priors = [], []
     for name, site in model.items():
@@ -270,7 +270,7 @@ def _equal_weights(program: Program) -> Array:
     return xp.zeros((1, program.particles), dtype=program.zero().dtype) + 1.0 / program.particles
 
 
-def _all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]:
+def all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]:
     """"site field" -> array, for all sites."""
     found = {}
     for name, site in sites.items():
