@@ -311,8 +311,9 @@ def _sites(trace: Mapping[str, Any]) -> dict[str, Site]:
         for frame in site["cond_indep_stack"]:
             plates *= sizes[frame.name][0] / frame.size if frame.name in sizes else 1.0
         found[name] = Site(
-            name, site["fn"], jnp.asarray(site["value"]), _number(name, site["scale"]), plates, bool(site["is_observed"])
-        )
+            name, site["fn"], jnp.asarray(site["value"]), _number(name, site["scale"]), plates,
+            bool(site["is_observed"]), bool(site["infer"].get("is_auxiliary", False)),
+        )  # fmt: skip
     return found
 
 

@@ -9,7 +9,7 @@ number of data, which makes everything nats per datum.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ class Site:
     """One sample site of a trace.
 
     `scale`: what the library multiplies its log density with; `plate_scale`: the part of it that subsampled plates
-    explain; the rest is a weight that somebody asked for.
+    explain; the rest is a weight that somebody asked for. `auxiliary`: of the guide alone, other sites are made of it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Site:
     scale: float = 1.0
     plate_scale: float = 1.0
     observed: bool = False
+    auxiliary: bool = False
 
     @property
     def extra(self) -> float:
@@ -97,11 +98,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All sites of model and guide; `point`: guide sites without density (Delta), whose entropy is 0."""
+    """All sites of model and guide, those of the guide that are distributions, and those that are points (Delta)."""
 
     model: tuple[Planned, ...]
     guide: tuple[Planned, ...]
-    point: tuple[str, ...]
+    point: Mapping[str, float]
+    """Name -> declared weight times plate scale per datum."""
 
 
 def make_plan(program: Program, params: Tree, data: int) -> Plan:
@@ -111,7 +113,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     """
     model, guide = program.run(params, 0)
     latents = {name: site.value for name, site in model.items() if not site.observed}
-    for name in sorted(set(latents) ^ set(guide)):
+    for name in sorted(set(latents) ^ {name for name, site in guide.items() if not site.auxiliary}):
         where = "model" if name in latents else "guide"
         raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
     families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
@@ -120,7 +122,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     planned, priors = [], []
     for name, site in model.items():
         fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
-        analytic = not site.observed and program.analytic(site, guide[name])
+        analytic = not site.observed and not _is_point(guide[name]) and program.analytic(site, guide[name])
         family, constants = _settled(name, site, families[name], fields, variants=not analytic)
         owners = sorted({one for used in fields.values() for one in used if one in params})
         extra = site.extra / common
@@ -134,17 +136,30 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
             )  # fmt: skip
         )
     if len(priors) > 1:  # one rescaling moves them all: it predicts their sum and none of them
-        planned = [_without_prior(one) for one in planned]
+        planned = [replace(one, prior=False) for one in planned]
+    shared = {name for name in params if sum(name in one.parameters for one in planned) > 1}
+    planned = [replace(one, parameters=()) if shared & set(one.parameters) else one for one in planned]
     weights = {one.name: one.weight for one in planned}
-    point = tuple(name for name, site in guide.items() if type(unwrapped(site.distribution).base).__name__ == "Delta")
-    drawn = []
+    drawn, point = [], {}
     for name, site in guide.items():
-        if name not in point:
-            family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
-            constants = {field: _constant(site, family, field) for field in family.known}
-            share = common * site.plate_scale / data
-            drawn.append(Planned(name, family, constants, (), False, share, weights[name]))
+        share, weight = common * site.plate_scale / data, weights.get(name, 1.0)
+        if _is_point(site):
+            point[name] = share * weight
+            continue
+        family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
+        constants = {field: _constant(site, family, field) for field in family.known}
+        drawn.append(Planned(name, family, constants, (), False, share, weight))
     return Plan(tuple(planned), tuple(drawn), point)
+
+
+def _is_point(site: Site) -> bool:
+    return type(unwrapped(site.distribution).base).__name__ == "Delta"
+
+
+def _log_jacobian(site: Site) -> Array:
+    """What a point adds to log q: the Jacobian of the map that makes it from other sites, 0 if there is none."""
+    xp = namespace(site.value).xp
+    return xp.sum(xp.asarray(unwrapped(site.distribution).base.log_density))
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
@@ -197,6 +212,8 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     analytic, entropy = {one.name for one in plan.model if one.analytic}, program.zero()
     for one in plan.guide:
         entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic)
+    for name, weight in plan.point.items():
+        entropy = entropy - weight * sum(_log_jacobian(guide[name]) for guide in guides) / len(guides)
     return Declaration(factors, _equal_weights(program), entropy, program.zero() + 1.0)
 
 
@@ -319,8 +336,3 @@ def _centred(site: Site, family: Family) -> bool:
     location = getattr(unwrapped(site.distribution).base, "loc", None)
     return location is None or bool(np.all(np.asarray(location) == 0.0))
 
-
-def _without_prior(one: Planned) -> Planned:
-    return Planned(
-        one.name, one.family, one.constants, one.parameters, one.observed, one.share, one.weight, False, one.analytic
-    )
