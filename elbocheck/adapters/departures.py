@@ -71,5 +71,7 @@ def clamped_noise(estimator: Any, x: np.ndarray) -> tuple[Departure, ...]:
         return ()
     named = ", ".join(str(column) for column in columns)
     return (
-        Departure(f"noise clamped at {NOISE_FLOOR:g} (constant columns: {named})", lambda params: {"x": 0.5 * len(columns)}),
+        Departure(
+            f"noise clamped at {NOISE_FLOOR:g} (constant columns: {named})", lambda params: {"x": 0.5 * len(columns)}
+        ),
     )

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from elbocheck.adapters.distributions import family_of, unwrapped
+from elbocheck.adapters.members import Site, Sites
 from elbocheck.adapters.programs import problem_of
-from elbocheck.adapters.traced import Site, Sites, Tree, all_fields
+from elbocheck.adapters.traced import Tree, all_fields
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
 from elbocheck.errors import InputError
@@ -245,7 +246,9 @@ class NumPyroProgram:
     def training(self, optim: Any, steps: int) -> Callable[[Tree], Tree]:
         """`params -> params`: `SVI` with the noise of the one particle in every step."""
         if self.particles > 1:
-            raise InputError(f"training at fixed noise needs one particle; {type(self.loss).__name__} has {self.particles}")
+            raise InputError(
+                f"training at fixed noise needs one particle; {type(self.loss).__name__} has {self.particles}"
+            )
         from numpyro.infer import SVI
 
         def fit(params: Tree) -> Tree:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-
 from elbocheck.adapters.traced import Program, Tree, declaration_of, factors_of, make_plan, points_of
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
@@ -77,5 +76,3 @@ def _backend(library: str) -> Backend:
 
         return EagerTorchBackend()
     return get_backend("jax")
-
-

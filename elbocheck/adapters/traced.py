@@ -8,7 +8,7 @@ number of data, which makes everything nats per datum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from elbocheck.adapters.averaged import Averaged
 from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, family_of, unwrapped
+from elbocheck.adapters.members import Site, Sites, constant, member
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration, Factor
@@ -24,31 +25,6 @@ from elbocheck.families.base import Distribution
 from elbocheck.posteriors import WeightedPoints
 
 Tree = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Site:
-    """One sample site of a trace.
-
-    `scale`: what the library multiplies its log density with; `plate_scale`: the part of it that subsampled plates
-    explain; the rest is a weight that somebody asked for. `auxiliary`: of the guide alone, other sites are made of it.
-    """
-
-    name: str
-    distribution: Any
-    value: Any
-    scale: float = 1.0
-    plate_scale: float = 1.0
-    observed: bool = False
-    auxiliary: bool = False
-
-    @property
-    def extra(self) -> float:
-        """The scale that no plate explains."""
-        return self.scale / self.plate_scale
-
-
-Sites = Mapping[str, Site]
 
 
 class Program(Protocol):
@@ -122,7 +98,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     planned, priors = [], []
     for name, site in model.items():
         fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
-        analytic = not site.observed and not _is_point(guide[name]) and program.analytic(site, guide[name])
+        analytic = not site.observed and not guide[name].is_point and program.analytic(site, guide[name])
         family, constants = _settled(name, site, families[name], fields, variants=not analytic)
         owners = sorted({one for used in fields.values() for one in used if one in params})
         extra = site.extra / common
@@ -131,8 +107,15 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
         priors += [name] * prior
         planned.append(
             Planned(
-                name, family, constants, tuple(owners), site.observed, common * site.plate_scale / data, weight,
-                prior, analytic,
+                name,
+                family,
+                constants,
+                tuple(owners),
+                site.observed,
+                common * site.plate_scale / data,
+                weight,
+                prior,
+                analytic,
             )  # fmt: skip
         )
     if len(priors) > 1:  # one rescaling moves them all: it predicts their sum and none of them
@@ -143,17 +126,13 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     drawn, point = [], {}
     for name, site in guide.items():
         share, weight = common * site.plate_scale / data, weights.get(name, 1.0)
-        if _is_point(site):
+        if site.is_point:
             point[name] = share * weight
             continue
         family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
-        constants = {field: _constant(site, family, field) for field in family.known}
+        constants = {field: constant(site, family, field) for field in family.known}
         drawn.append(Planned(name, family, constants, (), False, share, weight))
     return Plan(tuple(planned), tuple(drawn), point)
-
-
-def _is_point(site: Site) -> bool:
-    return type(unwrapped(site.distribution).base).__name__ == "Delta"
 
 
 def _log_jacobian(site: Site) -> Array:
@@ -173,7 +152,7 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     analytic = {one.name for one in plan.model if one.analytic}
     for one in plan.guide:
         if one.name in analytic:
-            latents |= dict(zip(_moments(one.name), _spread(_member(one, [g[one.name] for g in guides])[0]), strict=True))
+            latents |= dict(zip(_moments(one.name), _spread(_of(one, guides)[0]), strict=True))
     entropy = program.zero()
     for one in plan.guide:
         entropy = entropy + _entropy(one, guides, one.name in analytic)
@@ -218,9 +197,9 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
 
 
 def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) -> Factor:
-    distribution, value, where = _member(one, sites)
+    distribution, value, where = member(one.family, one.constants, sites)
     if one.analytic:
-        under, _, _ = _member(next(other for other in plan.guide if other.name == one.name), [g[one.name] for g in guides])
+        under, _, _ = _of(next(other for other in plan.guide if other.name == one.name), guides)
         if type(under) is not type(distribution):
             raise InputError(
                 f"site {one.name!r}: the loss has a closed form of KL({type(under).__name__} ‖ "
@@ -236,46 +215,18 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
     )  # fmt: skip
 
 
-def _member(one: Planned, sites: list[Site]) -> tuple[Distribution, Array, Array | None]:
-    """(the family's member, value, mask) of a site, all (1, M, E, *event): particles, all independent elements."""
-    events = one.family.event_ndim
-    rows: dict[str, list[Array]] = {}
-    values, mask = [], None
-    for site in sites:
-        inside, xp = unwrapped(site.distribution), namespace(site.value).xp
-        for name, array in one.family.fields(inside.base).items():
-            if name not in one.constants:
-                array = xp.asarray(array)
-                floating = array.dtype
-                rows.setdefault(name, []).append(_elements(array, inside.shape, max(array.ndim - _batch(inside.base), 0)))
-        value = one.family.value(inside.base, site.value)
-        value = value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, floating)
-        values.append(_elements(value, inside.shape, events))
-        if inside.mask is not None:
-            mask = _elements(namespace(values[0]).xp.asarray(inside.mask), inside.shape, 0)[None, None]
-    fields = {name: _stack(arrays)[None] for name, arrays in rows.items()}
-    return one.family.make(**fields, **one.constants), _stack(values)[None], mask
+def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array | None]:
+    return member(one.family, one.constants, [run[one.name] for run in runs])
 
 
 def _entropy(one: Planned, guides: list[Sites], analytic: bool) -> Array:
     """H of q at one site, (1,), mean over the particles: in closed form where the loss has it, else −log q as drawn."""
-    distribution, value, where = _member(one, [guide[one.name] for guide in guides])
+    distribution, value, where = _of(one, guides)
     elements = distribution.entropy() if analytic else -distribution.log_density(value)
     xp = namespace(elements).xp
     if where is not None:
         elements = xp.where(where, elements, xp.zeros_like(elements))
     return xp.reshape(xp.sum(elements), (1,)) / len(guides)
-
-
-def _batch(base: Any) -> int:
-    return len(tuple(base.batch_shape))
-
-
-def _elements(array: Array, shape: tuple[int, ...], events: int) -> Array:
-    """(*shape or less, *event) -> (E, *event), all independent elements along one axis."""
-    xp = namespace(array).xp
-    event = tuple(array.shape[array.ndim - events :]) if events else ()
-    return xp.reshape(xp.broadcast_to(array, (*shape, *event)), (-1, *event))
 
 
 def _stack(arrays: list[Array]) -> Array:
@@ -288,7 +239,7 @@ def _equal_weights(program: Program) -> Array:
 
 
 def all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]:
-    """"site field" -> array, for all sites."""
+    """ "site field" -> array, for all sites."""
     found = {}
     for name, site in sites.items():
         for field, array in families[name].fields(unwrapped(site.distribution).base).items():
@@ -312,15 +263,7 @@ def _settled(
         if variants and not fields[field] and learned:
             make, known = KNOWN_CONSTANTS[other]
             family = Family(make, family.fields, known, value=family.value)
-    return family, {field: _constant(site, family, field) for field in known}
-
-
-def _constant(site: Site, family: Family, field: str) -> np.ndarray:
-    """A constant of the family, (E,), as NumPy has it: one number where all are equal."""
-    inside = unwrapped(site.distribution)
-    array = np.asarray(family.fields(inside.base)[field])
-    flat = np.broadcast_to(array, inside.shape).reshape(-1)
-    return flat[0] if flat.size and np.all(flat == flat[0]) else flat
+    return family, {field: constant(site, family, field) for field in known}
 
 
 def _common_weight(model: Sites, guide: Sites) -> float:
@@ -335,4 +278,3 @@ def _centred(site: Site, family: Family) -> bool:
         return False
     location = getattr(unwrapped(site.distribution).base, "loc", None)
     return location is None or bool(np.all(np.asarray(location) == 0.0))
-

@@ -126,7 +126,9 @@ def hierarchical(x: Any, batch: int = 5) -> None:
 
 
 def shared_guide(x: Any) -> None:
-    numpyro.sample("shared", dist.Normal(numpyro.param("q_mean", 0.2), numpyro.param("q_spread", 0.7, constraint=POSITIVE)))
+    numpyro.sample(
+        "shared", dist.Normal(numpyro.param("q_mean", 0.2), numpyro.param("q_spread", 0.7, constraint=POSITIVE))
+    )
 
 
 @pytest.mark.parametrize("loss", [Trace_ELBO(), TraceMeanField_ELBO(num_particles=2)], ids=["trace", "analytic"])
@@ -220,7 +222,12 @@ def observed(make: Callable[[Any], Any], data: Any) -> Program:
     return model
 
 
-ONES, COUNTS, REALS, UNIT = np.array([0, 1, 1]), np.array([0, 2, 3]), np.array([0.5, 1.2, 2.5]), np.array([0.2, 0.5, 0.9])
+ONES, COUNTS, REALS, UNIT = (
+    np.array([0, 1, 1]),
+    np.array([0, 2, 3]),
+    np.array([0.5, 1.2, 2.5]),
+    np.array([0.2, 0.5, 0.9]),
+)
 SIMPLEX = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
 ROWS = np.array([[2, 1], [0, 3], [1, 2]])
 PAIR, SYMMETRIC = np.array([0.1, 0.4]), np.array([[2.0, 0.3], [0.3, 1.0]])
