@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from array_api_compat import is_torch_array
+
 from elbocheck import families
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
@@ -47,6 +49,13 @@ class Family:
         return int(getattr(self.make, "event_ndim", 1))
 
 
+def as_array(value: Any, like: Array) -> Array:
+    """`value`, a number or an array of any library, as an array of the library that `like` is of."""
+    if is_torch_array(value):  # already one, and asarray would think about its gradient
+        return value
+    return namespace(like).xp.asarray(value)
+
+
 def unwrapped(distribution: Any) -> Unwrapped:
     """The base distribution, the shape of all its independent values, and the mask."""
     shape, mask = tuple(distribution.batch_shape) + tuple(distribution.event_shape), None
@@ -59,7 +68,7 @@ def unwrapped(distribution: Any) -> Unwrapped:
         distribution = distribution.base_dist
     own = len(tuple(distribution.event_shape))
     shape = shape[: len(shape) - own]
-    if mask is not None and namespace(mask).xp.asarray(mask).ndim:
+    if mask is not None and getattr(mask, "ndim", 0):
         axes = len(shape) - mask.ndim  # a mask has the batch's axes; those of `to_event` follow it
         if axes > 0 and tuple(mask.shape) == shape[: mask.ndim]:
             mask = namespace(mask).xp.reshape(mask, (*mask.shape, *(1,) * axes))
@@ -98,7 +107,7 @@ def _class_logits(distribution: Any) -> Array:
 def _one_hot(distribution: Any, value: Array) -> Array:
     logits = _class_logits(distribution)
     xp = namespace(logits).xp
-    return xp.astype(xp.asarray(value)[..., None] == xp.arange(logits.shape[-1]), logits.dtype)
+    return xp.astype(as_array(value, logits)[..., None] == xp.arange(logits.shape[-1]), logits.dtype)
 
 
 def _scale_tril(distribution: Any) -> Fields:

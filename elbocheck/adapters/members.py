@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.distributions import Family, unwrapped
+from elbocheck.adapters.distributions import Family, as_array, unwrapped
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.families.base import Distribution
 
@@ -58,7 +58,7 @@ def member(
         floating = site.value.dtype
         for name, array in family.fields(inside.base).items():
             if name not in constants:
-                array = xp.asarray(array)
+                array = as_array(array, site.value)
                 floating = array.dtype
                 events = max(array.ndim - len(tuple(inside.base.batch_shape)), 0)
                 rows.setdefault(name, []).append(arranged(array, site, events))
@@ -66,7 +66,7 @@ def member(
         value = value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, floating)
         values.append(arranged(value, site, family.event_ndim))
         if inside.mask is not None:
-            mask = arranged(xp.asarray(inside.mask), site, 0)[:, :1]
+            mask = arranged(as_array(inside.mask, site.value), site, 0)[:, :1]
     return family.make(**{name: _joined(arrays) for name, arrays in rows.items()}, **constants), _joined(values), mask
 
 
@@ -103,7 +103,7 @@ def constant(site: Site, family: Family, field: str) -> np.ndarray:
     array = np.asarray(family.fields(unwrapped(site.distribution).base)[field])
     if array.size and np.all(array == array.reshape(-1)[0]):
         return array.reshape(-1)[0]
-    return np.asarray(arranged(namespace(site.value).xp.asarray(array), site, 0))
+    return np.asarray(arranged(as_array(array, site.value), site, 0))
 
 
 def _joined(arrays: Sequence[Array]) -> Array:

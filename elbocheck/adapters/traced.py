@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from elbocheck.adapters.averaged import Averaged
-from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, family_of, unwrapped
+from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, as_array, family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites, constant, member
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
@@ -138,7 +138,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
 def _log_jacobian(site: Site) -> Array:
     """What a point adds to log q: the Jacobian of the map that makes it from other sites, 0 if there is none."""
     xp = namespace(site.value).xp
-    return xp.sum(xp.asarray(unwrapped(site.distribution).base.log_density))
+    return xp.sum(as_array(unwrapped(site.distribution).base.log_density, site.value))
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
