@@ -15,6 +15,7 @@ from elbocheck.errors import DeclarationError
 from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Arrays, Layout
 from elbocheck.posteriors import WeightedPoints
+from elbocheck.trees import covers
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +37,18 @@ class Bound:
     def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
         """(declared ELBO of each datum (N,), every term of it)."""
         declaration = self.declare(self.layout.unpack(vector), fixed)
-        elbo = declaration.entropy
+        elbo = declaration.entropy_weight * declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
         for factor in declaration.factors:
-            unknown = set(factor.parameters) - set(self.layout.names)
+            unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
             if unknown:
                 raise DeclarationError(
-                    f"factor {factor.name!r} names parameters {sorted(unknown)}; there are {list(self.layout.names)}"
+                    f"factor {factor.name!r} names parameters {unknown}; there are {list(self.layout.names)}"
                 )
             terms = factor_terms(factor, declaration)
             if factor.name in factors:
                 raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
-            elbo = elbo + namespace(elbo).xp.sum(terms["log_density"], axis=-1)
+            elbo = elbo + factor.weight * namespace(elbo).xp.sum(terms["log_density"], axis=-1)
             beta = effective_beta(factor, declaration)
             if beta is not None:
                 terms["beta"] = stacked(beta, self.layout, factor, like=terms["log_density"])
@@ -58,6 +59,7 @@ class Bound:
             entropy=declaration.entropy + xp.zeros_like(elbo),
             data_weights=declaration.data_weights + xp.zeros_like(elbo),
             factors=factors,
+            entropy_weight=declaration.entropy_weight,
         )
 
     def value(self, vector: Array, fixed: Arrays) -> Array:
@@ -65,10 +67,12 @@ class Bound:
         if self.elbo is not None:
             return self.elbo(self.layout.unpack(vector), fixed)
         declaration = self.declare(self.layout.unpack(vector), fixed)
-        elbo, xp = declaration.entropy, namespace(declaration.entropy).xp
+        xp = namespace(declaration.entropy).xp
+        elbo = declaration.entropy_weight * declaration.entropy
         for factor in declaration.factors:  # no other terms: not every library leaves out what nobody asks for
             log_density = factor.distribution.log_density(factor.value)
-            elbo = elbo + xp.sum(expectation(factor, declaration, log_density, log_density), axis=-1)
+            expected = expectation(factor, declaration, log_density, log_density)
+            elbo = elbo + factor.weight * xp.sum(expected, axis=-1)
         return xp.sum(declaration.data_weights * elbo)
 
     def in_chart(self, chart: Callable[[Array], Array]) -> Bound:
@@ -121,7 +125,10 @@ class Bound:
         differentiate: dict[str, Any] = {"eta": eta}
         values: dict[str, Any] = {
             "eta": eta,
-            "owned": {f.name: np.array([name in f.parameters for name in self.layout.names]) for f in factors},
+            "owned": {
+                f.name: np.array([any(covers(one, name) for one in f.parameters) for name in self.layout.names])
+                for f in factors
+            },
             "degree": {f.name: np.array(float(f.distribution.scale_degree or 0)) for f in priors},
         }
         if priors and self.points is not None and not declaration.optimal:
@@ -168,6 +175,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
         "expected_log_base_measure": expect(expected_log_base),
         "magnitude": expect(distribution.log_density_scale(factor.value) + xp.abs(entropy) + xp.abs(expected_log_base)),
         "summands": xp.asarray(float(np.prod(summands)), dtype=log_density.dtype),
+        "weight": factor.weight,
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from elbocheck.backends.namespace import Array
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.errors import DeclarationError
 from elbocheck.families.base import Distribution
 
 
@@ -23,6 +25,8 @@ class Factor:
     `where`: boolean, broadcasting to the elements: those that exist.
     `groups`: (N or 1, M, G) weights that split the factor into G parts with parameters of their own (mixture
     components, rows of a transition table); every array in `beta` then has a leading axis of length G.
+    `parameters` may name a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1".
+    `weight`: declared factor of its terms in the bound, for annealed KL weights; positive.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Factor:
     rescaled: tuple[str, ...] = ("z",)
     where: Array | None = None
     groups: Array | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,40 @@ class Declaration:
 
     Shapes: `weights` (N, M) or (N, M, E), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
     `data_weights` (N,), summing to 1. `beta_by_criterion`: ignore closed forms of β, solve for them.
+    `entropy` may also be a distribution or several, independent of each other, with data along the first axis of their
+    batch (their entropies are added), or None for a q of enumerated states: −Σ_m r_nm log r_nm.
+    `entropy_weight`: declared factor of H[q] in the bound.
     """
 
     factors: tuple[Factor, ...]
     weights: Array
-    entropy: Array
+    entropy: Array | Distribution | tuple[Distribution, ...] | None
     data_weights: Array
     rescaling: Mapping[str, Array] | None = None
     optimal: bool = False
     beta_by_criterion: bool = False
+    entropy_weight: float = 1.0
+
+    def resolved(self) -> Declaration:
+        """The same with the entropy of q as an array (N,); raises `DeclarationError` for a weight ≤ 0."""
+        for name, weight in (("entropy_weight", self.entropy_weight), *((f.name, f.weight) for f in self.factors)):
+            if not weight > 0.0:
+                raise DeclarationError(f"the weight of {name!r} must be positive; got {weight!r}")
+        return replace(self, entropy=_entropy(self.entropy, self.weights))
+
+
+def _entropy(entropy: Any, weights: Array) -> Array:
+    if entropy is None:
+        xp = namespace(weights).xp
+        positive = xp.where(weights > 0, weights, xp.ones_like(weights))
+        return -xp.sum(xp.where(weights > 0, weights * xp.log(positive), xp.zeros_like(weights)), axis=-1)
+    parts = entropy if isinstance(entropy, tuple) else (entropy,)
+    if not all(hasattr(part, "sufficient_statistics") for part in parts):
+        return entropy
+    total: Any = 0.0
+    for part in parts:
+        each = part.entropy()
+        while each.ndim > 1:
+            each = namespace(each).xp.sum(each, axis=-1)
+        total = total + each
+    return total

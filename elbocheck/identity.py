@@ -25,6 +25,8 @@ class FactorTerms:
     of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale);
     `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`;
     `criterion_residual`: not 0 if no β scales all natural parameters of the factor, so that nothing is predicted.
+    `weight`: declared factor of these terms in the bound (annealing); then (R) reads gap = β·∇F / weight + δ, and
+    `beta` is that of the family over the weight.
     """
 
     name: str
@@ -41,6 +43,7 @@ class FactorTerms:
     beta_norm: float
     covered: bool
     criterion_residual: float
+    weight: float = 1.0
 
     @property
     def gap(self) -> float:
@@ -76,19 +79,25 @@ class Decomposition:
     gradient: np.ndarray
     gradient_rounding: float
     elbo_rounding: float
+    entropy_weight: float = 1.0
+
+    @property
+    def declared(self) -> float:
+        """F = H[q] + Σ_f E_q log p_f, recomputed from the declaration."""
+        return self.entropy_weight * self.entropy_q + sum(term.weight * term.log_density for term in self.factors)
 
     @property
     def entropy_sum(self) -> float:
         """S = H[q] − Σ_f E_q H[p_f]."""
-        return self.entropy_q - sum(term.entropy for term in self.factors)
+        return self.entropy_weight * self.entropy_q - sum(term.weight * term.entropy for term in self.factors)
 
     @property
     def gap(self) -> float:
-        return sum(term.gap for term in self.factors)
+        return sum(term.weight * term.gap for term in self.factors)
 
     @property
     def delta(self) -> float:
-        return sum(term.delta for term in self.factors)
+        return sum(term.weight * term.delta for term in self.factors)
 
     @property
     def gradient_norm(self) -> float:
@@ -102,12 +111,12 @@ class Decomposition:
     @property
     def bound(self) -> float:
         """‖β‖·‖∇F‖ + rounding, for the total gap over free parameters."""
-        beta = np.sum([term.beta for term in self.factors], axis=0)
+        beta = np.sum([term.weight * term.beta for term in self.factors], axis=0)
         return float(np.linalg.norm(beta)) * (self.gradient_norm + self.gradient_rounding) + self.rounding
 
     @property
     def rounding(self) -> float:
-        return sum(term.rounding for term in self.factors)
+        return sum(term.weight * term.rounding for term in self.factors)
 
     @property
     def magnitude(self) -> float:
@@ -132,7 +141,7 @@ class Decomposition:
 
 def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Decomposition:
     """All terms of the bound at `params` (default: the problem's own). See `Decomposition`."""
-    vector = problem.vector if params is None else problem.layout.pack(params)
+    vector = problem.vector if params is None else problem.vector_of(params)
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
     jacobian, terms = program.terms(vector, problem.fixed)
     data_weights = terms["data_weights"]
@@ -142,6 +151,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         elbo, gradient = problem.gradient(vector)
 
     constant = rounding_constant(terms) * program.backend.eps
+    derived = constant + program.backend.derivative_error  # of what a derivative enters
     absolute = data_weights @ np.abs(jacobian)
     scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
     scale += float(data_weights @ np.abs(terms["entropy"]))
@@ -149,7 +159,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
     solved: dict[str, Criterion] = {}
     for name, term in terms["factors"].items():
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
-        unsure, missing = 0.0, 0.0
+        unsure, missing, weight = 0.0, 0.0, float(term["weight"])
         if "beta" in term:
             beta = term["beta"]
         else:  # one β for all components: only their sum is predicted
@@ -162,7 +172,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
         for group in range(groups):
-            row = beta[group]
+            row = beta[group] / weight
             delta = float(totals["log_base_measure"][group] - totals["expected_log_base_measure"][group])
             magnitude = float(scale + np.abs(row) @ absolute)
             factors.append(
@@ -176,11 +186,12 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * (magnitude + unsure),
-                    beta=np.where(free, moved[group], 0.0),
-                    beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))),
+                    rounding=derived * (magnitude + unsure / weight),
+                    beta=np.where(free, moved[group] / weight, 0.0),
+                    beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,
                     covered=not missing and not np.any(moved[group][~free]),
                     criterion_residual=missing,
+                    weight=weight,
                 )
             )
     return Decomposition(
@@ -188,8 +199,9 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         entropy_q=float(data_weights @ terms["entropy"]),
         factors=tuple(factors),
         gradient=np.where(free, units * gradient, 0.0),
-        gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
+        gradient_rounding=derived * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
         elbo_rounding=constant * scale,
+        entropy_weight=float(terms["entropy_weight"]),
     )
 
 

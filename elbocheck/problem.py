@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elbocheck.backends import get_backend
+from elbocheck.backends import current_dtype, get_backend
 from elbocheck.backends.base import Backend
+from elbocheck.backends.namespace import double_precision, library_of
 from elbocheck.bound import Bound
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
 from elbocheck.parameters import Layout
 from elbocheck.program import Program
+from elbocheck.trees import leaves, rebuilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,62 +41,152 @@ class Start:
     eliminated: np.ndarray | bool = False
 
 
+@dataclass(frozen=True)
+class Departure:
+    """A known, legitimate reason why training does not stop at a stationary point of the reported bound.
+
+    `name`: for reports, with its value ("reg_covar = 1e-06"). `gaps(params) -> {factor: nats per datum}`: what it adds
+    to gap_f − δ_f at the point where training stops; a float for one factor, in place of a function, if it is constant.
+    """
+
+    name: str
+    gaps: Callable[[Any], Mapping[str, float]] | Mapping[str, float]
+
+    def at(self, params: Any) -> Mapping[str, float]:
+        """The predicted gaps at these parameters."""
+        return self.gaps(params) if callable(self.gaps) else self.gaps
+
+
+LIBRARIES = ("jax", "numpy", "torch")
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One bound with its parameters.
 
-    `params`: name -> array, in a chart without constraints.
-    `elbo(params) -> scalar`: the value under test, nats per datum; None recomputes it from `factors`.
+    `params`: any nested dict, list, tuple or dataclass of real numbers and arrays, in the chart that the code trains;
+    blocks are called by dotted paths ("decoder.0").
+    `elbo(params) -> scalar`: the value under test, nats per datum, to be maximised; None recomputes it from `factors`.
     `factors(params) -> Declaration`: the distributions that the bound is made of, at given parameters.
+    `grad(params) -> tree like params`: the code's own gradient of `elbo`; default what the library derives.
+    `fit(params) -> params`: the code's own training, from there to where it stops.
+    `log_evidence`: (1/N) log p(x), where known, in nats per datum; or a function of the parameters.
+    `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
+    `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
+    `departures`: known reasons why training stops elsewhere.
     `free`: name -> boolean array (or bool): what training moves; default everything.
     `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
     units of the data; default 1.
-    `log_evidence`: (1/N) log p(x), where known, in nats per datum.
     `starts`: where searches for stationary points begin; default one ascent from `params`.
-    `label`: what the problem is, for messages. Problems of the catalogue carry their compiled `program` and `fixed`
-    arrays, which all problems of one cell share.
-    Raises `InputError` for parameters that are not finite.
+    `label`: what the problem is, for messages. `library`: whose arrays the functions take, "jax", "numpy" or "torch";
+    by default that of the parameters or, if those are NumPy's, of what the functions return.
+    Problems of the catalogue carry their compiled `program` and `fixed` arrays, which all problems of one cell share.
+    Raises `InputError` for parameters that are not finite, and for fields of the wrong kind.
     """
 
-    params: Mapping[str, np.ndarray]
-    elbo: Callable[[Mapping[str, Any]], Any] | None = None
-    factors: Callable[[Mapping[str, Any]], Declaration] | None = None
-    log_evidence: float | None = None
+    params: Any
+    elbo: Callable[[Any], Any] | None = None
+    factors: Callable[[Any], Declaration] | None = None
+    grad: Callable[[Any], Any] | None = None
+    fit: Callable[[Any], Any] | None = None
+    log_evidence: float | Callable[[Any], Any] | None = None
     free: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, Any] = field(default_factory=dict)
     label: str = "problem"
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
     shared_program: Program | None = None
     starts: tuple[Start, ...] = ()
+    subset: Callable[[Any, np.ndarray], Any] | None = None
+    particles: tuple[Callable[[Any], Any], ...] = ()
+    departures: tuple[Departure, ...] = ()
+    library: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in self.params.items():
+        for name, value in self.arrays.items():
             if not np.all(np.isfinite(value)):
-                raise InputError(f"{self.label}: parameter {name!r} is not finite: {np.asarray(value)}")
+                raise InputError(f"{self.label}: parameter {name!r} is not finite: {value}")
         if self.factors is None and self.shared_program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
+        for name in ("elbo", "factors", "grad", "fit", "subset"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
+        for name, given in (("free", self.free), ("units", self.units)):
+            unknown = [key for key in given if key not in self.arrays]
+            if unknown and self.shared_program is None:
+                raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
+        if self.library not in ("", *LIBRARIES):
+            raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as NumPy arrays, by path."""
+        return flat(self.params, f"{self.label}: params")
 
     @cached_property
     def program(self) -> Program:
         if self.shared_program is not None:
             return self.shared_program
-        elbo, factors = self.elbo, self.factors
-        assert factors is not None
-        bound = Bound(
-            layout=Layout.of(self.params),
-            declare=lambda params, fixed: factors(params),
-            elbo=None if elbo is None else lambda params, fixed: elbo(params),
-        )
-        return Program(bound, get_backend())
+        return Program(self._bound, self._backend)
 
-    @property
+    @cached_property
+    def _bound(self) -> Bound:
+        elbo, factors, tree = self.elbo, self.factors, self.params
+        assert factors is not None
+        return Bound(
+            layout=self.layout,
+            declare=lambda params, fixed: factors(rebuilt(tree, params)).resolved(),
+            elbo=None if elbo is None else lambda params, fixed: elbo(rebuilt(tree, params)),
+        )
+
+    @cached_property
+    def _backend(self) -> Backend:
+        """Derivatives for code of the library that this problem's functions are written in."""
+        library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
+        if library == "torch":
+            from elbocheck.backends.torch_eager import EagerTorchBackend
+
+            return EagerTorchBackend(current_dtype())
+        if library == "jax":
+            return get_backend("jax")
+        from elbocheck.backends.plain import PlainBackend, continues
+
+        def outputs(vector: np.ndarray) -> np.ndarray:
+            rows, _ = self._bound.natural_rows(np.append(vector, 0.0), {"fixed": {}, "held": {"latents": {}}})
+            parts = [self._bound.value(vector, {}), self._bound.per_datum(vector, {})[0], *rows["eta"].values()]
+            return np.concatenate([np.reshape(part, (-1,)) for part in parts])
+
+        return PlainBackend(continues(outputs, self.vector))
+
+    def _outputs(self) -> list[Any]:
+        """What the functions return for NumPy arrays."""
+        assert self.factors is not None
+        with double_precision():
+            if self.elbo is not None:
+                return [self.elbo(rebuilt(self.params, self.arrays))]
+            declaration = self.factors(rebuilt(self.params, self.arrays))
+            return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
+
+    @cached_property
     def layout(self) -> Layout:
-        return self.program.bound.layout
+        return Layout.of(self.arrays) if self.shared_program is None else self.shared_program.bound.layout
 
     @cached_property
     def vector(self) -> np.ndarray:
         """The parameters as one vector (P,)."""
-        return self.layout.pack(self.params)
+        return self.layout.pack(self.arrays)
+
+    def vector_of(self, params: Any) -> np.ndarray:
+        """Other parameters, of the same structure, as a vector (P,)."""
+        return self.layout.pack(flat(params, f"{self.label}: params"))
+
+    def tree(self, vector: np.ndarray) -> Any:
+        """A vector (P,) as parameters of the problem's own structure, NumPy arrays inside."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        return rebuilt(self.params, arrays)
+
+    def value(self, vector: np.ndarray) -> float:
+        """F, the value under test."""
+        return float(self.program.value(vector, self.fixed))
 
     @cached_property
     def free_mask(self) -> np.ndarray:
@@ -146,8 +238,7 @@ class Problem:
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
-        params = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
-        return replace(self, params=params, shared_program=self.program)
+        return replace(self, params=self.tree(vector), shared_program=self.program)
 
     def in_chart(
         self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None
@@ -161,3 +252,12 @@ class Problem:
             program = Program(self.program.bound.in_chart(chart), self.program.backend)
         params = {name: np.array(value) for name, value in self.layout.unpack(moved).items()}
         return replace(self, params=params, units={}, shared_program=program, starts=())
+
+
+def flat(params: Any, what: str) -> dict[str, np.ndarray]:
+    """Path -> NumPy array of floating point, from arrays of any library; raises `InputError`, see `trees.leaves`."""
+    found = {}
+    for name, leaf in leaves(params, what).items():
+        array = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
+        found[name] = array.astype(float) if array.dtype.kind in "iu" else array
+    return found

@@ -37,6 +37,11 @@ class Program:
         return self.backend.jacobian(self.bound.per_datum, mode="reverse")
 
     @cached_property
+    def value(self) -> Callable[..., Any]:
+        """`-> F`, the value under test."""
+        return self.backend.value(self.bound.value)
+
+    @cached_property
     def gradient(self) -> Callable[..., Any]:
         """`-> (∇F, F)` of the value under test, reverse mode."""
         return self.backend.jacobian(twice(self.bound.value), mode="reverse")

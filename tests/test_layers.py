@@ -30,7 +30,7 @@ FLOORS = {
     "elbocheck.errors": 0, "elbocheck.outcome": 0, "elbocheck.profiles": 0, "elbocheck.data": 0,
     "elbocheck.backends": 0,
     "elbocheck.parameters": 1, "elbocheck.families": 1, "elbocheck.posteriors": 1, "elbocheck.factors": 1,
-    "elbocheck.model": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
+    "elbocheck.trees": 1, "elbocheck.model": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
     "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
     "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.faults": 3,
     "elbocheck.checking": 4, "elbocheck.known_failures": 4, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
@@ -42,8 +42,12 @@ FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""
 HYPOTHESIS_FLOOR = 4
 PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
-JAX = ("elbocheck.backends.jax", "elbocheck.backends.namespace")
-TORCH = ("elbocheck.backends.torch", "elbocheck.backends.namespace")
+JAX = (("elbocheck.backends.jax",), ("elbocheck.backends.namespace", "elbocheck.adapters"))
+TORCH = (
+    ("elbocheck.backends.torch", "elbocheck.backends.torch_eager"),
+    ("elbocheck.backends.namespace", "elbocheck.adapters"),
+)
+"""Files that load the library, and those that may in functions."""
 BACKENDS = ("jax", "torch", "tensorflow", "cupy", "flint")
 
 
@@ -114,10 +118,10 @@ def violations(module: str, source: str) -> list[str]:
             broken.append(f"{where} below floor {HYPOTHESIS_FLOOR}")
         if within(target, ("pytest", "_pytest")) and not within(module, PYTEST):
             broken.append(f"{where}: only {', '.join(PYTEST)} may")
-        for library, (owner, user) in ((("jax", "jaxlib"), JAX), (("torch", "functorch"), TORCH)):
-            if within(target, library) and not (module == owner or (module == user and one.lazy)):
-                broken.append(f"{where}: only {owner} may, and functions of {user}")
-            if within(target, owner) and not one.lazy:
+        for library, (owners, users) in ((("jax", "jaxlib"), JAX), (("torch", "functorch"), TORCH)):
+            if within(target, library) and not (module in owners or (within(module, users) and one.lazy)):
+                broken.append(f"{where}: only {', '.join(owners)} may, and functions of {', '.join(users)}")
+            if within(target, owners) and not one.lazy:
                 broken.append(f"{where} when loaded, which loads {library[0]}")
     return broken
 

@@ -59,6 +59,11 @@ def get_backend(name: str | None = None, dtype: str | None = None) -> Backend:
     return _make(name or _current[0], dtype or _current[1])
 
 
+def current_dtype() -> str:
+    """Floating-point type of the current backend."""
+    return _current[1]
+
+
 def select(name: str, dtype: str) -> Backend:
     """Make a backend the current one of this process."""
     global _current

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
+import array_api_compat.numpy
 import numpy as np
 from scipy import special
 
@@ -96,3 +100,23 @@ def cholesky(matrix: np.ndarray) -> np.ndarray:
     inner = inverse @ matrix.imag @ np.swapaxes(inverse, -1, -2)
     size = matrix.shape[-1]
     return join(root, root @ (np.tril(inner) * (1 - 0.5 * np.eye(size, dtype=root.dtype))))
+
+
+@cache
+def complex_xp() -> Any:
+    """The array API over plain complex arrays: NumPy's, with what it does not continue taken from here."""
+    own = {name: function for name, function in UNARY.items() if hasattr(array_api_compat.numpy, name)}
+    plain = {name: getattr(array_api_compat.numpy, name) for name in dir(array_api_compat.numpy) if name[0] != "_"}
+    linear = {name: getattr(np.linalg, name) for name in ("inv", "solve")}
+    continued_ones = {name: _of_any(function) for name, function in own.items()}
+    two = {"logaddexp": lambda one, other: logaddexp(np.asarray(one), np.asarray(other))}
+    matrices = SimpleNamespace(**linear, cholesky=cholesky, diagonal=_diagonal)
+    return SimpleNamespace(**{**plain, **continued_ones, **two, "linalg": matrices})
+
+
+def _diagonal(matrix: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrix, axis1=-2, axis2=-1)
+
+
+def _of_any(function: Unary) -> Callable[[Any], np.ndarray]:
+    return lambda x: function(np.asarray(x))

@@ -50,6 +50,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def derivative_error(self) -> float:
+        """Error of a first derivative relative to Σ|terms|, beyond rounding: 0 for automatic and complex ones."""
+        ...
+
+    @property
     def share(self) -> int:
         """How many times fewer problems that need a search this backend can afford."""
         ...

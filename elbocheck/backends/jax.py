@@ -43,6 +43,7 @@ class JaxBackend:
     padded: bool = True
     cheap_hessians: bool = True
     hessian_error: float = 0.0
+    derivative_error: float = 0.0
     share: int = 1
 
     @property

@@ -7,7 +7,9 @@ whatever arrays it is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -96,6 +98,15 @@ def _numpy_namespace() -> Namespace:
 
 
 @cache
+def _complex_namespace() -> Namespace:
+    """Functions of complex NumPy arrays whose imaginary parts are tangents."""
+    from elbocheck.backends import analytic
+
+    special = (analytic.UNARY[name] for name in ("expit", "gammaln", "digamma", "erf"))
+    return Namespace(analytic.complex_xp(), *special, np.real)
+
+
+@cache
 def _number_namespace() -> Namespace:
     """Functions of plain numbers, as plain numbers, which have no type that they could impose on arrays."""
     special = _numpy_namespace()
@@ -156,4 +167,19 @@ def namespace(*values: Any) -> Namespace:
     for value in values:
         if hasattr(value, "__array_namespace__") and not isinstance(value, (np.ndarray, np.generic)):
             return _standard_namespace(value.__array_namespace__())
+    if any(isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "c" for value in values):
+        return _complex_namespace()
     return _numpy_namespace()
+
+
+def library_of(values: Sequence[Any]) -> str:
+    """ "jax" or "torch" if any value is an array of that library, else ""."""
+    if any(array_api_compat.is_jax_array(value) for value in values):
+        return "jax"
+    return "torch" if any(array_api_compat.is_torch_array(value) for value in values) else ""
+
+
+def double_precision() -> AbstractContextManager[Any]:
+    """Code run inside computes in float64, also where it calls JAX by itself; nothing is imported for that."""
+    jax = sys.modules.get("jax")
+    return nullcontext() if jax is None else jax.enable_x64(True)

@@ -34,6 +34,7 @@ class NumpyBackend:
     name: str = "numpy"
     padded: bool = False
     cheap_hessians: bool = False
+    derivative_error: float = 0.0
     share: int = 6
 
     @property

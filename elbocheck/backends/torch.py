@@ -86,6 +86,7 @@ class TorchBackend:
     padded: bool = True
     cheap_hessians: bool = True
     hessian_error: float = 0.0
+    derivative_error: float = 0.0
     share: int = 6
 
     @property

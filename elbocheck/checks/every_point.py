@@ -23,7 +23,7 @@ def every_point(problem: Problem) -> Result:
             Deviation(f"factor {term.label}", abs(term.residual), term.rounding, term.magnitude),
             Deviation(f"pseudo-entropy of factor {term.label}", abs(pseudo), term.rounding, term.magnitude),
         ]
-    declared = decomposition.entropy_q + sum(term.log_density for term in decomposition.factors)
+    declared = decomposition.declared
     deviations.append(
         Deviation(
             "the ELBO against its declared terms", abs(decomposition.elbo - declared), decomposition.elbo_rounding
