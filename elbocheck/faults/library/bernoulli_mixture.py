@@ -76,13 +76,14 @@ def fit(params: Params, x: Array) -> Params:
 
 def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
+    every = np.eye(len(params["logits"]))[None]
     log_odds = params["log_odds"]
     return Declaration(
         factors=(
-            Factor("z", Categorical(params["logits"]), np.eye(2)[None], ("logits",)),
+            Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
                 "x", Bernoulli(log_odds), x[:, None, :], ("log_odds",), {"log_odds": log_odds},
-                groups=np.eye(2)[None],
+                groups=every,
             ),
         ),
         weights=np.exp(log_responsibilities(params, x)),

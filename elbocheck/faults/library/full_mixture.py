@@ -108,14 +108,15 @@ def fit(params: Params, x: Array) -> Params:
 
 def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
+    every = np.eye(len(params["logits"]))[None]
     owned = ("means", "log_diagonals", "lower")
     diagonal, lower = np.exp(params["log_diagonals"]), params["lower"]
     c = diagonal[..., None] * np.eye(2) + lower[:, None, None] * np.array([[0.0, 0.0], [1.0, 0.0]])
     beta = {"log_diagonals": 0.5 * np.ones((2, 2)), "lower": 0.5 * lower}
     return Declaration(
         factors=(
-            Factor("z", Categorical(params["logits"]), np.eye(2)[None], ("logits",)),
-            Factor("x", MultivariateNormal(params["means"], c), x[:, None, :], owned, beta, groups=np.eye(2)[None]),
+            Factor("z", Categorical(params["logits"]), every, ("logits",)),
+            Factor("x", MultivariateNormal(params["means"], c), x[:, None, :], owned, beta, groups=every),
         ),
         weights=np.exp(log_responsibilities(params, x)),
         entropy=None,

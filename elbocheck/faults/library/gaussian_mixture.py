@@ -88,14 +88,15 @@ def fit(params: Params, x: Array) -> Params:
 
 def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
+    every = np.eye(len(params["logits"]))[None]
     r = np.exp(log_responsibilities(params, x))
     component = Normal(params["means"], np.exp(params["log_variances"]))
     return Declaration(
         factors=(
-            Factor("z", Categorical(params["logits"]), np.eye(2)[None], ("logits",)),
+            Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
-                "x", component, x[:, None, :], ("means", "log_variances"), {"log_variances": -np.ones((2, 2))},
-                groups=np.eye(2)[None],
+                "x", component, x[:, None, :], ("means", "log_variances"), {"log_variances": -np.ones(params["means"].shape)},
+                groups=every,
             ),
         ),
         weights=r,

@@ -15,7 +15,7 @@ from elbocheck.faults.numerics import Array, Params, converge, log_softmax, log_
 TIMES = 4
 TRUE: Params = {
     "initial": np.log([0.3, 0.7]),
-    "transition": np.log([[0.8, 0.2], [0.35, 0.65]]),
+    "transition": np.log([[0.9, 0.1], [0.3, 0.7]]),
     "means": np.array([-1.5, 1.2]),
     "log_variances": np.log([0.5, 0.8]),
 }

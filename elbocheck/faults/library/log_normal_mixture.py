@@ -81,10 +81,11 @@ def fit(params: Params, x: Array) -> Params:
 
 def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
+    every = np.eye(len(params["logits"]))[None]
     component = LogNormal(params["locations"], softplus(params["rho"]) ** 2)
     return Declaration(
         factors=(
-            Factor("z", Categorical(params["logits"]), np.eye(2)[None], ("logits",)),
+            Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor("x", component, x[:, None, :], ("locations", "rho")),
         ),
         weights=np.exp(log_responsibilities(params, x)),

@@ -75,13 +75,14 @@ def fit(params: Params, x: Array) -> Params:
 
 def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
+    every = np.eye(len(params["logits"]))[None]
     log_rates = params["log_rates"]
     return Declaration(
         factors=(
-            Factor("z", Categorical(params["logits"]), np.eye(2)[None], ("logits",)),
+            Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
                 "x", Poisson(log_rates), x[:, None, :], ("log_rates",), {"log_rates": log_rates},
-                groups=np.eye(2)[None],
+                groups=every,
             ),
         ),
         weights=np.exp(log_responsibilities(params, x)),
