@@ -16,6 +16,26 @@ class InputError(ElbocheckError, ValueError):
     """
 
 
+class TargetError(InputError):
+    """The code under test cannot be judged: it raises, returns something else than it should, or changes its input.
+
+    Usual causes: a function that is not written for the library that was recognised (`library="numpy"` takes it as a
+    black box), a vector in place of a number, results that differ from call to call (hold the noise fixed).
+    """
+
+    @classmethod
+    def raised(cls, label: str, what: str, error: Exception) -> TargetError:
+        """What to say of an exception of the code under test."""
+        text = str(error).strip().splitlines()
+        hint = ""
+        if "Tracer" in type(error).__name__ or "Concretization" in type(error).__name__:
+            hint = (
+                " It cannot be traced by JAX: write it with jax.numpy, without float(), NumPy functions or `if` on "
+                'values, or hand it over as a black box with Problem(..., library="numpy").'
+            )
+        return cls(f"{label}: {what} raised {type(error).__name__}: {text[0] if text else 'no message'}.{hint}")
+
+
 class DeclarationError(ElbocheckError, ValueError):
     """What a problem declares about itself is inconsistent.
 

@@ -151,7 +151,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         elbo, gradient = problem.gradient(vector)
 
     constant = rounding_constant(terms) * program.backend.eps
-    derived = constant + program.backend.derivative_error  # of what a derivative enters
+    differences = program.backend.error_of(program.terms if program.bound.elbo is None else program.gradient)
+    stretch = 1.0 / np.where(vector == 0.0, 1.0, np.abs(vector))  # steps of differences are relative to parameters
     absolute = data_weights @ np.abs(jacobian)
     scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
     scale += float(data_weights @ np.abs(terms["entropy"]))
@@ -166,7 +167,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
-                unsure = float(solved[name].uncertainty @ absolute)
+                unsure = float(solved[name].uncertainty @ absolute) / weight
+                unsure *= 1.0 + program.backend.error_of(program.natural_rows) / constant
                 missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
@@ -186,7 +188,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=derived * (magnitude + unsure / weight),
+                    rounding=constant * (magnitude + unsure)
+                    + differences * float(np.abs(row) @ (absolute + stretch * scale)),
                     beta=np.where(free, moved[group] / weight, 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,
                     covered=not missing and not np.any(moved[group][~free]),
@@ -199,7 +202,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
         entropy_q=float(data_weights @ terms["entropy"]),
         factors=tuple(factors),
         gradient=np.where(free, units * gradient, 0.0),
-        gradient_rounding=derived * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale)),
+        gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale))
+        + differences * float(np.linalg.norm(np.where(free, units * (absolute + stretch * scale), 0.0))),
         elbo_rounding=constant * scale,
         entropy_weight=float(terms["entropy_weight"]),
     )

@@ -6,6 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is at fault, as far as it can be told.
+
+    `kind`: "value", "entropy", "gradient", "training", "scale", "sign" or "data"; `factor`, `component`: where, "q" for
+    the variational distribution, empty and None if it is the whole bound or cannot be told; `suspect`: the usual
+    mistake of exactly that size, empty if none is; `sentence`: all that for people.
+    """
+
+    kind: str
+    factor: str = ""
+    component: int | None = None
+    suspect: str = ""
+    sentence: str = ""
+
+
 class Outcome(StrEnum):
     """The only words in which elbocheck judges."""
 
@@ -23,7 +39,8 @@ class Result:
     largest; `relative`: that deviation over Σ|terms|. `points`: how many parameter points were verified; `kinds`:
     inertia of each of them; `power`: the smallest error, nats per datum, that would have been seen in every term that
     was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified.
-    `message`: for people, naming the factor; empty if the check holds.
+    `message`: for people, naming the factor; empty if the check holds; `note`: what explains a result that holds;
+    `diagnosis`: of one that does not.
     """
 
     check: str
@@ -38,6 +55,8 @@ class Result:
     message: str = ""
     gradient_norm: float = 0.0
     power: float = 0.0
+    note: str = ""
+    diagnosis: Diagnosis | None = None
 
     @property
     def ratio(self) -> float:

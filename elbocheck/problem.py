@@ -11,11 +11,12 @@ import numpy as np
 
 from elbocheck.backends import current_dtype, get_backend
 from elbocheck.backends.base import Backend
-from elbocheck.backends.namespace import double_precision, library_of
+from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
-from elbocheck.errors import InputError
-from elbocheck.factors import Declaration
+from elbocheck.errors import InputError, TargetError
+from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Layout
+from elbocheck.posteriors import WeightedPoints
 from elbocheck.program import Program
 from elbocheck.trees import leaves, rebuilt
 
@@ -74,6 +75,8 @@ class Problem:
     `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
     `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
     `departures`: known reasons why training stops elsewhere.
+    `points(params) -> WeightedPoints` and `given(params, latents) -> factors`: the two halves of `factors`, from which
+    the criterion finds the direction of a prior without parameters if no closed form of it is declared.
     `free`: name -> boolean array (or bool): what training moves; default everything.
     `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
     units of the data; default 1.
@@ -99,6 +102,8 @@ class Problem:
     subset: Callable[[Any, np.ndarray], Any] | None = None
     particles: tuple[Callable[[Any], Any], ...] = ()
     departures: tuple[Departure, ...] = ()
+    points: Callable[[Any], WeightedPoints] | None = None
+    given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
     library: str = ""
 
     def __post_init__(self) -> None:
@@ -107,7 +112,7 @@ class Problem:
                 raise InputError(f"{self.label}: parameter {name!r} is not finite: {value}")
         if self.factors is None and self.shared_program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
-        for name in ("elbo", "factors", "grad", "fit", "subset"):
+        for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
         for name, given in (("free", self.free), ("units", self.units)):
@@ -130,13 +135,65 @@ class Problem:
 
     @cached_property
     def _bound(self) -> Bound:
-        elbo, factors, tree = self.elbo, self.factors, self.params
-        assert factors is not None
+        tree = self.params
         return Bound(
             layout=self.layout,
-            declare=lambda params, fixed: factors(rebuilt(tree, params)).resolved(),
-            elbo=None if elbo is None else lambda params, fixed: elbo(rebuilt(tree, params)),
+            declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
+            elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
+            points=None if self.points is None else lambda params, fixed: self.call("points", rebuilt(tree, params)),
+            factors=None
+            if self.given is None
+            else lambda params, fixed, latents: self.call("given", rebuilt(tree, params), latents),
         )
+
+    def call(self, name: str, params: Any, *arguments: Any) -> Any:
+        """A function of the problem, in double precision; raises `TargetError` with what it raised."""
+        try:
+            with double_precision():
+                return getattr(self, name)(params, *arguments)
+        except TargetError:
+            raise
+        except Exception as error:  # whatever the code under test raises
+            raise TargetError.raised(self.label, f"{name}(params)", error) from error
+
+    def scalar(self, name: str, params: Any, *arguments: Any) -> Any:
+        """The same for functions that return one number; raises `TargetError` for anything else."""
+        value = self.call(name, params, *arguments)
+        if np.shape(value) != () or isinstance(value, (str, bytes, type(None))):
+            got = f"shape {np.shape(value)}" if np.shape(value) else repr(value)
+            raise TargetError(
+                f"{self.label}: {name}(params) must return one number, nats per datum; got {got}. "
+                "Take the mean over the data."
+            )
+        return value
+
+    def particle(self, index: int, params: Any) -> Any:
+        """The value of one particle; raises `TargetError` as `call` does."""
+        try:
+            with double_precision():
+                return self.particles[index](params)
+        except Exception as error:
+            raise TargetError.raised(self.label, f"particles[{index}](params)", error) from error
+
+    def declared(self, params: Any) -> Declaration:
+        """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
+        declaration = self.call("factors", params)
+        if not isinstance(declaration, Declaration):
+            raise TargetError(
+                f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
+            )
+        return declaration.resolved()
+
+    def code_params(self, vector: np.ndarray) -> Any:
+        """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        with double_precision():
+            return rebuilt(self.params, {name: array_of(self.program.backend.name, a) for name, a in arrays.items()})
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `factors` declares at the problem's own parameters."""
+        return self.declared(self.code_params(self.vector))
 
     @cached_property
     def _backend(self) -> Backend:
@@ -148,22 +205,17 @@ class Problem:
             return EagerTorchBackend(current_dtype())
         if library == "jax":
             return get_backend("jax")
-        from elbocheck.backends.plain import PlainBackend, continues
+        from elbocheck.backends.plain import PlainBackend
 
-        def outputs(vector: np.ndarray) -> np.ndarray:
-            rows, _ = self._bound.natural_rows(np.append(vector, 0.0), {"fixed": {}, "held": {"latents": {}}})
-            parts = [self._bound.value(vector, {}), self._bound.per_datum(vector, {})[0], *rows["eta"].values()]
-            return np.concatenate([np.reshape(part, (-1,)) for part in parts])
-
-        return PlainBackend(continues(outputs, self.vector))
+        return PlainBackend()
 
     def _outputs(self) -> list[Any]:
         """What the functions return for NumPy arrays."""
-        assert self.factors is not None
+        params = rebuilt(self.params, self.arrays)
+        if self.elbo is not None:
+            return [self.call("elbo", params)]
+        declaration = self.declared(params)
         with double_precision():
-            if self.elbo is not None:
-                return [self.elbo(rebuilt(self.params, self.arrays))]
-            declaration = self.factors(rebuilt(self.params, self.arrays))
             return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
 
     @cached_property
@@ -239,6 +291,12 @@ class Problem:
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
         return replace(self, params=self.tree(vector), shared_program=self.program)
+
+    def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
+        """The same problem at random points beside its own, `spread` natural units away; what is frozen stays."""
+        rng, size = np.random.default_rng(seed), np.where(self.vector == 0.0, 1.0, np.minimum(np.abs(self.vector), 1.0))
+        moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
+        return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]
 
     def in_chart(
         self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None

@@ -33,6 +33,7 @@ FLOORS = {
     "elbocheck.trees": 1, "elbocheck.model": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
     "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
     "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.faults": 3,
+    "elbocheck.diagnosis": 3, "elbocheck.suspects": 3,
     "elbocheck.checking": 4, "elbocheck.known_failures": 4, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
     "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
     "elbocheck.census": 5,

@@ -50,13 +50,15 @@ class Backend(Protocol):
         ...
 
     @property
-    def derivative_error(self) -> float:
-        """Error of a first derivative relative to Σ|terms|, beyond rounding: 0 for automatic and complex ones."""
-        ...
-
-    @property
     def share(self) -> int:
         """How many times fewer problems that need a search this backend can afford."""
+        ...
+
+    def error_of(self, derived: Function) -> float:
+        """Relative error, beyond rounding, of what a function made by `jacobian` returned last: 0 but for differences.
+
+        Relative to the function's size and to its slope times the parameter.
+        """
         ...
 
     def value(self, function: Function) -> Function:

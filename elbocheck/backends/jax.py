@@ -43,7 +43,6 @@ class JaxBackend:
     padded: bool = True
     cheap_hessians: bool = True
     hessian_error: float = 0.0
-    derivative_error: float = 0.0
     share: int = 1
 
     @property
@@ -67,6 +66,9 @@ class JaxBackend:
     def _cast(self, leaf: Any) -> np.ndarray:
         leaf = np.asarray(leaf)
         return leaf.astype(self.dtype, copy=False) if leaf.dtype.kind == "f" else leaf
+
+    def error_of(self, derived: Function) -> float:
+        return 0.0
 
     def value(self, function: Function) -> Function:
         return self._run(function)

@@ -179,6 +179,19 @@ def library_of(values: Sequence[Any]) -> str:
     return "torch" if any(array_api_compat.is_torch_array(value) for value in values) else ""
 
 
+def array_of(library: str, array: np.ndarray) -> Array:
+    """A NumPy array as one of "jax", "torch" or, for any other name, as it is."""
+    if library == "jax":
+        import jax.numpy
+
+        return jax.numpy.asarray(array)
+    if library == "torch":
+        import torch
+
+        return torch.from_numpy(array)
+    return array
+
+
 def double_precision() -> AbstractContextManager[Any]:
     """Code run inside computes in float64, also where it calls JAX by itself; nothing is imported for that."""
     jax = sys.modules.get("jax")

@@ -1,8 +1,7 @@
 """Black-box NumPy code as a backend: functions that know nothing of elbocheck, evaluated one point at a time.
 
-Derivatives by complex step where the code continues analytically (plain NumPy mostly does), which is exact to
-rounding; else by extrapolated central differences (scipy.differentiate), whose own error estimate must keep the
-promise `DIFFERENCE_ERROR`.
+Derivatives by complex step where a function continues analytically (plain NumPy mostly does), which is exact to
+rounding; else by extrapolated central differences (scipy.differentiate), whose estimated error enters all bounds.
 """
 
 from __future__ import annotations
@@ -19,20 +18,44 @@ from elbocheck.backends.base import Function, machine_epsilon
 from elbocheck.backends.numpy import STEPS, tree_map
 from elbocheck.errors import InputError
 
-DIFFERENCE_ERROR = 1e-9
-"""Promised error of a derivative by differences, relative to the function's size and slope per unit of a parameter."""
+USELESS = 1e-4
+"""Error of differences, relative to the function's size and slope per unit of a parameter, that is refused."""
+TYPICAL = 1e-9
+"""The same error for functions that are smooth and computed in double precision."""
 FIRST_STEP, SHRINK, TRIES = 2.0**-5, 2.0**-5, 4
 """First step of differences, relative to a parameter (or to 1); a step out of the domain is shrunk, so many times."""
 
 
+class Derived:
+    """The Jacobian of one function. `exact`: whether complex steps can be taken, tried at the first call; `error`: of
+    the last call's derivatives, see `differences`."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.exact: bool | None = None
+        self.error = 0.0
+
+    def __call__(self, vector: Any, fixed: Any) -> Any:
+        vector = np.asarray(vector, dtype=float)
+        value, auxiliary = self.function(vector, fixed)
+        flat, rebuild = _flat(value)
+
+        def numbers(point: np.ndarray) -> np.ndarray:
+            return _flat(self.function(point, fixed)[0])[0]
+
+        if self.exact is None:
+            self.exact = continues(numbers, vector)
+        if self.exact:
+            columns = complex_step(numbers, vector, flat)
+        else:
+            columns, self.error = differences(numbers, vector, flat)
+        return rebuild(columns), tree_map(_real, auxiliary)
+
+
 @dataclass(frozen=True)
 class PlainBackend:
-    """Values and derivatives of black-box NumPy functions, float64 only.
+    """Values and derivatives of black-box NumPy functions, float64 only."""
 
-    `analytic`: whether a complex step may be taken, see `continues`.
-    """
-
-    analytic: bool
     dtype: str = "float64"
     name: str = "numpy"
     padded: bool = True
@@ -44,36 +67,26 @@ class PlainBackend:
         return machine_epsilon(self.dtype)
 
     @property
-    def derivative_error(self) -> float:
-        return 0.0 if self.analytic else DIFFERENCE_ERROR
-
-    @property
     def hessian_error(self) -> float:
         """Of central differences of first derivatives with their best step, see `NumpyBackend.hessian_error`."""
-        return 100.0 * float(max(self.eps, self.derivative_error) ** (2.0 / 3.0))
+        return 100.0 * float(TYPICAL ** (2.0 / 3.0))
+
+    def error_of(self, derived: Function) -> float:
+        return derived.error if isinstance(derived, Derived) else 0.0
 
     def value(self, function: Function) -> Function:
         return lambda *arguments: tree_map(_real, function(*arguments))
 
     def jacobian(self, function: Function, mode: str) -> Function:
-        derive = complex_step if self.analytic else differences
-
-        def run(vector: Any, fixed: Any) -> Any:
-            vector = np.asarray(vector, dtype=float)
-            value, auxiliary = function(vector, fixed)
-            flat, rebuild = _flat(value)
-            columns = derive(lambda point: _flat(function(point, fixed)[0])[0], vector, flat)
-            return rebuild(columns), tree_map(_real, auxiliary)
-
-        return run
+        return Derived(function)
 
     def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
         slopes = self.jacobian(lambda vector, fixed: (function(vector, fixed),) * 2, mode="forward")
-        step = float(max(self.eps, self.derivative_error) ** (1.0 / 3.0))
 
         def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             vector = np.asarray(vector, dtype=float)
             gradient, value = slopes(vector, fixed)
+            step = float(max(self.eps, self.error_of(slopes)) ** (1.0 / 3.0))
             hessian = np.zeros((vector.size, vector.size))
             for column in columns:
                 moved = step * np.eye(vector.size)[column]
@@ -95,20 +108,27 @@ def complex_step(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarra
     return columns
 
 
-def differences(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """∂f/∂θ (R, P) by extrapolated central differences; raises `InputError` where they miss their promise."""
-    columns, size = np.zeros((value.size, vector.size)), float(np.abs(value).max(initial=0.0))
+def differences(
+    function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """(∂f/∂θ (R, P) by extrapolated central differences, their error).
+
+    The error is relative to max |f| + max |∂f/∂θ_j| |θ_j|, for a parameter θ_j = 0 with 1 in its place. Raises
+    `InputError` where it makes the result useless.
+    """
+    columns, size, worst = np.zeros((value.size, vector.size)), float(np.abs(value).max(initial=0.0)), 0.0
     for j in range(vector.size):
         unit = np.abs(vector[j]) or 1.0
         columns[:, j], error = directional(function, vector, np.eye(vector.size)[j] * unit)
-        allowed = DIFFERENCE_ERROR * (size + float(np.abs(columns[:, j]).max(initial=0.0)))
-        if not error <= allowed:
+        relative = error / max(size + float(np.abs(columns[:, j]).max(initial=0.0)), np.finfo(float).tiny)
+        if not relative <= USELESS:
             raise InputError(
-                f"differences of values give derivatives to {error:.1e} only (element {j} of the parameters), where "
-                f"{allowed:.1e} is needed: the code is not smooth there, or rounds in single precision"
+                f"differences of values give derivatives to {relative:.0e} only (element {j} of the parameters): the "
+                "code is not smooth there, rounds in single precision, or leaves its domain"
             )
+        worst = max(worst, relative)
         columns[:, j] /= unit
-    return columns
+    return columns, worst
 
 
 def directional(

@@ -21,7 +21,6 @@ class EagerTorchBackend:
     padded: bool = True
     cheap_hessians: bool = False
     hessian_error: float = 0.0
-    derivative_error: float = 0.0
     share: int = 6
 
     @property
@@ -31,6 +30,9 @@ class EagerTorchBackend:
     def _tensor(self, leaf: Any) -> torch.Tensor:
         tensor = leaf if isinstance(leaf, torch.Tensor) else torch.tensor(np.asarray(leaf))
         return tensor.to(getattr(torch, self.dtype)) if tensor.is_floating_point() else tensor
+
+    def error_of(self, derived: Function) -> float:
+        return 0.0
 
     def value(self, function: Function) -> Function:
         def run(*arguments: Any) -> Any:

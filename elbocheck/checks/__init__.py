@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from elbocheck.checks.agreement import agreement
 from elbocheck.checks.control import control
+from elbocheck.checks.convention import convention
 from elbocheck.checks.criterion import criterion_holds
 from elbocheck.checks.equivalence import equivalent
 from elbocheck.checks.every_point import every_point
+from elbocheck.checks.evidence import evidence
+from elbocheck.checks.fit import fit
+from elbocheck.checks.gradient import gradient
+from elbocheck.checks.rows import permutation, scale
 from elbocheck.checks.scope import scope
 from elbocheck.checks.stationary import stationary
+from elbocheck.checks.value import value
 
-__all__ = ["agreement", "control", "criterion_holds", "equivalent", "every_point", "scope", "stationary"]
+__all__ = [
+    "agreement", "control", "convention", "criterion_holds", "equivalent", "every_point", "evidence", "fit", "gradient",
+    "permutation", "scale", "scope", "stationary", "value",
+]  # fmt: skip

@@ -1,0 +1,63 @@
+"""What is reported should be an ELBO, in nats per datum: not a loss, not a total over the data, not a mean over more.
+
+Rejects: a sign, and a factor of the number of data, of batches or of dimensions, on the whole of a correct bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from elbocheck.checks.compare import Deviation, judge
+from elbocheck.identity import Decomposition, decompose
+from elbocheck.outcome import Result
+from elbocheck.problem import Problem
+
+CHECK = "convention"
+
+
+def convention(problem: Problem) -> Result | None:
+    """That no other factor than 1 makes the reported ELBO equal the declared one; None if no ELBO is reported."""
+    if problem.elbo is None:
+        return None
+    terms = decompose(problem)
+    found = factor(problem, terms)
+    deviations = []
+    if found is not None:
+        name, times = found
+        what = f"the reported ELBO {terms.elbo:.9g} is {name} ({terms.declared:.9g} in nats per datum): it"
+        deviations.append(Deviation(what, abs(terms.elbo - terms.declared), 2 * terms.elbo_rounding * abs(times)))
+    return judge(CHECK, problem.label, deviations)
+
+
+def factor(problem: Problem, terms: Decomposition) -> tuple[str, float] | None:
+    """(name, factor ≠ 1) if the reported ELBO is that factor times the declared one, to rounding; else None."""
+    for name, times in factors(problem):
+        noise = 2 * terms.elbo_rounding * max(abs(times), 1.0)
+        told_apart = abs((times - 1.0) * terms.declared) > 100 * noise
+        if told_apart and abs(terms.elbo - times * terms.declared) <= noise:
+            return name, times
+    return None
+
+
+def factors(problem: Problem) -> Iterator[tuple[str, float]]:
+    """Factors that bounds are off by, with names for messages."""
+    _, terms = problem.program.terms(problem.vector, problem.fixed)
+    data = len(terms["data_weights"])
+    named = [("the loss, which has the other sign", -1.0)]
+    for sign, loss in ((1.0, ""), (-1.0, ", as a loss")):
+        named.append((f"the total over N = {data} data{loss}", sign * data))
+        named.append((f"divided by N = {data} once too often{loss}", sign / data))
+        for batch in range(2, data):
+            if data % batch == 0:
+                named.append((f"the total of a batch of {batch}{loss}", sign * batch))
+                named.append((f"multiplied by N / batch, {data} / {batch}{loss}", sign * data / batch))
+        named.append((f"in bits{loss}", sign / np.log(2.0)))
+        named.append((f"twice as large{loss}", sign * 2.0))
+        named.append((f"half as large{loss}", sign * 0.5))
+    seen: set[float] = set()
+    for name, times in named:
+        if times != 1.0 and times not in seen:
+            seen.add(times)
+            yield name, times

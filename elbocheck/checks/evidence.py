@@ -1,0 +1,30 @@
+"""F ≤ log evidence, with equality where q is the exact posterior (THEORY section 6).
+
+Rejects: a bound that is none, points drawn from another q than the one whose entropy is added, a posterior that is not.
+"""
+
+from __future__ import annotations
+
+from elbocheck.checks.compare import Deviation, judge
+from elbocheck.identity import decompose
+from elbocheck.outcome import Result
+from elbocheck.problem import Problem
+
+CHECK = "evidence"
+
+
+def evidence(problem: Problem) -> Result | None:
+    """F − (1/N) log p(x) at most rounding, and zero if the declaration says `optimal`; None where it is not known."""
+    if problem.log_evidence is None:
+        return None
+    known = problem.log_evidence
+    params = problem.code_params(problem.vector)
+    most = float(problem.scalar("log_evidence", params)) if callable(known) else float(known)
+    terms = decompose(problem)
+    bound = 4 * terms.elbo_rounding + 16 * problem.program.backend.eps * abs(most)
+    deviations = [Deviation(f"the reported ELBO {terms.elbo:.9g} exceeds the log evidence {most:.9g}: it",
+                            max(terms.elbo - most, 0.0), bound, terms.magnitude)]  # fmt: skip
+    if problem.declaration.optimal:
+        what = f"at the exact posterior the ELBO is the log evidence, {most:.9g}; the reported {terms.elbo:.9g}"
+        deviations.append(Deviation(what, abs(terms.elbo - most), bound, terms.magnitude))
+    return judge(CHECK, problem.label, deviations)

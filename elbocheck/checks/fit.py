@@ -1,0 +1,143 @@
+"""The point where the code's own training stops: is it stationary, and does F = S + δ hold there?
+
+Rejects: a training step with a wrong fixed point (an M-step off by a factor, n − 1 for n, a forgotten term), which the
+identity at every point cannot see. Known departures are subtracted and named (THEORY section 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from elbocheck.checks.compare import Deviation, judge
+from elbocheck.identity import Decomposition, decompose
+from elbocheck.outcome import Outcome, Result
+from elbocheck.problem import Problem
+from elbocheck.solver import find_stationary_point
+
+CHECK = "fit"
+LEAVES = 0.01
+"""Training that, started at the stationary point, stops where more than this share can be gained again, leaves it."""
+PROBE = 2.0**-13
+"""Step along ∇F, in natural units, over which the curvature is measured; its truncation enters no verdict on F = S."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where training stopped.
+
+    `problem`: at that point; `gain`: what a Newton step along ∇F would still add to F, nats per datum; `away`: the
+    length of that step, in natural units.
+    """
+
+    problem: Problem
+    terms: Decomposition
+    gain: float
+    away: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether training that looks at F can see that there is more to gain."""
+        return self.gain <= self.terms.elbo_rounding
+
+    @property
+    def nearly(self) -> bool:
+        """The same for training that looks at half of the digits of F."""
+        return self.gain <= float(np.sqrt(self.problem.program.backend.eps)) * self.terms.magnitude
+
+
+def fit(problem: Problem) -> Result | None:
+    """`holds` if what is left to gain where training stops is below rounding, and F = S + δ there.
+
+    Else a stationary point is sought from there, and training started at it. `violated` if it leaves: its fixed point
+    is wrong. If it stays it had only stopped early, which `holds` with a note if half of the digits of F are right,
+    and else is `inconclusive`. With `departures` the gap of each factor is compared with theirs instead. None without
+    `fit`.
+    """
+    if problem.fit is None:
+        return None
+    at = stop(problem, problem.vector)
+    if problem.departures:
+        return departed(problem, [at, stop(problem, at.problem.vector)])
+    theorem = judge(CHECK, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
+    if at.converged or theorem.outcome is not Outcome.HOLDS:
+        return theorem
+    goal = find_stationary_point(replace(at.problem, starts=()))
+    where = (
+        f"‖∇F‖ = {at.terms.gradient_norm:.1e} where training stops, largest in {blame(at)}; a step of {at.away:.1e} "
+        f"would add {at.gain:.1e} nats per datum"
+    )
+    if goal.certified:
+        back = stop(problem, goal.problem.vector)
+        if not back.converged and back.gain > LEAVES * at.gain:
+            gaps = "; ".join(f"F − S of {t.label} is {t.gap - t.delta:+.3e}" for t in at.terms.factors if t.covered)
+            return Result(
+                CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
+                message=f"{CHECK}: training stops where the bound is not stationary: {where}, and started at the "
+                f"stationary point it leaves, to where {back.gain:.1e} can be gained again. {gaps} ({problem.label})",
+                gradient_norm=at.terms.gradient_norm,
+            )  # fmt: skip
+        if at.nearly:
+            return replace(theorem, note=f"training stopped early: {where}")
+    return Result(
+        CHECK, problem.label, Outcome.INCONCLUSIVE, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
+        message=f"{CHECK}: training has not converged: {where}; run it longer ({problem.label})",
+        gradient_norm=at.terms.gradient_norm,
+    )  # fmt: skip
+
+
+def stop(problem: Problem, vector: np.ndarray) -> Stop:
+    """Train from `vector`; raises `TargetError` if training fails or returns parameters that are not finite."""
+    at = problem.at(problem.vector_of(problem.call("fit", problem.code_params(vector))))
+    terms, units = decompose(at), at.unit_vector
+    norm = terms.gradient_norm
+    if norm == 0.0:
+        return Stop(at, terms, 0.0, 0.0)
+    along = terms.gradient / norm
+    slopes = [float(along @ (units * at.gradient(at.vector + step * along * units)[1])) for step in (PROBE, -PROBE)]
+    curvature = abs(slopes[0] - slopes[1]) / (2.0 * PROBE)
+    away = norm / curvature if curvature > 0.0 else np.inf
+    return Stop(at, terms, 0.5 * norm * away, away)
+
+
+def _deviations(at: Stop) -> list[Deviation]:
+    terms = at.terms
+    return [
+        Deviation(f"factor {t.label} where training stops", abs(t.gap - t.delta), terms.factor_bound(t), t.magnitude)
+        for t in terms.factors
+        if t.covered
+    ]
+
+
+def blame(at: Stop) -> str:
+    """The block with the largest share of ∇F."""
+    slices = at.problem.layout.slices
+    return max(slices, key=lambda name: float(np.linalg.norm(at.terms.gradient[slices[name]])))
+
+
+def departed(problem: Problem, stops: list[Stop]) -> Result:
+    """gap_f − δ_f against what the departures predict, within what a second run of training still changed of it."""
+    before, last = (_residuals(problem, one) for one in stops)
+    names, deviations = ", ".join(one.name for one in problem.departures), []
+    for name, (residual, predicted) in last.items():
+        rounding = sum(2 * term.rounding for term in stops[-1].terms.factors if term.name == name)
+        change = 10.0 * abs(residual - before[name][0])
+        what = f"factor {name} where training stops, after {predicted:+.3e} for {names},"
+        deviations.append(Deviation(what, abs(residual), rounding + change, abs(predicted)))
+    result = judge(CHECK, problem.label, deviations, gradient_norm=stops[-1].terms.gradient_norm)
+    return result if result.message else replace(result, note=f"explained by {names}")
+
+
+def _residuals(problem: Problem, one: Stop) -> Mapping[str, tuple[float, float]]:
+    """Factor -> (gap − δ − predicted, predicted)."""
+    params = problem.code_params(one.problem.vector)
+    predicted = dict.fromkeys((t.name for t in one.terms.factors), 0.0)
+    for departure in problem.departures:
+        for name, size in departure.at(params).items():
+            predicted[name] += float(size)
+    found = dict.fromkeys(predicted, 0.0)
+    for term in one.terms.factors:
+        found[term.name] += term.gap - term.delta
+    return {name: (found[name] - predicted[name], predicted[name]) for name in predicted}
