@@ -12,13 +12,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CheckFailure": "elbocheck.checking",
+    "CheckReport": "elbocheck.checking",
     "Decomposition": "elbocheck.identity",
     "Declaration": "elbocheck.factors",
+    "Departure": "elbocheck.problem",
     "Factor": "elbocheck.factors",
+    "KnownFailure": "elbocheck.known_failures",
     "Problem": "elbocheck.problem",
     "StationaryPoint": "elbocheck.solver",
+    "Target": "elbocheck.target",
+    "check_target": "elbocheck.checking",
     "decompose": "elbocheck.identity",
     "find_stationary_point": "elbocheck.solver",
+    "iter_checks": "elbocheck.checking",
+    "load_known_failures": "elbocheck.known_failures",
+    "parametrize_with_checks": "elbocheck.testing",
 }
 
 __all__ = [*sorted(_PUBLIC), "__version__"]
