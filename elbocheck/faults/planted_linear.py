@@ -67,9 +67,8 @@ PPCA = (
         "variance = squares / (size * observed)", "variance = squares / size",
     ),
     ppca(
-        "E no prior", "training", "q", "the update of q leaves its prior out",
-        "spreads = 1 / (1 + np.sum(weights**2, axis=0) / variance)",
-        "spreads = 1 / (np.sum(weights**2, axis=0) / variance)",
+        "E variance", "training", "q", "the variance of q is stored as its standard deviation",
+        '"q_log_stds": 0.5 * np.log(spreads)', '"q_log_stds": np.log(spreads)',
     ),
     ppca(
         "M not centred", "training", "x", "the regression's inputs are not centred",
@@ -101,8 +100,8 @@ FACTOR_ANALYSIS = (
         "(residuals**2 + trace) / variances", "residuals**2 / variances + trace",
     ),
     analysis(
-        "E no identity", "data", "q", "the posterior's precision leaves the prior's out, and is no posterior",
-        'precision = np.eye(2) + params["weights"].T', 'precision = 0 * np.eye(2) + params["weights"].T',
+        "E not centred", "data", "q", "the posterior's means forget to centre the data, and q is no posterior",
+        'return (x - params["mean"]) @ scaled', "return x @ scaled",
     ),
     analysis(
         "∇ no ½", "gradient", "x", "½ is missing in the gradient of the log variances",
@@ -113,8 +112,8 @@ FACTOR_ANALYSIS = (
         ' - params["weights"] @ spread) / variances', ") / variances",
     ),
     analysis(
-        "M no spread", "training", "x", "the M-step takes E z zᵀ at the mean of q",
-        "second = m.T @ m / len(x) + np.linalg.inv(precision)", "second = m.T @ m / len(x)",
+        "M not centred", "training", "x", "variances are taken about zero",
+        "np.mean((x - mean) ** 2, axis=0) -", "np.mean(x**2, axis=0) -",
     ),
     analysis(
         "M n−1", "training", "x", "variances are divided by n − 1",
@@ -157,12 +156,12 @@ NETWORK = (
         "errors.T @ STATES / len(x)", "errors.T @ (STATES - 0.5) / len(x)",
     ),
     network(
-        "M log", "training", "z", "log probabilities are stored where logits belong",
-        "np.log(shares / (1 - shares))", "np.log(shares)",
+        "M pseudo-counts", "training", "z", "the prior is smoothed, which nobody declared",
+        "shares = np.mean(q @ STATES, axis=0)", "shares = (np.sum(q @ STATES, axis=0) + 1) / (len(x) + 2)",
     ),
     network(
-        "M uniform states", "training", "x", "the Newton step weights all states equally",
-        "slopes = (q.T @ x - counts * means).T", "slopes = (q.T @ x - len(x) / 4 * means).T",
+        "M counts", "training", "x", "the Newton step counts every state once too often",
+        "counts = np.sum(q, axis=0)[:, None]", "counts = np.sum(q, axis=0)[:, None] + 1",
     ),
     network(
         "M weight decay", "training", "x", "a weight decay that nobody declared",
@@ -225,8 +224,9 @@ CHAIN = (
         "starts = np.mean(single[:, 0], axis=0)", "starts = np.mean(single, axis=(0, 1))",
     ),
     chain(
-        "M last time", "training", "x", "the emissions' counts include a time too few",
-        "counts = np.sum(single, axis=(0, 1))", "counts = np.sum(single[:, :-1], axis=(0, 1))",
+        "M last time", "training", "x", "the variances leave the last time out",
+        "np.sum(single * (x[..., None] - means) ** 2, axis=(0, 1))",
+        "np.sum((single * (x[..., None] - means) ** 2)[:, :-1], axis=(0, 1))",
     ),
 )  # fmt: skip
 
@@ -264,6 +264,10 @@ AUTOENCODER = (
         'np.exp(params["log_std"]) * noise', 'np.exp(params["log_std"]) * noise[:1]',
     ),
     autoencoder(
+        "loss", "sign", "", "the negative ELBO, a loss, is reported",
+        "return (size / len(x)) * batch_total / size", "return -(size / len(x)) * batch_total / size",
+    ),
+    autoencoder(
         "particles summed", "scale", "", "particles are divided by the default number of particles",
         "np.mean(reconstruction(params, x, noise), axis=1)",
         "np.sum(reconstruction(params, x, noise), axis=1) / len(NOISE)",
@@ -286,8 +290,8 @@ AUTOENCODER = (
         "* std - std**2 + 1", "* std - std**2",
     ),
     autoencoder(
-        "early stop", "training", "", "training stops after three steps",
-        "return step(params, x, 60)", "return step(params, x, 3)",
+        "frozen log s", "training", "q", "the encoder's log s is not handed to the optimiser",
+        "lambda p: grad(p, x), params, steps)", 'lambda p: grad(p, x) | {"log_std": 0.0}, params, steps)',
     ),
 )  # fmt: skip
 

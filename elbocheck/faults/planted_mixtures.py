@@ -144,8 +144,8 @@ FULL = (
         "deviations = x[:, None, :] - means", "deviations = x[:, None, :] - 0 * means",
     ),
     full(
-        "M swapped axes", "training", "x", "the covariances are averaged over the wrong counts",
-        "deviations) / counts[:, None, None]", "deviations) / counts[::-1, None, None]",
+        "M n−1", "training", "x", "the M-step divides by n − 1",
+        "deviations) / counts[:, None, None]", "deviations) / (counts[:, None, None] - 1)",
     ),
 )  # fmt: skip
 
@@ -174,6 +174,10 @@ POISSON = (
         "KL reversed", "value", "z", "KL(p ‖ q) in place of KL(q ‖ p)",
         "np.sum(r * (log_r - log_prior(params)), axis=1)",
         "np.sum(np.exp(log_prior(params)) * (log_prior(params) - log_r), axis=1)",
+    ),
+    poisson(
+        "loss", "sign", "", "the negative ELBO, a loss, is reported",
+        "np.sum(reconstruction - kl)", "np.sum(kl - reconstruction)",
     ),
     poisson(
         "mean over D", "scale", "", "the mean over dimensions is taken, too",
