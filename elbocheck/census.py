@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from elbocheck import __version__
@@ -73,6 +73,7 @@ def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener) -> Rep
             listen(job.size, job)
 
     def keep(job: Job, rows: list[Row]) -> None:
+        rows = [replace(row, records=(), training=()) for row in rows]  # a census counts, it draws nothing
         done[key(job)] = rows
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"job": key(job), "rows": [asdict(row) for row in rows]}) + "\n")

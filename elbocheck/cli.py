@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    verify.add_argument("--html", metavar="FILE", help="write the report as one self-contained page (extra: report)")
     verify.set_defaults(command=_verify)
 
     census = commands.add_parser(
@@ -119,14 +121,23 @@ def _add_backend(parser: argparse.ArgumentParser) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     target = None if options.json is None else _writable(options.json)
+    page = None if options.html is None else _writable(options.html)
+    if page is not None:
+        require("jinja2", "an HTML report needs Jinja2", "report")
     select(options.backend, options.dtype)
     jobs = _jobs(options)
 
     from elbocheck.verify import run
 
-    report = _show(jobs, f"profile {options.profile}, seed {options.seed}", options.workers, run)
+    begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
+    report = _show(jobs, what, options.workers, run)
     if target is not None:
         _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
+    if page is not None:
+        from elbocheck.report.page import render
+
+        written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        _write_atomically(page, render(report, time.perf_counter() - begin, what, written))
     return report.exit_code
 
 

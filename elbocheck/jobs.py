@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
-from elbocheck.solver import find_in_turn, find_stationary_points
+from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
+from elbocheck.training import Climbs, PointRecord, Snapshot, along, record
 
 Tick = Callable[[int], None]
 """Called with the number of problems that have just been finished."""
@@ -29,7 +31,8 @@ class Row:
     """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum.
 
     `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
-    maximum was certified; the other points come from redundant latents.
+    maximum was certified; the other points come from redundant latents. `records`: every verified point (of controls,
+    every one that was judged); `training`: on real data, the search for the maximum that is shown, step by step.
     """
 
     target: str
@@ -55,6 +58,8 @@ class Row:
     searches_without_certificate: dict[str, int] = field(default_factory=dict)
     message: str = ""
     seconds: float = 0.0
+    records: tuple[PointRecord, ...] = ()
+    training: tuple[Snapshot, ...] = ()
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -76,6 +81,11 @@ class Row:
             self.outcome, self.message = Outcome.VIOLATED.value, result.message
         if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
             self.outcome = Outcome.OUT_OF_SCOPE.value
+
+    def keep(self, points: Sequence[StationaryPoint]) -> None:
+        """Record every verified point that the theorem covers."""
+        verified = [point for point in distinct(list(points)) if point.decomposition.covered]
+        self.records += tuple(record(point.decomposition, point.kind) for point in verified)
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
@@ -122,6 +132,7 @@ class RandomJob:
                 identity.add(every_point(problem))
                 points = find_in_turn(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
                 theorem.add(stationary(problem, points))
+                theorem.keep(points)
                 theorem.ascents += points[0].certified and points[0].origin == "ascent"
                 tick(1)
             seconds = time.perf_counter() - begin
@@ -167,13 +178,18 @@ class RealJob:
     def run(self, tick: Tick) -> list[Row]:
         begin, cell, dataset = time.perf_counter(), find_cell(self.cell), load(self.data, self.weights_column)
         identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
-        theorem = Row(cell.model.name, cell.posterior, dataset.name, "stationary")
+        theorem, best = Row(cell.model.name, cell.posterior, dataset.name, "stationary"), -math.inf
         for start in range(self.starts):
             problem = self.sample(cell, dataset, start).problem()
             identity.add(every_point(problem))
-            points = find_stationary_points(problem, patience=3)
+            climbs = Climbs()
+            points = find_stationary_points(problem, patience=3, watch=climbs)
             theorem.add(stationary(problem, points))
+            theorem.keep(points)
             theorem.ascents += points[0].certified
+            climb = climbs.best(points)
+            if climb is not None and climb.best > best:
+                theorem.training, best = along(problem, climb.vectors), climb.best
             for point in points:
                 terms = point.decomposition
                 if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):
@@ -209,17 +225,18 @@ class ControlJob:
             row = Row(one.cell.model.name, one.cell.posterior, "random", f"control: {one.name}")
             strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
             for sample in draw_many(strategy, self.examples, entropy=self.seed):
-                result, gap = run_control(one, sample)
+                result, point = run_control(one, sample)
                 row.add(result)
                 if result.outcome is not Outcome.INCONCLUSIVE:
-                    row.least_gap = gap if row.least_gap is None else min(row.least_gap, gap)
+                    row.records += (point,)
+                    row.least_gap = point.gap if row.least_gap is None else min(row.least_gap, point.gap)
                 tick(1)
             rows.append(row.close(time.perf_counter() - begin))
         return rows
 
 
-def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
-    """(result of one negative control, |F − S| that it found)."""
+def run_control(one: Control, sample: Sample) -> tuple[Result, PointRecord]:
+    """(result of one negative control, the point with the |F − S| that it found)."""
     arranged = one.arrange(sample)
     problem, certified = arranged.problem(), True
     if one.solve:
@@ -230,11 +247,11 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, float]:
     decomposition = decompose(problem)
     # the reference is computed in double precision, whatever runs
     predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
-    gap = abs(decomposition.elbo - decomposition.entropy_sum)
     bound = None
     if problem.program.backend.dtype != "float64":
         bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
-    return control(one.name, sample.label, decomposition, predicted, certified, bound), gap
+    result = control(one.name, sample.label, decomposition, predicted, certified, bound)
+    return result, record(decomposition, "control")
 
 
 Part = RandomJob | RealJob | ControlJob

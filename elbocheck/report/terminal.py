@@ -110,7 +110,7 @@ def summary(report: Report, seconds: float) -> str:
     if report.exit_code == 0:
         verdict = "ELBO = entropy sum" if theorem else "everything as predicted"
     else:
-        verdict = f"{bad} rows violated, {doubtful} with too much inconclusive"
+        verdict = f"{bad} row{'' if bad == 1 else 's'} violated, {doubtful} with too much inconclusive"
     return (
         f"{verdict}: {report.points} stationary points of {problems} problems verified, {missing} problems "
         f"inconclusive, {sum(row.problems for row in controls)} control problems; {seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +18,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def find_stationary_point(problem: Problem, start: Start | None = None) -> StationaryPoint:
+Watch = Callable[[np.ndarray, float, float], None]
+"""Called with every point that a search evaluates: (vector (P,), F, ‖∇F‖ in units of the parameters)."""
+
+
+def find_stationary_point(problem: Problem, start: Start | None = None, watch: Watch | None = None) -> StationaryPoint:
     """Drive the problem from `start` (default: ascent from its own parameters) to a stationary point, and certify it.
 
     Always returns a point; `certified` and `reason` say what it is worth.
@@ -26,7 +31,7 @@ def find_stationary_point(problem: Problem, start: Start | None = None) -> Stati
     backend, free = problem.program.backend, problem.free_mask
     precision = precision_of(backend.eps)
     precision = replace(precision, null=max(precision.null, backend.hessian_error))
-    profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape))
+    profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape), watch=watch)
     vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, np.zeros(free.size)
     for moving in [free & ~start.held, free] if np.any(start.held & free) else [free]:
         columns = np.flatnonzero(moving & ~profile.eliminated)
@@ -58,6 +63,7 @@ class Profile:
     eliminated: np.ndarray
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
     base: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    watch: Watch | None = None
 
     def settle(self, vector: np.ndarray) -> np.ndarray:
         """The vector with eliminated elements at their optimum."""
@@ -77,7 +83,13 @@ class Profile:
         if not np.all(np.isfinite(full)):
             return np.nan, np.full(self.columns.size, np.nan)
         value, gradient = self.problem.free_gradient(full)
-        return value, (gradient * self.problem.unit_vector)[self.columns]
+        gradient = (gradient * self.problem.unit_vector)[self.columns]
+        self.tell(full, value, gradient)
+        return value, gradient
+
+    def tell(self, full: np.ndarray, value: float, gradient: np.ndarray) -> None:
+        if self.watch is not None:
+            self.watch(full, float(value), float(np.linalg.norm(gradient)))
 
     def __call__(self, point: np.ndarray) -> Evaluation:
         units, columns = self.problem.unit_vector, self.columns
@@ -85,6 +97,7 @@ class Profile:
         if not np.all(np.isfinite(full)):
             return np.nan, np.full(columns.size, np.nan), np.full((columns.size, columns.size), np.nan)
         value, gradient, hessian = self.problem.derivatives(full)
+        self.tell(full, value, (gradient * units)[columns])
         hessian = hessian * units * units[:, None]
         reduced = hessian[np.ix_(columns, columns)]
         others = np.flatnonzero(self.eliminated & self.problem.free_mask)
@@ -95,17 +108,18 @@ class Profile:
         return float(value), (gradient * units)[columns], reduced
 
 
-def find_stationary_points(problem: Problem, patience: int = 1) -> list[StationaryPoint]:
+def find_stationary_points(problem: Problem, patience: int = 1, watch: Watch | None = None) -> list[StationaryPoint]:
     """One point per start of the problem; starts for something `missing` only while it is.
 
-    `patience` multiplies the evaluations that each search may use.
+    `patience` multiplies the evaluations that each search may use; `watch(start)` is what sees the search from there.
     """
     points: list[StationaryPoint] = []
     for start in problem.starts or (Start("ascent", problem.vector),):
         certified = [point.kind for point in points if point.certified]
         found = {"": False, "point": bool(certified), "saddle": "saddle" in certified}
         if not found[start.missing]:
-            points.append(find_stationary_point(problem, replace(start, limit=patience * start.limit)))
+            longer = replace(start, limit=patience * start.limit)
+            points.append(find_stationary_point(problem, longer, None if watch is None else watch(start)))
     return points
 
 

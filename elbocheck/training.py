@@ -1,0 +1,149 @@
+"""The bound along training: F and S become equal while the gradient vanishes.
+
+What is recorded of each parameter point is enough to draw it: the entropies that S is made of, the gap of every factor
+and its prediction β·∇F + δ, and the bound ‖β‖·‖∇F‖ + rounding that |F − S − δ| must obey at every point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from elbocheck.identity import Decomposition, decompose
+from elbocheck.problem import Problem, Start
+from elbocheck.solver import StationaryPoint
+
+MOST = 60
+"""Most steps of a search that a report shows."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one factor contributes, its components summed; nats per datum.
+
+    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `predicted` = β·∇F + `delta`.
+    """
+
+    name: str
+    entropy: float
+    gap: float
+    predicted: float
+    delta: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The bound at one step of training; nats per datum.
+
+    `gradient`: ‖∇F‖ over what is trained, in units of the parameters; `bound`: ‖β‖·‖∇F‖ + rounding.
+    """
+
+    step: int
+    elbo: float
+    entropy_q: float
+    factors: tuple[Share, ...]
+    gradient: float
+    bound: float
+
+    @property
+    def entropy_sum(self) -> float:
+        """S = H[q] − Σ_f E_q H[p_f]."""
+        return self.entropy_q - sum(share.entropy for share in self.factors)
+
+    @property
+    def delta(self) -> float:
+        return sum(share.delta for share in self.factors)
+
+    @property
+    def gap(self) -> float:
+        """F − S − δ, which vanishes at stationary points."""
+        return self.elbo - self.entropy_sum - self.delta
+
+
+@dataclass(frozen=True)
+class PointRecord:
+    """One point of the report's scatter: |F − S − δ| (of a control |F − S|) and ‖∇F‖; nats per datum.
+
+    `kind`: the inertia (maximum, saddle, …), or "control"; `bound`: beta · gradient + rounding, where `beta` is ‖β‖.
+    """
+
+    kind: str
+    gradient: float
+    gap: float
+    bound: float
+    beta: float
+
+
+def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
+    """What a picture of training needs of one decomposition."""
+    shares = []
+    for name in dict.fromkeys(term.name for term in decomposition.factors):
+        own = [term for term in decomposition.factors if term.name == name]
+        shares.append(
+            Share(
+                name,
+                entropy=sum(term.entropy for term in own),
+                gap=sum(term.gap for term in own),
+                predicted=sum(term.predicted for term in own),
+                delta=sum(term.delta for term in own),
+            )
+        )
+    return Snapshot(
+        step, decomposition.elbo, decomposition.entropy_q, tuple(shares), decomposition.gradient_norm,
+        decomposition.bound + decomposition.elbo_rounding,
+    )  # fmt: skip
+
+
+def record(decomposition: Decomposition, kind: str) -> PointRecord:
+    """One verified point, or one control."""
+    gap = decomposition.elbo - decomposition.entropy_sum - (0.0 if kind == "control" else decomposition.delta)
+    bound = decomposition.bound + decomposition.elbo_rounding
+    beta = float(np.linalg.norm(np.sum([term.beta for term in decomposition.factors], axis=0)))
+    return PointRecord(kind, decomposition.gradient_norm, abs(gap), bound, beta)
+
+
+@dataclass
+class Climb:
+    """The steps of a search: where F rose or, once it is within rounding of its best, ‖∇F‖ fell.
+
+    Called by the solver with every point it evaluates, `(vector, F, ‖∇F‖)`; trial points that it steps back from are
+    left out.
+    """
+
+    vectors: list[np.ndarray] = field(default_factory=list)
+    best: float = -np.inf
+    least: float = np.inf
+
+    def __call__(self, vector: np.ndarray, value: float, gradient: float) -> None:
+        noise = 4 * np.finfo(float).eps * abs(value)
+        rises, falls = value > self.best + noise, value >= self.best - noise and gradient < self.least
+        if rises or falls:
+            self.vectors.append(np.array(vector))
+            self.best, self.least = max(value, self.best), gradient
+
+
+@dataclass
+class Climbs:
+    """The climbs from all starts of a problem, by their labels; searches for saddles do not only climb."""
+
+    found: dict[str, Climb] = field(default_factory=dict)
+
+    def __call__(self, start: Start) -> Climb:
+        path = Climb()
+        if not start.index:
+            self.found[start.label] = path
+        return path
+
+    def best(self, points: Sequence[StationaryPoint]) -> Climb | None:
+        """The highest of the climbs that ended at a certified point; None if there is none."""
+        climbs = [self.found[point.origin] for point in points if point.certified and point.origin in self.found]
+        return max(climbs, key=lambda path: path.best, default=None)
+
+
+def along(problem: Problem, vectors: Iterable[np.ndarray], most: int = MOST) -> tuple[Snapshot, ...]:
+    """Snapshots at the given parameter vectors, at most `most` of them, the first and the last among them."""
+    vectors = list(vectors)
+    chosen = np.unique(np.linspace(0, len(vectors) - 1, min(most, len(vectors))).round().astype(int))
+    return tuple(snapshot(decompose(problem.at(vectors[step])), int(step)) for step in chosen)
