@@ -7,19 +7,22 @@ parameters that the deviation depends on still name the factor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from elbocheck.backends.plain import directional
 from elbocheck.checks.convention import factor as convention_factor
+from elbocheck.checks.evidence import evidence
 from elbocheck.checks.fit import blame, stop
 from elbocheck.checks.gradient import directions, reported_gradient
+from elbocheck.checks.rows import permutation
 from elbocheck.errors import ElbocheckError
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.suspects import Suspect, suspects
+from elbocheck.suspect import Suspect
+from elbocheck.suspects import suspects
 from elbocheck.trees import covers
 
 POINTS = 3
@@ -83,7 +86,12 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
         if found is not None:
             sentence = f"{_place(suspect.kind, suspect.factor, suspect.component)}: {found}"
             return Diagnosis(suspect.kind, suspect.factor, suspect.component, found, sentence)
-    return _located(problem, points)
+    found_at = _located(problem, points)
+    order = permutation(problem)
+    if order is not None and order.outcome is Outcome.VIOLATED:
+        sentence = f"the bound depends on the order of the data; {found_at.sentence}"
+        return replace(found_at, kind="data", suspect="the order of the data", sentence=sentence)
+    return found_at
 
 
 def explains(suspect: Suspect, points: list[Probe]) -> str | None:
@@ -103,6 +111,13 @@ def explains(suspect: Suspect, points: list[Probe]) -> str | None:
 
 def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosis:
     """The value agrees with its declaration, so the gap of a factor or its gradient is at fault."""
+    tight = evidence(problem)
+    if problem.declaration.optimal and tight is not None and tight.outcome is Outcome.VIOLATED:
+        sentence = (
+            "the reported ELBO is that of the declared distributions, and misses the log evidence: q is not the exact"
+        )
+        sentence += " posterior that it is declared to be"
+        return Diagnosis("data", "q", suspect="q is not the exact posterior", sentence=sentence)
     term = max(points[0].terms.factors, key=lambda one: abs(one.residual) / one.rounding)
     if abs(term.residual) <= term.rounding:
         sentence = "the reported ELBO is that of the declared distributions, but not a bound of this log evidence"

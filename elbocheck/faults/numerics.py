@@ -45,9 +45,7 @@ def converge(step: Callable[[Params], Params], params: Params, limit: int = 1500
     return params
 
 
-def climb(
-    value: Callable[[Params], Any], gradient: Callable[[Params], Params], params: Params, steps: int
-) -> Params:
+def climb(value: Callable[[Params], Any], gradient: Callable[[Params], Params], params: Params, steps: int) -> Params:
     """Damped Newton ascent by at most `steps` steps, with curvature from differences of the gradient.
 
     Ends where no step of any damping raises the value, and then takes undamped steps while they shrink the gradient.

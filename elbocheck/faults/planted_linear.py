@@ -181,7 +181,8 @@ CHAIN = (
     ),
     chain(
         "transposed", "value", "transition", "the transition matrix is transposed in E log p",
-        'np.sum(pair * log_softmax(params["transition"]), axis', 'np.sum(pair * log_softmax(params["transition"]).T, axis',
+        'np.sum(pair * log_softmax(params["transition"]), axis',
+        'np.sum(pair * log_softmax(params["transition"]).T, axis',
     ),
     chain(
         "columns", "value", "transition", "columns of the transition matrix are normalised, not rows",

@@ -90,12 +90,13 @@ def declare(params: Params, x: Array) -> Declaration:
     """What the bound is made of."""
     every = np.eye(len(params["logits"]))[None]
     r = np.exp(log_responsibilities(params, x))
+    beta = {"log_variances": -np.ones(params["means"].shape)}
     component = Normal(params["means"], np.exp(params["log_variances"]))
     return Declaration(
         factors=(
             Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
-                "x", component, x[:, None, :], ("means", "log_variances"), {"log_variances": -np.ones(params["means"].shape)},
+                "x", component, x[:, None, :], ("means", "log_variances"), beta,
                 groups=every,
             ),
         ),

@@ -1,4 +1,4 @@
-"""Variational autoencoder with linear encoder and decoder: reparametrised, with fixed noise; trained by Newton steps."""
+"""Variational autoencoder, linear encoder and decoder: reparametrised, with fixed noise; trained by Newton steps."""
 
 from __future__ import annotations
 
