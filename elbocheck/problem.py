@@ -182,7 +182,8 @@ class Problem:
             raise TargetError(
                 f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
             )
-        return declaration.resolved()
+        with double_precision():
+            return declaration.resolved()
 
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
