@@ -113,10 +113,8 @@ def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosi
     """The value agrees with its declaration, so the gap of a factor or its gradient is at fault."""
     tight = evidence(problem)
     if problem.declaration.optimal and tight is not None and tight.outcome is Outcome.VIOLATED:
-        sentence = (
-            "the reported ELBO is that of the declared distributions, and misses the log evidence: q is not the exact"
-        )
-        sentence += " posterior that it is declared to be"
+        sentence = "the reported ELBO is that of the declared distributions, and misses the log evidence: q is not the "
+        sentence += "exact posterior that it is declared to be"
         return Diagnosis("data", "q", suspect="q is not the exact posterior", sentence=sentence)
     term = max(points[0].terms.factors, key=lambda one: abs(one.residual) / one.rounding)
     if abs(term.residual) <= term.rounding:

@@ -15,7 +15,7 @@ from elbocheck.families.base import inner
 from elbocheck.identity import Decomposition
 from elbocheck.problem import Problem
 from elbocheck.suspect import Suspect, multiple
-from elbocheck.suspects_of_q import suspects_of_q
+from elbocheck.suspects_of_q import suspects_of_dimensions, suspects_of_q
 
 LOG_2PI = math.log(2.0 * math.pi)
 MOST_DATA = 64
@@ -61,6 +61,8 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         for component in range(_groups(factor)):
             own = np.array(sizes(factor.name, "log p", component))
             yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
+    for factor in declaration.factors:
+        yield from suspects_of_dimensions(factor, sizes(factor.name, "elements"))
     yield from _data([_per_datum(problem) for problem in problems])
 
 

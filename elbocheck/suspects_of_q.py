@@ -37,6 +37,17 @@ def suspects_of_q(problems: Sequence[Problem]) -> Iterator[Suspect]:
             yield Suspect(name, kind, factor, sizes)
 
 
+def suspects_of_dimensions(factor: Factor, elements: Sequence[float]) -> Iterator[Suspect]:
+    """Constants of some of the dimensions of a Gaussian factor; `elements`: how many of its elements count."""
+    count = round(elements[0]) * (np.shape(factor.value)[-1] if factor.distribution.event_ndim else 1)
+    if "normal" in factor.distribution.family and abs(elements[0] - round(elements[0])) < 1e-9:
+        for k in range(1, min(count, MOST)):
+            for what, constant in (("½ log 2π", HALF_LOG_2PI), ("½", 0.5)):
+                for sign, how in ((1.0, "lost"), (-1.0, "too much")):
+                    name = f"{what} of {k} of {count} dimensions is {how}"
+                    yield Suspect(name, "value", factor.name, tuple(sign * constant * k for _ in elements))
+
+
 def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
     """(mistake, what it adds to the ELBO) at the problem's parameters; "×…": with a coefficient to be found."""
     assert problem.factors is not None
@@ -100,7 +111,7 @@ def _of_gaussian(part: Any, w: np.ndarray) -> Iterator[tuple[Key, float]]:
 
 
 def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) -> Iterator[tuple[Key, float]]:
-    """Mistakes in the sums over points of q, over elements and over dimensions of one factor."""
+    """Mistakes in the sums over points of q and over elements of one factor."""
     density = factor.weight * np.broadcast_to(density, (*r.shape, *density.shape[2:]))
     points = _per_point(density)
     expected = float(w @ (r * points).sum(1))
@@ -113,13 +124,6 @@ def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) 
         for e, size in enumerate(np.einsum("n,nm,nme->e", w, r, elements)):
             yield ("value", factor.name, f"element {e} is left out"), -size
             yield ("value", factor.name, f"element {e} is counted twice"), size
-    if "normal" in factor.distribution.family and factor.where is None:
-        dimensions = count * (np.shape(factor.value)[-1] if factor.distribution.event_ndim else 1)
-        for k in range(1, min(dimensions, MOST)):
-            for name, constant in (("½ log 2π", HALF_LOG_2PI), ("½", 0.5)):
-                for sign, how in ((1.0, "lost"), (-1.0, "too much")):
-                    key = ("value", factor.name, f"{name} of {k} of {dimensions} dimensions is {how}")
-                    yield key, factor.weight * sign * constant * k
 
 
 def _marginals(factor: Factor, r: np.ndarray, w: np.ndarray) -> np.ndarray | None:
