@@ -26,10 +26,8 @@ class Criterion:
 
     `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
     rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
-    and `target` (R,): the system that was solved, jacobian · β = target. `uncertainty` (P,): how much each
-    element of β moves when the system is perturbed by its own relative size (condition number times ‖β‖); times eps
-    it is the error of the solution. `parameters`: whether the factor has parameters of its own; `rescaling`: whether
-    the direction sought is that of a fixed prior, z -> a z.
+    and `target` (R,): the system that was solved, jacobian · β = target. `parameters`: whether the factor has parameters
+    of its own; `rescaling`: whether the direction sought is that of a fixed prior, z -> a z.
     """
 
     factor: str
@@ -38,7 +36,6 @@ class Criterion:
     redundant: bool
     jacobian: np.ndarray
     target: np.ndarray
-    uncertainty: np.ndarray
     parameters: bool = True
     rescaling: bool = False
 
@@ -86,16 +83,13 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
 def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray, degree: float) -> Criterion:
     columns = np.flatnonzero(mask & np.any(jacobian != 0.0, axis=0))
     beta, scale, redundant = np.zeros(mask.size), float(np.linalg.norm(target)), False
-    uncertainty = np.zeros(mask.size)
     if columns.size and scale > 0.0:
         lengths = np.linalg.norm(jacobian[:, columns], axis=0)
-        solution, _, rank, singular = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
+        solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
         beta[columns] = solution / lengths
-        condition = float(singular[0] / singular[max(rank, 1) - 1])
-        uncertainty[columns] = condition * np.linalg.norm(solution) / lengths / degree
         redundant = bool(rank < columns.size)
     residual = float(np.linalg.norm(jacobian @ beta - target)) / scale if scale > 0.0 else 0.0
-    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target, uncertainty)
+    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target)
 
 
 def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], present: np.ndarray) -> Criterion:

@@ -22,7 +22,8 @@ class FactorTerms:
 
     `gap` = `log_density` + `entropy`; `delta` = E_q log h − E_q E_p log h; `predicted` = β·∇F + δ;
     `rounding`: bound on the rounding error of `gap` − `predicted`; `magnitude`: Σ|terms| it is relative to, all terms
-    of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale);
+    of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale). A β that
+    was solved for misses (R) by what it leaves of its system, Σ |(∂η/∂θ)β − η|·|T − ∇A|, whatever its condition number;
     `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`;
     `criterion_residual`: not 0 if no β scales all natural parameters of the factor, so that nothing is predicted.
     `weight`: declared factor of these terms in the bound (annealing); then (R) reads gap = β·∇F / weight + δ, and
@@ -167,8 +168,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
-                unsure = float(solved[name].uncertainty @ absolute) / weight
-                unsure *= 1.0 + program.backend.error_of(program.natural_rows) / constant
+                unsure = max(solved[name].residual, program.backend.eps) / program.backend.eps
+                unsure += program.backend.error_of(program.natural_rows) / constant
                 missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
@@ -188,7 +189,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * (magnitude + unsure)
+                    rounding=constant * magnitude * (1.0 + unsure)
                     + differences * float(np.abs(row) @ (absolute + stretch * scale)),
                     beta=np.where(free, moved[group] / weight, 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,
