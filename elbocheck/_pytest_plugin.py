@@ -19,6 +19,8 @@ from elbocheck.profiles import PROFILES, TARGET_PROFILES
 from elbocheck.threads import single_threaded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from elbocheck.known_failures import KnownFailure
     from elbocheck.target import Target
 
@@ -111,8 +113,8 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-TARGETS: pytest.StashKey[tuple[Target, ...]] = pytest.StashKey()
-KNOWN: pytest.StashKey[tuple[KnownFailure, ...]] = pytest.StashKey()
+TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
+KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
 
 
 def prepare(config: pytest.Config) -> None:

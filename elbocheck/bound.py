@@ -37,7 +37,7 @@ class Bound:
     def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
         """(declared ELBO of each datum (N,), every term of it)."""
         declaration = self.declare(self.layout.unpack(vector), fixed)
-        elbo = declaration.entropy_weight * declaration.entropy
+        elbo: Array = declaration.entropy_weight * declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
         for factor in declaration.factors:
             unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
@@ -68,7 +68,7 @@ class Bound:
             return self.elbo(self.layout.unpack(vector), fixed)
         declaration = self.declare(self.layout.unpack(vector), fixed)
         xp = namespace(declaration.entropy).xp
-        elbo = declaration.entropy_weight * declaration.entropy
+        elbo: Array = declaration.entropy_weight * declaration.entropy
         for factor in declaration.factors:  # no other terms: not every library leaves out what nobody asks for
             log_density = factor.distribution.log_density(factor.value)
             expected = expectation(factor, declaration, log_density, log_density)

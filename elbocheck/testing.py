@@ -132,7 +132,7 @@ def parametrize_with_checks(
     return pytest.mark.parametrize("check", parameters(targets, known_failures, profile))
 
 
-class CheckViolation(pytest.fail.Exception):
+class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined,misc]
     """A check of a target is violated; the message is DESIGN section 6's."""
 
 
@@ -154,7 +154,8 @@ def _require(target: Target, name: str, case: Case, examined: list[None], source
         if target.name not in _shrunk:
             _shrunk.add(target.name)
             one = shrunk(target, one, SHRINKING)
-        RECORDED.append((f"{target.name}::{name}", one.result or Result(name, "", Outcome.VIOLATED)))
+        assert one.result is not None
+        RECORDED.append((f"{target.name}::{name}", one.result))
         line = ""
         if source:
             made = target_case(one, target, source)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from targets import START, Mixture
 
 from elbocheck import Departure, Problem
 from elbocheck.checking import CHECKS, applies
 from elbocheck.diagnosis import diagnose
 from elbocheck.outcome import Outcome, Result
+from targets import START, Mixture
 
 MIXTURE = Mixture()
 CORRECT = MIXTURE.problem()

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import targets
 from hypothesis import strategies as st
 from rich.console import Console
-from targets import START, Mixture, X
 
+import targets
 from elbocheck import Declaration, Problem, Target, check_target, iter_checks, load_known_failures
 from elbocheck.cases import load_targets, read_case, replay, sample_case, target_case, write_case
 from elbocheck.checking import CheckFailure
@@ -31,6 +30,7 @@ from elbocheck.known_failures import KnownFailure
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import draw_many, samples
+from targets import START, Mixture, X
 
 MIXTURE = Mixture()
 HERE = Path(__file__).parent
