@@ -168,6 +168,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sket
     scale += float(data_weights @ np.abs(terms["entropy"]))
     factors: list[FactorTerms] = []
     solved: dict[str, Criterion] = {}
+    leverages: Mapping[str, np.ndarray] = {}
     for name, term in terms["factors"].items():
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
         unsure, missing, weight = 0.0, 0.0, float(term["weight"])
@@ -177,9 +178,11 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sket
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
-                unsure = max(solved[name].residual, program.backend.eps) / program.backend.eps
-                unsure += program.backend.error_of(program.natural_rows) / constant
                 missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
+                if not missing:
+                    leverages = leverages or program.leverages(vector, problem.fixed)
+                    relative = max(program.backend.eps, program.backend.error_of(program.natural_rows))
+                    unsure = solved[name].error(leverages, relative, scale) / weight
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
@@ -198,7 +201,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sket
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * magnitude * (1.0 + unsure)
+                    rounding=constant * magnitude
+                    + unsure
                     + differences * float(np.abs(row) @ (absolute + stretch * scale)),
                     beta=np.where(free, moved[group] / weight, 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,

@@ -91,6 +91,11 @@ class Program:
         return self.bound.value(inputs["base"] + displacement * inputs["units"], inputs["fixed"])
 
     @cached_property
+    def leverages(self) -> Callable[..., Any]:
+        """`-> {factor: (R,)}`: what an error in each natural parameter does to the gap."""
+        return self.backend.value(self.bound.leverages)
+
+    @cached_property
     def points(self) -> Callable[..., Any]:
         """`-> {latents}`: the points of q, to be held fixed in the criterion."""
         return self.backend.value(self.bound.held_points)
