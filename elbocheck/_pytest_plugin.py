@@ -1,42 +1,85 @@
-"""pytest plugin: options, header, and the settings fixture of the property tests.
+"""pytest plugin: options, header, and the settings fixture of the property tests; targets of a downstream as tests.
 
 Loaded by pytest wherever elbocheck is installed, so it imports nothing heavy and changes nothing by itself.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from elbocheck import __version__
-from elbocheck.profiles import PROFILES
+from elbocheck.profiles import PROFILES, TARGET_PROFILES
+from elbocheck.threads import single_threaded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from elbocheck.known_failures import KnownFailure
+    from elbocheck.target import Target
+
+INI = {
+    "backend": ("array library of the catalogue: jax, numpy or torch", "jax"),
+    "dtype": ("float64 or float32", "float64"),
+    "profile": (
+        "random problems per cell and property: " + ", ".join(f"{n} {c}" for n, c in PROFILES.items()),
+        "quick",
+    ),
+    "max-examples": ("problems per cell and property, in place of the profile's number", ""),
+    "target": ("MODULE:ATTRIBUTE, a Target of your own to be checked in place of the catalogue", ""),
+    "known-failures": ("TOML file of failures that are known, each with a reason", ""),
+    "report": ("write a JSON report to this file", ""),
+}
+"""Option -> (help, default); every one is also an ini key, with _ for -."""
+
+PROPERTIES = "elbocheck.properties"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options with the prefix `--elbocheck-`, also as ini keys."""
     group = parser.getgroup("elbocheck", "verification of variational lower bounds")
-    group.addoption(
-        "--elbocheck-profile", choices=tuple(PROFILES), default=None,
-        help="random problems per cell and property: " + ", ".join(f"{n} {c}" for n, c in PROFILES.items()),
-    )  # fmt: skip
-    group.addoption("--elbocheck-backend", default=None, help="array library: jax, numpy or torch (default jax)")
-    group.addoption("--elbocheck-dtype", default=None, help="float64 (default) or float32")
-    parser.addini("elbocheck_backend", "default of --elbocheck-backend", default="jax")
-    parser.addini("elbocheck_dtype", "default of --elbocheck-dtype", default="float64")
-    parser.addini("elbocheck_profile", "default of --elbocheck-profile", default="quick")
+    for name, (text, default) in INI.items():
+        choices: dict[str, Any] = {"choices": tuple(PROFILES)} if name == "profile" else {}
+        ini = f"elbocheck_{name.replace('-', '_')}"
+        suffix = f" (default {default})" if default else ""
+        group.addoption(f"--elbocheck-{name}", default=None, help=text + suffix, **choices)
+        parser.addini(ini, f"default of --elbocheck-{name}", default=default)
+
+
+def option(config: pytest.Config, name: str) -> str:
+    """An option, or the ini key of its name."""
+    return str(config.getoption(f"--elbocheck-{name}") or config.getini(f"elbocheck_{name.replace('-', '_')}"))
 
 
 def profile_of(config: pytest.Config) -> str:
     """The profile of this run; raises `pytest.UsageError` for an unknown one in the ini file."""
-    chosen = config.getoption("--elbocheck-profile") or config.getini("elbocheck_profile")
+    chosen = option(config, "profile")
     if chosen not in PROFILES:
         raise pytest.UsageError(f"elbocheck_profile = {chosen!r} in the ini file; choose one of {', '.join(PROFILES)}")
-    return str(chosen)
+    return chosen
+
+
+def examples_of(config: pytest.Config) -> int:
+    """Problems per cell and property; raises `pytest.UsageError` for a number that is none."""
+    given = option(config, "max-examples")
+    if not given:
+        return PROFILES[profile_of(config)]
+    if not given.isdecimal() or int(given) < 1:
+        raise pytest.UsageError(f"--elbocheck-max-examples must be a positive number; got {given!r}")
+    return int(given)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
+    config.addinivalue_line("markers", "elbocheck: a check of a variational lower bound by elbocheck")
+    if any(PROPERTIES in argument for argument in config.args):
+        prepare(config)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
         from elbocheck.backends import select
@@ -46,20 +89,57 @@ def pytest_configure(config: pytest.Config) -> None:
             select(backend, dtype)
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
+    if option(config, "target"):
+        _prepare_targets(config, dtype)
+    elif option(config, "known-failures"):
+        raise pytest.UsageError("--elbocheck-known-failures goes with --elbocheck-target")
+
+
+def _prepare_targets(config: pytest.Config, dtype: str) -> None:
+    from elbocheck.backends.namespace import prefer_double_precision
+    from elbocheck.cases import load_targets
+    from elbocheck.errors import ElbocheckError
+    from elbocheck.known_failures import load_known_failures
+
+    if dtype == "float64":
+        prefer_double_precision()
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    known = option(config, "known-failures")
+    try:
+        config.stash[KNOWN] = load_known_failures(known) if known else ()
+        config.stash[TARGETS] = load_targets(option(config, "target"))
+    except ElbocheckError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
+KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
+
+
+def prepare(config: pytest.Config) -> None:
+    """A run of `elbocheck.properties`: one thread per worker, and all tests of a compiled program on one worker."""
+    stack = ExitStack()
+    stack.enter_context(single_threaded())
+    config.add_cleanup(stack.close)
+    chosen = any(str(argument).startswith("--dist") for argument in config.invocation_params.args)
+    if config.getoption("dist", None) == "load" and not chosen:  # what -n alone means
+        config.option.dist = "loadgroup"
 
 
 def backend_of(config: pytest.Config) -> tuple[str, str]:
     """(backend, dtype) of this run."""
-    backend = config.getoption("--elbocheck-backend") or config.getini("elbocheck_backend")
-    return str(backend), str(config.getoption("--elbocheck-dtype") or config.getini("elbocheck_dtype"))
+    return option(config, "backend"), option(config, "dtype")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
-    profile = profile_of(config)
-    count = PROFILES[profile]
-    backend, dtype = backend_of(config)
-    return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count} problems per cell)"
+    profile, (backend, dtype), target = profile_of(config), backend_of(config), option(config, "target")
+    if target:
+        count = f"{TARGET_PROFILES[profile]} problems of each target that draws them"
+        return f"elbocheck: {__version__}, target {target}, dtype {dtype}, profile {profile} ({count})"
+    count = f"{examples_of(config)} problems per cell"
+    return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count})"
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +147,84 @@ def elbocheck_settings(request: pytest.FixtureRequest) -> Any:
     """Hypothesis settings of the chosen profile: no deadline (XLA compiles), deterministic except `nightly`."""
     from hypothesis import HealthCheck, settings
 
-    profile = profile_of(request.config)
     return settings(
-        max_examples=PROFILES[profile],
+        max_examples=examples_of(request.config),
         deadline=None,
-        derandomize=profile != "nightly",
+        derandomize=profile_of(request.config) != "nightly",
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
     )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of a target: one for each check and problem."""
+    if "elbocheck_check" not in metafunc.fixturenames or TARGETS not in metafunc.config.stash:
+        return
+    from elbocheck.errors import ElbocheckError
+    from elbocheck.testing import parameters
+
+    config = metafunc.config
+    try:
+        found = parameters(config.stash[TARGETS], config.stash[KNOWN], profile_of(config), option(config, "target"))
+    except ElbocheckError as error:
+        raise pytest.UsageError(str(error)) from None
+    metafunc.parametrize("elbocheck_check", found)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With a target, elbocheck's own catalogue is not what is tested."""
+    if TARGETS not in config.stash:
+        return
+    own = Path(__file__).parent
+    properties = {own / "properties", own.parent / "properties"}
+    away = [
+        item
+        for item in items
+        if item.path.parent in properties and "elbocheck_check" not in getattr(item, "fixturenames", ())
+    ]
+    items[:] = [item for item in items if item not in away]
+    config.hook.pytest_deselected(items=away)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """What the checks of a test found becomes properties of it: in JUnit files, in the summary, in the report."""
+    testing = sys.modules.get("elbocheck.testing")
+    if testing is not None:
+        testing.RECORDED.clear()
+    yield
+    testing = sys.modules.get("elbocheck.testing")
+    if testing is not None and testing.RECORDED:
+        item.user_properties += testing.junit_properties(testing.RECORDED)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """One line for each target, and what is stale in the list of known failures."""
+    if TARGETS not in config.stash and not option(config, "report"):
+        return
+    from elbocheck.testing import stale_entries, summary_lines, write_report
+
+    reports = [one for kind in ("passed", "failed", "xfailed") for one in terminalreporter.stats.get(kind, [])]
+    reports = [one for one in reports if getattr(one, "when", "call") == "call"]
+    lines = summary_lines(reports)
+    if lines:
+        terminalreporter.section("elbocheck")
+        for line in lines:
+            terminalreporter.write_line(line)
+    for line in stale_entries(reports, config.stash.get(KNOWN, ())):
+        terminalreporter.write_line(line, red=True)
+    if option(config, "report"):
+        terminalreporter.write_line(f"report: {write_report(option(config, 'report'), reports, *backend_of(config))}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Known failures that are stale fail the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or KNOWN not in session.config.stash or exitstatus != pytest.ExitCode.OK:
+        return
+    from elbocheck.testing import stale_entries
+
+    reports = [one for kind in ("passed", "failed", "xfailed") for one in reporter.stats.get(kind, [])]
+    if stale_entries(reports, session.config.stash[KNOWN]):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

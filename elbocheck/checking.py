@@ -35,6 +35,15 @@ CHECKS: dict[str, Check] = {
 """Name -> check, the ones that say most about a fault first. A check returns None where it does not apply."""
 
 
+def applies(name: str, problem: Problem) -> bool:
+    """Whether a problem has what a check needs; one that applies may still have nothing to compare."""
+    needs = {
+        "convention": problem.elbo, "value": problem.elbo, "evidence": problem.log_evidence, "fit": problem.fit,
+        "scale": problem.subset or problem.particles or None, "permutation": problem.subset,
+    }  # fmt: skip
+    return name not in needs or needs[name] is not None
+
+
 @dataclass(frozen=True)
 class Checked:
     """One check of one case: `result` is None where the check does not apply."""
@@ -110,7 +119,7 @@ def iter_checks(target: Target, profile: str = "quick", only: Sequence[str] = ()
     for number, case in enumerate(target.cases(TARGET_PROFILES[profile])):
         examined: list[None] = []
         for name in CHECKS:
-            if not only or name in only:
+            if (not only or name in only) and applies(name, case.problem):
                 run = partial(run_check, target, name, case, examined)
                 run.id = f"{target.name}[{number}]-{name}"  # type: ignore[attr-defined]
                 run.case, run.check = case, name  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Command line: `elbocheck verify`, `elbocheck certify`, `elbocheck list` and `elbocheck census`.
+"""Command line: `elbocheck verify`, `replay`, `certify`, `list`, `census` and more; see `elbocheck --help`.
 
 Exit codes: 0 all hold, 1 something violated or too much inconclusive, 2 bad usage or bad input.
 """
@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from elbocheck import __version__
 from elbocheck.backends import get_backend, require, select
-from elbocheck.errors import InputError
+from elbocheck.errors import DeclarationError, InputError
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
     from elbocheck.jobs import Job
+    from elbocheck.target import Target
     from elbocheck.verify import Report
 
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except InputError as error:
+    except (InputError, DeclarationError) as error:
         print(f"elbocheck: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         help="run the catalogue on real data and random problems",
         description="Run the catalogue of models on real data, on random problems and on negative controls. "
-        "With SOURCE, run the cells in a file or module of your own instead. "
+        "With SOURCE, check a Target of your own, code outside elbocheck, or cells of your own instead. "
         "With --model and --data, run that model on that data only.",
     )
     verify.add_argument(
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="",
         metavar="SOURCE",
-        help="FILE.py[:NAME] or MODULE[:NAME], a Cell or a tuple of them; NAME defaults to CELLS",
+        help="FILE.py[:NAME] or MODULE[:NAME]: a Target (NAME defaults to target), or cells of your own (to CELLS)",
     )
     verify.add_argument("--model", metavar="NAME", help="only this model of the catalogue (see `elbocheck list`)")
     verify.add_argument("--data", metavar="NAME|FILE.csv", help="shipped data set, or CSV file with a header")
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
     verify.add_argument("--html", metavar="FILE", help="write the report as one self-contained page (extra: report)")
+    verify.add_argument(
+        "--known-failures", metavar="FILE.toml", help="failures of a target that are known, each with a reason"
+    )
     verify.set_defaults(command=_verify)
 
     census = commands.add_parser(
@@ -108,6 +112,28 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON")
     certify.set_defaults(command=_certify)
 
+    explain = commands.add_parser(
+        "explain",
+        help="show every term of a bound, before and after training",
+        description="Show every term of the ELBO and of the entropy sum at random parameters and where training stops: "
+        "what cancels, what remains, and why.",
+    )
+    explain.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
+    explain.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: the one it is verified on)")
+    explain.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
+    explain.add_argument("--seed", type=int, default=0, help="seed of the start (default 0)")
+    explain.add_argument("--plot", metavar="FILE.png|svg", help="plot F, S and the entropies (extra: report)")
+    _add_backend(explain)
+    explain.set_defaults(command=_explain)
+
+    again = commands.add_parser(
+        "replay",
+        help="repeat a failure from its case",
+        description="Repeat one failure from the case that it left, without Hypothesis. Exit code 0 if it holds now.",
+    )
+    again.add_argument("case", metavar="FILE", help="a case, as failures name it")
+    again.set_defaults(command=_replay)
+
     listing = commands.add_parser("list", help="show the catalogue", description="Show the catalogue.")
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
     listing.set_defaults(command=_list)
@@ -125,12 +151,19 @@ def _verify(options: argparse.Namespace) -> int:
     if page is not None:
         require("jinja2", "an HTML report needs Jinja2", "report")
     select(options.backend, options.dtype)
-    jobs = _jobs(options)
-
-    from elbocheck.verify import run
-
     begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
-    report = _show(jobs, what, options.workers, run)
+    targets = _targets(options)
+    if targets:
+        from elbocheck.gate import verify_targets
+        from elbocheck.known_failures import load_known_failures
+
+        known = () if options.known_failures is None else load_known_failures(options.known_failures)
+        report, code = verify_targets(targets, options.source, options.profile, known)
+    else:
+        from elbocheck.verify import run
+
+        report = _show(_jobs(options), what, options.workers, run)
+        code = report.exit_code
     if target is not None:
         _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
     if page is not None:
@@ -138,7 +171,39 @@ def _verify(options: argparse.Namespace) -> int:
 
         written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         _write_atomically(page, render(report, time.perf_counter() - begin, what, written))
-    return report.exit_code
+    return code
+
+
+def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
+    """The targets that SOURCE names; empty if it names cells, or nothing."""
+    if not options.source:
+        if options.known_failures is not None:
+            raise InputError(f"--known-failures {options.known_failures} goes with a Target; give MODULE:TARGET too")
+        return ()
+    if options.model or options.data:
+        raise InputError(f"give either {options.source!r} or --model and --data, not both")
+    _for_code_outside(options.dtype)
+    from elbocheck.cases import is_target, load_targets, named
+
+    return load_targets(options.source) if is_target(named(options.source)) else ()
+
+
+def _for_code_outside(dtype: str) -> None:
+    """Modules below the working directory can be imported, and JAX makes float64 arrays."""
+    from elbocheck.backends.namespace import prefer_double_precision
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if dtype == "float64":
+        prefer_double_precision()
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from elbocheck.cases import read_case, replay
+    from elbocheck.gate import replay_command
+
+    _for_code_outside(str(read_case(options.case)["dtype"]))
+    return replay_command(options.case, replay)
 
 
 def _census(options: argparse.Namespace) -> int:
@@ -187,6 +252,25 @@ def _certify(options: argparse.Namespace) -> int:
     if target is not None:
         _write_atomically(target, json.dumps(certificate.to_json(), indent=1) + "\n")
     return 0 if certificate.holds else 1
+
+
+def _explain(options: argparse.Namespace) -> int:
+    plot = None if options.plot is None else _writable(options.plot)
+    if plot is not None:
+        from elbocheck.report.plot import check_available
+
+        check_available(options.plot)
+    select(options.backend, options.dtype)
+    from elbocheck.report.explain import explain, lines, sample_for
+
+    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed)
+    explanation = explain(sample, data, rows)
+    print("\n".join(lines(explanation)))
+    if plot is not None:
+        from elbocheck.report.plot import draw
+
+        draw(explanation.steps, f"{sample.cell.name} on {data}", plot)
+    return 0
 
 
 PROBLEMS = 30

@@ -26,10 +26,8 @@ class Criterion:
 
     `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
     rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
-    and `target` (R,): the system that was solved, jacobian · β = target. `uncertainty` (P,): how much each
-    element of β moves when the system is perturbed by its own relative size (condition number times ‖β‖); times eps
-    it is the error of the solution. `parameters`: whether the factor has parameters of its own; `rescaling`: whether
-    the direction sought is that of a fixed prior, z -> a z.
+    and `target` (R,): the system that was solved, jacobian · β = target. `parameters`: whether it has parameters of its
+    own; `rescaling`: whether the direction sought is that of a fixed prior, z -> a z.
     """
 
     factor: str
@@ -38,9 +36,23 @@ class Criterion:
     redundant: bool
     jacobian: np.ndarray
     target: np.ndarray
-    uncertainty: np.ndarray
     parameters: bool = True
     rescaling: bool = False
+
+    def error(self, leverages: Mapping[str, np.ndarray], eps: float, scale: float) -> float:
+        """By how much β·∇F can miss (R), nats per datum: Σ |(∂η/∂θ)β − η|·|T − ∇A|, with what rounding hides of it.
+
+        `leverages`: of every factor; `scale`: Σ|terms|. Where the points of q are rescaled, too, their rows (z, and the
+        number of latents for the entropy) come last, with Σ|terms| per largest |z| and 1 as what they do.
+        """
+        rows = [leverages[self.factor]] if not self.rescaling else [v for k, v in leverages.items() if k != self.factor]
+        known = np.concatenate(rows) if rows else np.zeros(0)
+        left = np.abs(self.jacobian @ self.beta - self.target)
+        hidden = 16 * eps * (np.abs(self.jacobian) @ np.abs(self.beta) + np.abs(self.target))
+        missed = left + hidden
+        rest = missed[known.size :]
+        largest = max(float(np.abs(self.target[known.size :]).max(initial=0.0)), 1.0)
+        return float(known @ missed[: known.size]) + scale * float(rest.max(initial=0.0)) / largest
 
     def applies(self, eps: float) -> bool:
         """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""
@@ -86,16 +98,13 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
 def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np.ndarray, degree: float) -> Criterion:
     columns = np.flatnonzero(mask & np.any(jacobian != 0.0, axis=0))
     beta, scale, redundant = np.zeros(mask.size), float(np.linalg.norm(target)), False
-    uncertainty = np.zeros(mask.size)
     if columns.size and scale > 0.0:
         lengths = np.linalg.norm(jacobian[:, columns], axis=0)
-        solution, _, rank, singular = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
+        solution, _, rank, _ = np.linalg.lstsq(jacobian[:, columns] / lengths, target, rcond=None)
         beta[columns] = solution / lengths
-        condition = float(singular[0] / singular[max(rank, 1) - 1])
-        uncertainty[columns] = condition * np.linalg.norm(solution) / lengths / degree
         redundant = bool(rank < columns.size)
     residual = float(np.linalg.norm(jacobian @ beta - target)) / scale if scale > 0.0 else 0.0
-    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target, uncertainty)
+    return Criterion(name, beta / degree, residual, redundant, jacobian * degree, target)
 
 
 def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], present: np.ndarray) -> Criterion:

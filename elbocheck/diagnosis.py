@@ -7,23 +7,29 @@ parameters that the deviation depends on still name the factor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from elbocheck.backends.plain import directional
 from elbocheck.checks.convention import factor as convention_factor
-from elbocheck.checks.fit import blame, stop
+from elbocheck.checks.evidence import evidence
+from elbocheck.checks.fit import Stop, stop
 from elbocheck.checks.gradient import directions, reported_gradient
+from elbocheck.checks.rows import permutation
 from elbocheck.errors import ElbocheckError
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.suspects import Suspect, suspects
+from elbocheck.solver import find_stationary_point
+from elbocheck.suspect import Suspect
+from elbocheck.suspects import suspects
 from elbocheck.trees import covers
 
 POINTS = 3
 """Parameter points beside the problem's own."""
+LOUD = 1e-3
+"""A block whose share of ∇F is smaller is left alone where others are not stationary."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,15 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     for suspect in suspects([one.problem for one in points], [one.terms for one in points]):
         found = explains(suspect, points)
         if found is not None:
-            sentence = f"{_place(suspect.kind, suspect.factor, suspect.component)}: {found}"
+            place = _place(suspect.kind, suspect.factor, suspect.component)
+            sentence = found if place in found else f"{place}: {found}"
             return Diagnosis(suspect.kind, suspect.factor, suspect.component, found, sentence)
-    return _located(problem, points)
+    found_at = _located(problem, points)
+    order = permutation(problem)
+    if order is not None and order.outcome is Outcome.VIOLATED:
+        sentence = f"the bound depends on the order of the data; {found_at.sentence}"
+        return replace(found_at, kind="data", suspect="the order of the data", sentence=sentence)
+    return found_at
 
 
 def explains(suspect: Suspect, points: list[Probe]) -> str | None:
@@ -103,6 +115,11 @@ def explains(suspect: Suspect, points: list[Probe]) -> str | None:
 
 def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosis:
     """The value agrees with its declaration, so the gap of a factor or its gradient is at fault."""
+    tight = evidence(problem)
+    if problem.declaration.optimal and tight is not None and tight.outcome is Outcome.VIOLATED:
+        sentence = "the reported ELBO is that of the declared distributions, and misses the log evidence: q is not the "
+        sentence += "exact posterior that it is declared to be"
+        return Diagnosis("data", "q", suspect="q is not the exact posterior", sentence=sentence)
     term = max(points[0].terms.factors, key=lambda one: abs(one.residual) / one.rounding)
     if abs(term.residual) <= term.rounding:
         sentence = "the reported ELBO is that of the declared distributions, but not a bound of this log evidence"
@@ -214,12 +231,12 @@ def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
 def _training(problem: Problem, result: Result) -> Diagnosis:
     """Which factor is not stationary where training stops."""
     at = stop(problem, problem.vector)
-    owner = owners_of(problem).get(blame(at), "q")
+    owner = culprit(at)
     terms = [term for term in at.terms.factors if term.covered]
-    worst = max(terms, key=lambda one: abs(one.gap - one.delta) / one.rounding, default=None)
+    own = [term for term in terms if term.name == owner]
+    worst = max(own, key=lambda one: abs(one.gap - one.delta) / one.rounding, default=None)
     suspect, component = "", None
     if worst is not None and abs(worst.gap - worst.delta) > 100 * worst.rounding:
-        owner, own = worst.name, [t for t in terms if t.name == worst.name]
         total = sum(t.gap - t.delta for t in own)
         loud = [t for t in own if abs(t.gap - t.delta) > 0.05 * abs(total)]
         component = worst.component if len(loud) == 1 else None
@@ -228,6 +245,29 @@ def _training(problem: Problem, result: Result) -> Diagnosis:
     place = _place("training", owner, component)
     sentence = f"{place}: training stops where its parameters are not stationary{gap}" + (suspect and f": {suspect}")
     return Diagnosis("training", owner, component, suspect, sentence)
+
+
+def culprit(at: Stop) -> str:
+    """The factor that training leaves wrong, "q" for the variational distribution.
+
+    If several are not stationary, the one whose parameters alone, once they are, leave least of ∇F to the others: a
+    wrong update of one is followed by the right updates of all others.
+    """
+    problem, owners = at.problem, owners_of(at.problem)
+    norm = at.terms.gradient_norm
+    loud = {
+        owners.get(name, "q")
+        for name, where in problem.layout.slices.items()
+        if float(np.linalg.norm(at.terms.gradient[where])) > LOUD * norm
+    }
+    if len(loud) == 1:
+        return loud.pop()
+    left = {}
+    for owner in sorted(loud):
+        held = {name: False for name in problem.layout.names if owners.get(name, "q") != owner}
+        alone = find_stationary_point(replace(problem, free={**problem.free, **held}, starts=(), fit=None))
+        left[owner] = decompose(problem.at(alone.problem.vector)).gradient_norm
+    return min(left, key=lambda name: left[name])
 
 
 def _training_sizes(problem: Problem) -> Iterator[tuple[str, float]]:

@@ -32,7 +32,8 @@ class Row:
 
     `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
     maximum was certified; the other points come from redundant latents. `records`: every verified point (of controls,
-    every one that was judged); `training`: on real data, the search for the maximum that is shown, step by step.
+    every one that was judged); `replay`: the command that repeats a failure; `training`: on real data, the search for
+    the maximum that is shown, step by step.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Row:
     inertia: dict[str, int] = field(default_factory=dict)
     searches_without_certificate: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    replay: str = ""
     seconds: float = 0.0
     records: tuple[PointRecord, ...] = ()
     training: tuple[Snapshot, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,12 @@ from elbocheck.factors import Declaration, Factor
 from elbocheck.families.base import inner
 from elbocheck.identity import Decomposition
 from elbocheck.problem import Problem
+from elbocheck.suspect import Suspect, multiple
+from elbocheck.suspects_of_q import suspects_of_dimensions, suspects_of_q
 
 LOG_2PI = math.log(2.0 * math.pi)
 MOST_DATA = 64
 """Single data are suspects (left out, or counted twice) where there are at most so many."""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """One mistake: `sizes`, what it adds to the reported ELBO at each point, nats per datum.
-
-    `coefficient(a) -> name`: the mistake adds a times `sizes`, with one a for all points, and is called by it; None: it
-    adds `sizes` themselves.
-    """
-
-    name: str
-    kind: str
-    factor: str
-    sizes: tuple[float, ...]
-    component: int | None = None
-    coefficient: Callable[[float], str] | None = None
 
 
 Pieces = Mapping[tuple[str, str, int | None], float]
@@ -62,6 +47,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         whole += own
         if factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
+    yield from suspects_of_q(problems)
     for factor in declaration.factors:
         yield from _constants(factor, sizes(factor.name, "elements"), data)
         for component in [*range(_groups(factor)), None]:
@@ -75,22 +61,9 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         for component in range(_groups(factor)):
             own = np.array(sizes(factor.name, "log p", component))
             yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
+    for factor in declaration.factors:
+        yield from suspects_of_dimensions(factor, sizes(factor.name, "elements"))
     yield from _data([_per_datum(problem) for problem in problems])
-
-
-def multiple(what: str, a: float, data: int) -> str:
-    """A name for `what` entering 1 + a times."""
-    times = 1.0 + a
-    if abs(times) < 1e-9:
-        return f"missing: {what}"
-    for factor, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
-        if abs(times - factor) < 1e-9:
-            return f"{name}: {what}"
-    for batch in range(1, data + 1):
-        for factor, name in ((data / batch, f"factor {data} / {batch}"), (batch / data, f"factor {batch} / {data}")):
-            if abs(times - factor) < 1e-9 * factor:
-                return f"{name.removesuffix(' / 1')} (number of data): {what}"
-    return f"factor {times:.6g}: {what}"
 
 
 def weighted_kl(a: float) -> str:
@@ -103,7 +76,8 @@ def weighted_kl(a: float) -> str:
 
 def pieces(problem: Problem) -> Pieces:
     """What the ELBO is made of at the problem's parameters, factor by factor and component by component."""
-    declaration, found = problem.declaration, {}
+    declaration = problem.declaration
+    found: dict[tuple[str, str, int | None], float] = {}
     weights = np.asarray(declaration.data_weights, dtype=float)
     with double_precision():
         for factor in declaration.factors:
@@ -124,7 +98,8 @@ def pieces(problem: Problem) -> Pieces:
 
 def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     """Named parts of log p, and what other distributions would add to it ("with …"), element by element."""
-    distribution, value = factor.distribution, factor.value
+    distribution: Any = factor.distribution
+    value = factor.value
     eta, statistics = distribution.natural_parameters(), distribution.sufficient_statistics(value)
     density = distribution.log_density(value)
     parts: dict[str, Any] = {}
@@ -142,6 +117,7 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         spread = _variance_part(factor, declaration)
         if spread is not None:
             parts["the variance under q in the squares (a trace)"] = -spread / (2.0 * variance)
+            parts["the mean under q in the squares"] = squares + spread / (2.0 * variance)
     else:
         for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
             event = np.ndim(statistic) - np.ndim(density)
@@ -154,7 +130,8 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
 
 def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
-    residual = factor.value - factor.distribution.mean + 0.0 * factor.distribution.variance
+    distribution: Any = factor.distribution
+    residual = factor.value - distribution.mean + 0.0 * distribution.variance
     weights = declaration.weights
     if np.ndim(weights) != 2 or np.ndim(residual) < 2:
         return None

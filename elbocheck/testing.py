@@ -1,21 +1,36 @@
-"""Where a check, a strategy and pytest meet."""
+"""Where a check, a strategy and pytest meet: properties of the catalogue, and targets of a downstream as tests."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elbocheck import __version__
 from elbocheck.backends import get_backend
-from elbocheck.models.sample import Cell
+from elbocheck.cases import CATALOGUE_CHECKS, replay_line, sample_case, target_case, write_case
+from elbocheck.checking import CHECKS, applies, run_check, shrunk
+from elbocheck.errors import TargetError
+from elbocheck.explanation import explain_failure
+from elbocheck.known_failures import KnownFailure, find
+from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE, TARGET_PROFILES
+from elbocheck.target import Case, Target
 
 Drawn = TypeVar("Drawn")
+
+RECORDED: list[tuple[str, Result]] = []
+"""(what was checked, result) of the running test; the plugin makes properties of the test from them."""
 
 
 @dataclass
@@ -54,8 +69,11 @@ def budget_for(budget: settings, cell: Cell, part: int = 1) -> settings:
 def run_property(
     budget: settings, strategy: st.SearchStrategy[Drawn], check: Callable[[Drawn], Result | list[Result]]
 ) -> Tally:
-    """Draw from `strategy` under `budget`, fail with the check's message on a violation, return every result."""
-    tally = Tally()
+    """Draw from `strategy` under `budget`, fail with the check's message on a violation, return every result.
+
+    The simplest failing problem is left as a case, with the line that repeats it as a note of the exception.
+    """
+    tally, failing = Tally(), list[tuple[Any, Result]]()
 
     @budget
     @given(strategy)
@@ -63,7 +81,157 @@ def run_property(
         found = check(drawn)
         for result in found if isinstance(found, list) else [found]:
             tally.results.append(result)
+            if result.outcome is Outcome.VIOLATED:
+                failing.append((drawn, result))
             assert result.outcome is not Outcome.VIOLATED, result.message
 
-    holds()
+    try:
+        holds()
+    except AssertionError as error:
+        if failing:
+            drawn, result = failing[-1]  # Hypothesis runs the simplest one last
+            RECORDED.append((result.problem, result))
+            if isinstance(drawn, Sample) and result.check in CATALOGUE_CHECKS:
+                error.add_note(f"repeat: {replay_line(write_case(sample_case(drawn, result)))}")
+        raise
+    worst = max(tally.results, key=lambda one: one.ratio, default=None)
+    if worst is not None:
+        RECORDED[:] = [(worst.problem, worst)]
     return tally
+
+
+def parameters(
+    targets: Sequence[Target], known: Sequence[KnownFailure] = (), profile: str = "quick", source: str = ""
+) -> list[Any]:
+    """`pytest.param`s: a call for each check and problem of the targets; checks of one problem go to one worker."""
+    found = []
+    for target in targets:
+        for number, case in enumerate(target.cases(TARGET_PROFILES[profile])):
+            examined: list[None] = []
+            for name in [name for name in CHECKS if applies(name, case.problem)]:
+                entry = find(f"{target.name}::{name}", known)
+                marks = [pytest.mark.xdist_group(f"{target.name}[{number}]")]
+                if entry is not None:
+                    marks.append(pytest.mark.xfail(reason=entry.reason, raises=CheckViolation, strict=False))
+                call = partial(_require, target, name, case, examined, source)
+                found.append(pytest.param(call, id=f"{target.name}[{number}]-{name}", marks=marks))
+    return found
+
+
+def parametrize_with_checks(
+    targets: Sequence[Target], *, known_failures: Sequence[KnownFailure] = (), profile: str = "quick"
+) -> pytest.MarkDecorator:
+    """Decorator for a test with one argument `check`, which it calls: a test for each check of each problem.
+
+        @elbocheck.parametrize_with_checks([target])
+        def test_bound(check):
+            check()
+
+    Known failures are expected to fail; that they still do is checked by `check_target` and the command line.
+    """
+    return pytest.mark.parametrize("check", parameters(targets, known_failures, profile))
+
+
+class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """A check of a target is violated; the message is DESIGN section 6's."""
+
+
+SHRINKING = 20.0
+"""Seconds that the search for a simpler failing problem may take, of the first failure of each target."""
+_shrunk: set[str] = set()
+
+
+def _require(target: Target, name: str, case: Case, examined: list[None], source: str) -> None:
+    """Run one check as a test: skip where it does not apply, fail with everything that is known."""
+    __tracebackhide__ = True
+    try:
+        one = run_check(target, name, case, examined)
+    except TargetError as error:
+        pytest.fail(f"the target cannot be judged. {error}", pytrace=False)
+    if one.result is None:
+        pytest.skip(f"{name} needs something that the problem does not have (see Problem)")
+    if one.result.outcome is Outcome.VIOLATED:
+        if target.name not in _shrunk:
+            _shrunk.add(target.name)
+            one = shrunk(target, one, SHRINKING)
+        assert one.result is not None
+        RECORDED.append((f"{target.name}::{name}", one.result))
+        line = ""
+        if source:
+            made = target_case(one, target, source)
+            line = replay_line(write_case(made)) if made is not None else ""
+        raise CheckViolation(explain_failure(one, line), pytrace=False)
+    RECORDED.append((f"{target.name}::{name}", one.result))
+    if one.result.outcome is Outcome.INCONCLUSIVE:
+        pytest.fail(f"inconclusive: {one.result.message}", pytrace=False)
+
+
+def junit_properties(recorded: Sequence[tuple[str, Result]]) -> list[tuple[str, object]]:
+    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, outcome."""
+    what, result = recorded[-1]
+    backend = get_backend()
+    return [
+        ("elbocheck", what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
+        ("bound", result.bound), ("gradient_norm", result.gradient_norm), ("points", result.points),
+        ("backend", backend.name), ("dtype", backend.dtype), ("problem", result.problem),
+    ]  # fmt: skip
+
+
+def _found(reports: Iterable[Any]) -> list[tuple[str, dict[str, Any], str]]:
+    """(target::check, properties, "passed"/"failed"/"xfailed") of the tests of targets."""
+    found = []
+    for report in reports:
+        properties = dict(report.user_properties)
+        if "::" in str(properties.get("elbocheck", "")):
+            kind = "xfailed" if hasattr(report, "wasxfail") else report.outcome
+            found.append((str(properties["elbocheck"]), properties, kind))
+    return found
+
+
+def summary_lines(reports: Iterable[Any]) -> list[str]:
+    """One line for each target."""
+    counts: dict[str, Counter[str]] = {}
+    for identifier, properties, kind in _found(reports):
+        outcome = "known" if kind == "xfailed" else properties["outcome"]
+        counts.setdefault(identifier.split("::")[0], Counter())[outcome] += 1
+    return [
+        f"{name}: {sum(own.values())} checks, {', '.join(f'{count} {word}' for word, count in sorted(own.items()))}"
+        for name, own in counts.items()
+    ]
+
+
+def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> list[str]:
+    """What is wrong with the list of known failures after a run."""
+    found, lines = _found(reports), []
+    for one in known:
+        own = [properties for identifier, properties, _ in found if fnmatchcase(identifier, one.id)]
+        if one.expired:
+            lines.append(f"known failure {one.id!r} expired on {one.expires}: fix it or extend it ({one.reason})")
+        elif not own:
+            lines.append(f"known failure {one.id!r} matches no check: remove it ({one.reason})")
+        elif all(properties["outcome"] != Outcome.VIOLATED.value for properties in own):
+            lines.append(f"known failure {one.id!r} passes now: remove it ({one.reason})")
+    return lines
+
+
+def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) -> str:
+    """The layout of DESIGN section 5, one cell for each test with results."""
+    cells = []
+    for report in reports:
+        own = dict(report.user_properties)
+        if "elbocheck" in own:
+            bound = float(own["bound"])
+            cells.append({
+                "target": str(own["elbocheck"]).split("::")[0] if "::" in str(own["elbocheck"]) else report.nodeid,
+                "posterior": "", "data": str(own["problem"]), "check": own["check"], "outcome": own["outcome"],
+                "points": own["points"], "worst_gap": own["residual"], "worst_bound": bound,
+                "worst_ratio": float(own["residual"]) / bound if bound > 0.0 else 0.0, "test": report.nodeid,
+            })  # fmt: skip
+    summary = {
+        "cells": len(cells), "points": sum(one["points"] for one in cells),
+        **{key: sum(one["outcome"] == word for one in cells) for key, word in
+           (("violated", "violated"), ("inconclusive", "inconclusive"), ("out_of_scope", "out of scope"))},
+    }  # fmt: skip
+    content = {"elbocheck": __version__, "backend": backend, "dtype": dtype, "summary": summary, "cells": cells}
+    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path

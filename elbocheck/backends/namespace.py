@@ -7,6 +7,7 @@ whatever arrays it is given.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -102,8 +103,8 @@ def _complex_namespace() -> Namespace:
     """Functions of complex NumPy arrays whose imaginary parts are tangents."""
     from elbocheck.backends import analytic
 
-    special = (analytic.UNARY[name] for name in ("expit", "gammaln", "digamma", "erf"))
-    return Namespace(analytic.complex_xp(), *special, np.real)
+    expit, gammaln, digamma, erf = (analytic.UNARY[name] for name in ("expit", "gammaln", "digamma", "erf"))
+    return Namespace(analytic.complex_xp(), expit, gammaln, digamma, erf, np.real)
 
 
 @cache
@@ -196,3 +197,11 @@ def double_precision() -> AbstractContextManager[Any]:
     """Code run inside computes in float64, also where it calls JAX by itself; nothing is imported for that."""
     jax = sys.modules.get("jax")
     return nullcontext() if jax is None else jax.enable_x64(True)
+
+
+def prefer_double_precision() -> None:
+    """Let JAX code that this process is going to import make float64 arrays; only for processes of elbocheck's own."""
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    jax = sys.modules.get("jax")
+    if jax is not None and os.environ["JAX_ENABLE_X64"] in ("1", "true", "True"):
+        jax.config.update("jax_enable_x64", True)

@@ -53,6 +53,9 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
             if data % batch == 0:
                 named.append((f"the total of a batch of {batch}{loss}", sign * batch))
                 named.append((f"multiplied by N / batch, {data} / {batch}{loss}", sign * data / batch))
+        shapes = [np.shape(factor.value)[2:] for factor in problem.declaration.factors]
+        for size in sorted({size for shape in shapes for size in shape} - {1}):
+            named.append((f"divided by the number of dimensions or times, {size}{loss}", sign / size))
         named.append((f"in bits{loss}", sign / np.log(2.0)))
         named.append((f"twice as large{loss}", sign * 2.0))
         named.append((f"half as large{loss}", sign * 0.5))

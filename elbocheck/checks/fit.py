@@ -20,6 +20,8 @@ from elbocheck.solver import find_stationary_point
 CHECK = "fit"
 LEAVES = 0.01
 """Training that, started at the stationary point, stops where more than this share can be gained again, leaves it."""
+STANDS = 16.0
+"""A change of so many eps is rounding: training that is merely early moves on when it is started again."""
 PROBE = 2.0**-13
 """Step along ∇F, in natural units, over which the curvature is measured; its truncation enters no verdict on F = S."""
 
@@ -52,9 +54,9 @@ def fit(problem: Problem) -> Result | None:
     """`holds` if what is left to gain where training stops is below rounding, and F = S + δ there.
 
     Else a stationary point is sought from there, and training started at it. `violated` if it leaves: its fixed point
-    is wrong. If it stays it had only stopped early, which `holds` with a note if half of the digits of F are right,
-    and else is `inconclusive`. With `departures` the gap of each factor is compared with theirs instead. None without
-    `fit`.
+    is wrong. If it stays it had only stopped early, which `holds` with a note if half of the digits of F are right, and
+    else is `inconclusive`, or `violated` if it does not move when started again from where it stopped. With
+    `departures` the gap of each factor is compared with theirs instead. None without `fit`.
     """
     if problem.fit is None:
         return None
@@ -81,6 +83,14 @@ def fit(problem: Problem) -> Result | None:
             )  # fmt: skip
         if at.nearly:
             return replace(theorem, note=f"training stopped early: {where}")
+    again = stop(problem, at.problem.vector).problem
+    if _moved(at.problem, again) <= STANDS * problem.program.backend.eps:
+        return Result(
+            CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
+            message=f"{CHECK}: training stands still where the bound is not stationary: {where}, but started again it "
+            f"does not move (a block that is never updated, or a tolerance far too wide) ({problem.label})",
+            gradient_norm=at.terms.gradient_norm,
+        )  # fmt: skip
     return Result(
         CHECK, problem.label, Outcome.INCONCLUSIVE, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
         message=f"{CHECK}: training has not converged: {where}; run it longer ({problem.label})",
@@ -109,6 +119,12 @@ def _deviations(at: Stop) -> list[Deviation]:
         for t in terms.factors
         if t.covered
     ]
+
+
+def _moved(one: Problem, other: Problem) -> float:
+    """Largest change of a trained parameter, relative to it or to 1."""
+    change = np.abs(one.vector - other.vector) / np.maximum(np.abs(one.vector), 1.0)
+    return float(change[one.free_mask].max(initial=0.0))
 
 
 def blame(at: Stop) -> str:

@@ -20,6 +20,8 @@ from elbocheck.problem import Problem, flat
 CHECK = "gradient"
 EACH, DRAWN = 6, 3
 """Blocks of so few elements are compared element by element, larger ones along so many random directions."""
+SAFETY = 10.0
+"""The error of differences is an estimate, the last change of the extrapolation."""
 FINEST = 2.0**10
 """Differences go down to steps of 1/1024 of a parameter: what rounding of the value does to them."""
 
@@ -51,7 +53,7 @@ def gradient(problem: Problem) -> Result | None:
             slope, error = float(exact @ along), 0.0
         scale = abs(slope) + float(np.abs(reported) @ np.abs(along))
         rounding = terms.elbo_rounding * (1.0 if exact is not None else FINEST)
-        bound = error + rounding + 64 * backend.eps * scale
+        bound = SAFETY * error + rounding + 64 * backend.eps * scale
         deviations.append(Deviation(f"the gradient in {name}", abs(float(reported @ along) - slope), bound, scale))
     return judge(CHECK, problem.label, deviations, gradient_norm=terms.gradient_norm)
 

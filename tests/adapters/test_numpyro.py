@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adapters_data import assert_identity, moved, shipped
 
+from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.checks import gradient, scale, value
 from elbocheck.errors import InputError

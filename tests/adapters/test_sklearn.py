@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adapters_data import gaps, moved, shipped
 
+from adapters_data import gaps, moved, shipped
 from elbocheck import Problem, decompose
 from elbocheck.checks import every_point, evidence, fit, permutation, scale, value
 from elbocheck.errors import InputError

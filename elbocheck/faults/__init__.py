@@ -1,0 +1,1 @@
+"""The fault catalogue: hand-written bounds with one line broken, and correct ones that surprise."""

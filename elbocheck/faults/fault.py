@@ -1,0 +1,71 @@
+"""A fault: one line of hand-written code, replaced; and the code with that line in it."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Literal, cast
+
+from elbocheck.errors import InputError
+
+Kind = Literal["value", "entropy", "gradient", "training", "scale", "sign", "data"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One line of `library/<model>.py` in which `old`, which occurs once in the file, becomes `new`.
+
+    `kind` and `factor` are the diagnosis that a check must make: what is wrong (a value, an entropy, …) and in which
+    factor ("q": in the variational distribution; "": in the bound as a whole). `sentence`: the fault, for people.
+    `equivalent`: a proof that no promise is broken; empty for all others.
+    """
+
+    model: str
+    name: str
+    kind: Kind
+    factor: str
+    sentence: str
+    old: str
+    new: str
+    equivalent: str = ""
+
+
+@cache
+def source(model: str) -> str:
+    """The text of a model's correct code."""
+    spec = importlib.util.find_spec(f"elbocheck.faults.library.{model}")
+    text = None if spec is None or spec.loader is None else cast("str | None", spec.loader.get_source(spec.name))  # type: ignore[attr-defined]
+    if text is None:
+        raise InputError(f"unknown model {model!r} of the fault catalogue")
+    return text
+
+
+def lines(fault: Fault) -> tuple[str, str]:
+    """The one line that differs: (as it should be, as it is)."""
+    before, after = source(fault.model).splitlines(), mutated(fault).splitlines()
+    differing = [(one, other) for one, other in zip(before, after, strict=True) if one != other]
+    if len(differing) != 1:
+        raise InputError(f"fault {fault.name!r} changes {len(differing)} lines instead of one")
+    return differing[0][0].strip(), differing[0][1].strip()
+
+
+def mutated(fault: Fault) -> str:
+    """The text of the model's code with the fault in it.
+
+    Raises `InputError` unless `old` occurs exactly once.
+    """
+    text = source(fault.model)
+    if text.count(fault.old) != 1:
+        raise InputError(f"fault {fault.name!r}: {fault.old!r} occurs {text.count(fault.old)} times, not once")
+    return text.replace(fault.old, fault.new)
+
+
+@cache
+def code(model: str, fault: Fault | None = None) -> ModuleType:
+    """The model's code as a module, with the fault in it if one is given."""
+    module = ModuleType(f"{model}_{'correct' if fault is None else fault.name}")
+    text = source(model) if fault is None else mutated(fault)
+    exec(compile(text, f"<{module.__name__}>", "exec"), module.__dict__)
+    return module

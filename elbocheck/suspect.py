@@ -1,0 +1,37 @@
+"""One mistake that a bound may have, and names for the factors that terms are off by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One mistake: `sizes`, what it adds to the reported ELBO at each point, nats per datum.
+
+    `coefficient(a) -> name`: the mistake adds a times `sizes`, with one a for all points, and is called by it; None: it
+    adds `sizes` themselves.
+    """
+
+    name: str
+    kind: str
+    factor: str
+    sizes: tuple[float, ...]
+    component: int | None = None
+    coefficient: Callable[[float], str] | None = None
+
+
+def multiple(what: str, a: float, data: int) -> str:
+    """A name for `what` entering 1 + a times."""
+    times = 1.0 + a
+    if abs(times) < 1e-9:
+        return f"missing: {what}"
+    for factor, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
+        if abs(times - factor) < 1e-9:
+            return f"{name}: {what}"
+    for batch in [size for size in range(1, data + 1) if data % size == 0]:
+        for factor, name in ((data / batch, f"factor {data} / {batch}"), (batch / data, f"factor {batch} / {data}")):
+            if abs(times - factor) < 1e-9 * factor:
+                return f"{name.removesuffix(' / 1')} (number of data): {what}"
+    return f"factor {times:.6g}: {what}"
