@@ -19,6 +19,7 @@ _PUBLIC = {
     "Departure": "elbocheck.problem",
     "Factor": "elbocheck.factors",
     "KnownFailure": "elbocheck.known_failures",
+    "Monitor": "elbocheck.monitor",
     "Problem": "elbocheck.problem",
     "StationaryPoint": "elbocheck.solver",
     "Target": "elbocheck.target",

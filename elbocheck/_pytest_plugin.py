@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,11 @@ import pytest
 
 from elbocheck import __version__
 from elbocheck.profiles import PROFILES, TARGET_PROFILES
+from elbocheck.threads import single_threaded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from elbocheck.known_failures import KnownFailure
     from elbocheck.target import Target
 
@@ -33,6 +37,8 @@ INI = {
     "report": ("write a JSON report to this file", ""),
 }
 """Option -> (help, default); every one is also an ini key, with _ for -."""
+
+PROPERTIES = "elbocheck.properties"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,6 +78,8 @@ def examples_of(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
     config.addinivalue_line("markers", "elbocheck: a check of a variational lower bound by elbocheck")
+    if any(PROPERTIES in argument for argument in config.args):
+        prepare(config)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
         from elbocheck.backends import select
@@ -105,8 +113,18 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-TARGETS: pytest.StashKey[tuple[Target, ...]] = pytest.StashKey()
-KNOWN: pytest.StashKey[tuple[KnownFailure, ...]] = pytest.StashKey()
+TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
+KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
+
+
+def prepare(config: pytest.Config) -> None:
+    """A run of `elbocheck.properties`: one thread per worker, and all tests of a compiled program on one worker."""
+    stack = ExitStack()
+    stack.enter_context(single_threaded())
+    config.add_cleanup(stack.close)
+    chosen = any(str(argument).startswith("--dist") for argument in config.invocation_params.args)
+    if config.getoption("dist", None) == "load" and not chosen:  # what -n alone means
+        config.option.dist = "loadgroup"
 
 
 def backend_of(config: pytest.Config) -> tuple[str, str]:

@@ -37,7 +37,7 @@ class Bound:
     def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
         """(declared ELBO of each datum (N,), every term of it)."""
         declaration = self.declare(self.layout.unpack(vector), fixed)
-        elbo = declaration.entropy_weight * declaration.entropy
+        elbo: Array = declaration.entropy_weight * declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
         for factor in declaration.factors:
             unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
@@ -59,7 +59,7 @@ class Bound:
             entropy=declaration.entropy + xp.zeros_like(elbo),
             data_weights=declaration.data_weights + xp.zeros_like(elbo),
             factors=factors,
-            entropy_weight=declaration.entropy_weight,
+            entropy_weight=xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
         )
 
     def value(self, vector: Array, fixed: Arrays) -> Array:
@@ -68,7 +68,7 @@ class Bound:
             return self.elbo(self.layout.unpack(vector), fixed)
         declaration = self.declare(self.layout.unpack(vector), fixed)
         xp = namespace(declaration.entropy).xp
-        elbo = declaration.entropy_weight * declaration.entropy
+        elbo: Array = declaration.entropy_weight * declaration.entropy
         for factor in declaration.factors:  # no other terms: not every library leaves out what nobody asks for
             log_density = factor.distribution.log_density(factor.value)
             expected = expectation(factor, declaration, log_density, log_density)
@@ -99,6 +99,11 @@ class Bound:
             if factors is None
             else lambda params, fixed, latents: without_beta(factors(moved(params), fixed, latents)),
         )
+
+    def leverages(self, vector: Array, fixed: Arrays) -> Mapping[str, Array]:
+        """`leverage` of every factor: what an error in its natural parameters does to its gap."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        return OrderedDict((factor.name, leverage(factor, declaration)) for factor in declaration.factors)
 
     def held_points(self, vector: Array, fixed: Arrays) -> Mapping[str, Any]:
         """The latents at the points of q, to be held fixed in the criterion."""
@@ -145,6 +150,27 @@ class Bound:
         return differentiate, values
 
 
+def leverage(factor: Factor, declaration: Declaration) -> Array:
+    """By how much the gap changes with each of `natural_rows`: w_n r_nm |T(u) − ∇A(η)|, absent elements zero."""
+    xp = namespace(declaration.weights, factor.value).xp
+    distribution = factor.distribution
+    batch = distribution.log_density(factor.value)
+    weights, data = declaration.weights, declaration.data_weights
+    weights = weights * xp.reshape(data, data.shape + (1,) * (weights.ndim - 1))
+    weights = xp.reshape(weights, weights.shape + (1,) * (batch.ndim - weights.ndim)) + xp.zeros_like(batch)
+    if factor.where is not None:
+        weights = xp.where(factor.where > 0, weights, xp.zeros_like(weights))
+    if batch.shape[0] == 1:  # the same natural parameters for all data
+        weights = xp.sum(weights, axis=0, keepdims=True)
+    rows = []
+    for statistic, mean in zip(
+        distribution.sufficient_statistics(factor.value), distribution.mean_statistics(), strict=True
+    ):
+        event = statistic.ndim - batch.ndim
+        rows.append(xp.reshape(xp.reshape(weights, weights.shape + (1,) * event) * xp.abs(statistic - mean), (-1,)))
+    return xp.concat(rows)
+
+
 def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
     """Expectations under q of one factor, per datum and group, each (N, G) in nats.
 
@@ -175,7 +201,7 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
         "expected_log_base_measure": expect(expected_log_base),
         "magnitude": expect(distribution.log_density_scale(factor.value) + xp.abs(entropy) + xp.abs(expected_log_base)),
         "summands": xp.asarray(float(np.prod(summands)), dtype=log_density.dtype),
-        "weight": factor.weight,
+        "weight": xp.asarray(float(factor.weight), dtype=log_density.dtype),
     }
 
 

@@ -112,6 +112,20 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON")
     certify.set_defaults(command=_certify)
 
+    explain = commands.add_parser(
+        "explain",
+        help="show every term of a bound, before and after training",
+        description="Show every term of the ELBO and of the entropy sum at random parameters and where training stops: "
+        "what cancels, what remains, and why.",
+    )
+    explain.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
+    explain.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: the one it is verified on)")
+    explain.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
+    explain.add_argument("--seed", type=int, default=0, help="seed of the start (default 0)")
+    explain.add_argument("--plot", metavar="FILE.png|svg", help="plot F, S and the entropies (extra: report)")
+    _add_backend(explain)
+    explain.set_defaults(command=_explain)
+
     again = commands.add_parser(
         "replay",
         help="repeat a failure from its case",
@@ -238,6 +252,25 @@ def _certify(options: argparse.Namespace) -> int:
     if target is not None:
         _write_atomically(target, json.dumps(certificate.to_json(), indent=1) + "\n")
     return 0 if certificate.holds else 1
+
+
+def _explain(options: argparse.Namespace) -> int:
+    plot = None if options.plot is None else _writable(options.plot)
+    if plot is not None:
+        from elbocheck.report.plot import check_available
+
+        check_available(options.plot)
+    select(options.backend, options.dtype)
+    from elbocheck.report.explain import explain, lines, sample_for
+
+    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed)
+    explanation = explain(sample, data, rows)
+    print("\n".join(lines(explanation)))
+    if plot is not None:
+        from elbocheck.report.plot import draw
+
+        draw(explanation.steps, f"{sample.cell.name} on {data}", plot)
+    return 0
 
 
 PROBLEMS = 30

@@ -26,8 +26,8 @@ class Criterion:
 
     `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
     rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
-    and `target` (R,): the system that was solved, jacobian · β = target. `parameters`: whether the factor has parameters
-    of its own; `rescaling`: whether the direction sought is that of a fixed prior, z -> a z.
+    and `target` (R,): the system that was solved, jacobian · β = target. `parameters`: whether it has parameters of its
+    own; `rescaling`: whether the direction sought is that of a fixed prior, z -> a z.
     """
 
     factor: str
@@ -38,6 +38,21 @@ class Criterion:
     target: np.ndarray
     parameters: bool = True
     rescaling: bool = False
+
+    def error(self, leverages: Mapping[str, np.ndarray], eps: float, scale: float) -> float:
+        """By how much β·∇F can miss (R), nats per datum: Σ |(∂η/∂θ)β − η|·|T − ∇A|, with what rounding hides of it.
+
+        `leverages`: of every factor; `scale`: Σ|terms|. Where the points of q are rescaled, too, their rows (z, and the
+        number of latents for the entropy) come last, with Σ|terms| per largest |z| and 1 as what they do.
+        """
+        rows = [leverages[self.factor]] if not self.rescaling else [v for k, v in leverages.items() if k != self.factor]
+        known = np.concatenate(rows) if rows else np.zeros(0)
+        left = np.abs(self.jacobian @ self.beta - self.target)
+        hidden = 16 * eps * (np.abs(self.jacobian) @ np.abs(self.beta) + np.abs(self.target))
+        missed = left + hidden
+        rest = missed[known.size :]
+        largest = max(float(np.abs(self.target[known.size :]).max(initial=0.0)), 1.0)
+        return float(known @ missed[: known.size]) + scale * float(rest.max(initial=0.0)) / largest
 
     def applies(self, eps: float) -> bool:
         """Whether the residual is explained by rounding (√eps leaves room for a badly conditioned Jacobian)."""

@@ -54,7 +54,7 @@ class Declaration:
 
     factors: tuple[Factor, ...]
     weights: Array
-    entropy: Array | Distribution | tuple[Distribution, ...] | None
+    entropy: Array
     data_weights: Array
     rescaling: Mapping[str, Array] | None = None
     optimal: bool = False

@@ -140,25 +140,35 @@ class Decomposition:
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Decomposition:
-    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`."""
+def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sketched: bool = False) -> Decomposition:
+    """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
+
+    `sketched`: estimate what the rounding bounds need of the derivatives datum by datum, instead of computing them: for
+    many data, where a gradient for each of them is too much.
+    """
     vector = problem.vector if params is None else problem.vector_of(params)
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
-    jacobian, terms = program.terms(vector, problem.fixed)
+    jacobian, terms = (program.sketch if sketched else program.terms)(vector, problem.fixed)
     data_weights = terms["data_weights"]
-    gradient = data_weights @ jacobian
+    if sketched:  # Σ_n |w_n ∂F_n| ≤ √N · √Σ_n (w_n ∂F_n)², whose estimate from few signs may be a quarter of it
+        gradient = jacobian[0]
+        absolute = 4.0 * np.sqrt(len(data_weights) * np.mean(jacobian[1:] ** 2, axis=0))
+    else:
+        gradient, absolute = data_weights @ jacobian, data_weights @ np.abs(jacobian)
     elbo = float(data_weights @ terms["elbo"])
     if program.bound.elbo is not None:
         elbo, gradient = problem.gradient(vector)
 
     constant = rounding_constant(terms) * program.backend.eps
-    differences = program.backend.error_of(program.terms if program.bound.elbo is None else program.gradient)
+    differences = program.backend.error_of(
+        program.gradient if program.bound.elbo is not None else program.sketch if sketched else program.terms
+    )
     stretch = 1.0 / np.where(vector == 0.0, 1.0, np.abs(vector))  # steps of differences are relative to parameters
-    absolute = data_weights @ np.abs(jacobian)
     scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
     scale += float(data_weights @ np.abs(terms["entropy"]))
     factors: list[FactorTerms] = []
     solved: dict[str, Criterion] = {}
+    leverages: Mapping[str, np.ndarray] = {}
     for name, term in terms["factors"].items():
         totals = {key: data_weights @ term[key] for key in FACTOR_TERMS}
         unsure, missing, weight = 0.0, 0.0, float(term["weight"])
@@ -168,9 +178,11 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
-                unsure = max(solved[name].residual, program.backend.eps) / program.backend.eps
-                unsure += program.backend.error_of(program.natural_rows) / constant
                 missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
+                if not missing:
+                    leverages = leverages or program.leverages(vector, problem.fixed)
+                    relative = max(program.backend.eps, program.backend.error_of(program.natural_rows))
+                    unsure = solved[name].error(leverages, relative, scale) / weight
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)
         moved = np.where(absolute * units > 0, beta / units, 0.0)
@@ -189,7 +201,8 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None) -> Deco
                     delta=delta,
                     predicted=float(row @ gradient) + delta,
                     magnitude=magnitude,
-                    rounding=constant * magnitude * (1.0 + unsure)
+                    rounding=constant * magnitude
+                    + unsure
                     + differences * float(np.abs(row) @ (absolute + stretch * scale)),
                     beta=np.where(free, moved[group] / weight, 0.0),
                     beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,

@@ -299,17 +299,10 @@ class Problem:
         moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
         return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]
 
-    def in_chart(
-        self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray], program: Program | None = None
-    ) -> Problem:
-        """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library.
-
-        `program`: the compiled chart of another problem of the same cell, to save compiling it again.
-        """
-        moved = inverse(self.vector)
-        if program is None:
-            program = Program(self.program.bound.in_chart(chart), self.program.backend)
-        params = {name: np.array(value) for name, value in self.layout.unpack(moved).items()}
+    def in_chart(self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray]) -> Problem:
+        """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
+        program = Program(self.program.bound.in_chart(chart), self.program.backend)
+        params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
         return replace(self, params=params, units={}, shared_program=program, starts=())
 
 

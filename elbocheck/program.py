@@ -13,6 +13,9 @@ from elbocheck.backends.base import Backend, Function
 from elbocheck.backends.namespace import namespace
 from elbocheck.bound import Bound
 
+SKETCHES = 4
+"""Random signs of the data that stand for derivatives datum by datum."""
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -35,6 +38,23 @@ class Program:
     def terms(self) -> Callable[..., Any]:
         """`-> ((N, P) Jacobian of the declared ELBO per datum, all terms)`, reverse mode."""
         return self.backend.jacobian(self.bound.per_datum, mode="reverse")
+
+    @cached_property
+    def sketch(self) -> Callable[..., Any]:
+        """`-> ((1 + SKETCHES, P) Jacobian, all terms)`: of Σ_n w_n F_n, and of Σ_n ± w_n F_n with random signs.
+
+        The mean square of the latter estimates Σ_n (w_n ∂F_n)² at the cost of a few gradients, where `terms` takes one
+        for every datum.
+        """
+
+        def sums(vector: Any, fixed: Any) -> tuple[Any, Any]:
+            elbo, terms = self.bound.per_datum(vector, fixed)
+            xp = namespace(elbo).xp
+            signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(SKETCHES, elbo.shape[0]))
+            rows = xp.asarray(np.concatenate([np.ones((1, elbo.shape[0])), signs]), dtype=elbo.dtype)
+            return xp.matmul(rows, (terms["data_weights"] * elbo)[:, None])[:, 0], terms
+
+        return self.backend.jacobian(sums, mode="reverse")
 
     @cached_property
     def value(self) -> Callable[..., Any]:
@@ -69,6 +89,11 @@ class Program:
     def displaced(self, displacement: Any, inputs: Mapping[str, Any]) -> Any:
         """The value under test at base + displacement · units: the functions above differentiate it at 0."""
         return self.bound.value(inputs["base"] + displacement * inputs["units"], inputs["fixed"])
+
+    @cached_property
+    def leverages(self) -> Callable[..., Any]:
+        """`-> {factor: (R,)}`: what an error in each natural parameter does to the gap."""
+        return self.backend.value(self.bound.leverages)
 
     @cached_property
     def points(self) -> Callable[..., Any]:

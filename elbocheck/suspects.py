@@ -76,7 +76,8 @@ def weighted_kl(a: float) -> str:
 
 def pieces(problem: Problem) -> Pieces:
     """What the ELBO is made of at the problem's parameters, factor by factor and component by component."""
-    declaration, found = problem.declaration, {}
+    declaration = problem.declaration
+    found: dict[tuple[str, str, int | None], float] = {}
     weights = np.asarray(declaration.data_weights, dtype=float)
     with double_precision():
         for factor in declaration.factors:
@@ -97,7 +98,8 @@ def pieces(problem: Problem) -> Pieces:
 
 def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     """Named parts of log p, and what other distributions would add to it ("with …"), element by element."""
-    distribution, value = factor.distribution, factor.value
+    distribution: Any = factor.distribution
+    value = factor.value
     eta, statistics = distribution.natural_parameters(), distribution.sufficient_statistics(value)
     density = distribution.log_density(value)
     parts: dict[str, Any] = {}
@@ -128,7 +130,8 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
 
 def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
-    residual = factor.value - factor.distribution.mean + 0.0 * factor.distribution.variance
+    distribution: Any = factor.distribution
+    residual = factor.value - distribution.mean + 0.0 * distribution.variance
     weights = declaration.weights
     if np.ndim(weights) != 2 or np.ndim(residual) < 2:
         return None

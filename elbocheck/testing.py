@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from elbocheck import __version__
 from elbocheck.backends import get_backend
-from elbocheck.cases import replay_line, sample_case, target_case, write_case
+from elbocheck.cases import CATALOGUE_CHECKS, replay_line, sample_case, target_case, write_case
 from elbocheck.checking import CHECKS, applies, run_check, shrunk
 from elbocheck.errors import TargetError
 from elbocheck.explanation import explain_failure
@@ -91,7 +91,7 @@ def run_property(
         if failing:
             drawn, result = failing[-1]  # Hypothesis runs the simplest one last
             RECORDED.append((result.problem, result))
-            if isinstance(drawn, Sample):
+            if isinstance(drawn, Sample) and result.check in CATALOGUE_CHECKS:
                 error.add_note(f"repeat: {replay_line(write_case(sample_case(drawn, result)))}")
         raise
     worst = max(tally.results, key=lambda one: one.ratio, default=None)
@@ -132,7 +132,7 @@ def parametrize_with_checks(
     return pytest.mark.parametrize("check", parameters(targets, known_failures, profile))
 
 
-class CheckViolation(pytest.fail.Exception):
+class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined,misc]
     """A check of a target is violated; the message is DESIGN section 6's."""
 
 
@@ -154,7 +154,8 @@ def _require(target: Target, name: str, case: Case, examined: list[None], source
         if target.name not in _shrunk:
             _shrunk.add(target.name)
             one = shrunk(target, one, SHRINKING)
-        RECORDED.append((f"{target.name}::{name}", one.result or Result(name, "", Outcome.VIOLATED)))
+        assert one.result is not None
+        RECORDED.append((f"{target.name}::{name}", one.result))
         line = ""
         if source:
             made = target_case(one, target, source)

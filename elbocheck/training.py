@@ -21,9 +21,10 @@ MOST = 60
 
 @dataclass(frozen=True)
 class Share:
-    """What one factor contributes, its components summed; nats per datum.
+    """What one factor contributes, its components summed, times its weight in the bound; nats per datum.
 
-    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `predicted` = β·∇F + `delta`.
+    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `predicted` = β·∇F + `delta`, NaN where
+    no β exists; `rounding`: bound on the rounding error of their difference.
     """
 
     name: str
@@ -31,13 +32,25 @@ class Share:
     gap: float
     predicted: float
     delta: float
+    rounding: float = 0.0
+
+    @property
+    def distance(self) -> float:
+        """|gap − δ| = |β·∇F|: how far the factor is from being stationary along its β, in nats."""
+        return abs(self.gap - self.delta)
+
+    @property
+    def holds(self) -> bool:
+        """Whether gap = β·∇F + δ within rounding, as at every point; also where nothing is predicted."""
+        return not abs(self.gap - self.predicted) > self.rounding
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """The bound at one step of training; nats per datum.
 
-    `gradient`: ‖∇F‖ over what is trained, in units of the parameters; `bound`: ‖β‖·‖∇F‖ + rounding.
+    `gradient`: ‖∇F‖ over what is trained, in units of the parameters; `bound`: ‖β‖·‖∇F‖ + rounding; `undeclared`:
+    F minus the F of the declared distributions, 0 if that is within rounding.
     """
 
     step: int
@@ -46,6 +59,7 @@ class Snapshot:
     factors: tuple[Share, ...]
     gradient: float
     bound: float
+    undeclared: float = 0.0
 
     @property
     def entropy_sum(self) -> float:
@@ -84,15 +98,19 @@ def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
         shares.append(
             Share(
                 name,
-                entropy=sum(term.entropy for term in own),
-                gap=sum(term.gap for term in own),
-                predicted=sum(term.predicted for term in own),
-                delta=sum(term.delta for term in own),
+                entropy=sum(term.weight * term.entropy for term in own),
+                gap=sum(term.weight * term.gap for term in own),
+                predicted=sum(np.nan if term.criterion_residual else term.weight * term.predicted for term in own),
+                delta=sum(term.weight * term.delta for term in own),
+                rounding=sum(term.weight * term.rounding for term in own),
             )
         )
+    undeclared = decomposition.elbo - decomposition.declared
+    entropy_q = decomposition.entropy_weight * decomposition.entropy_q
     return Snapshot(
-        step, decomposition.elbo, decomposition.entropy_q, tuple(shares), decomposition.gradient_norm,
+        step, decomposition.elbo, entropy_q, tuple(shares), decomposition.gradient_norm,
         decomposition.bound + decomposition.elbo_rounding,
+        undeclared if abs(undeclared) > decomposition.elbo_rounding else 0.0,
     )  # fmt: skip
 
 
@@ -100,7 +118,7 @@ def record(decomposition: Decomposition, kind: str) -> PointRecord:
     """One verified point, or one control."""
     gap = decomposition.elbo - decomposition.entropy_sum - (0.0 if kind == "control" else decomposition.delta)
     bound = decomposition.bound + decomposition.elbo_rounding
-    beta = float(np.linalg.norm(np.sum([term.beta for term in decomposition.factors], axis=0)))
+    beta = float(np.linalg.norm(np.sum([term.weight * term.beta for term in decomposition.factors], axis=0)))
     return PointRecord(kind, decomposition.gradient_norm, abs(gap), bound, beta)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +13,7 @@ from elbocheck import __version__
 from elbocheck.backends import get_backend, select
 from elbocheck.jobs import Job, Row
 from elbocheck.outcome import Outcome
+from elbocheck.threads import single_threaded
 
 Listener = Callable[[int, "Job | None"], None]
 """Called with (problems just finished, job just finished or None)."""
@@ -69,7 +68,7 @@ def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda
             keep(job, rows[position])
             listen(0, job)
     else:
-        with _single_threaded_children():
+        with single_threaded():
             context = multiprocessing.get_context("spawn")
             ticks = context.Queue()
             with ProcessPoolExecutor(
@@ -114,23 +113,3 @@ def _start(ticks: Any, backend: str, dtype: str) -> None:
 
 def _run(job: Job) -> list[Row]:
     return job.run(_ticks.put)
-
-
-@contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Each worker computes on one thread: with one process per core more threads only get in each other's way."""
-    wanted = {
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip(),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from elbocheck.profiles import PROFILES
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture
@@ -47,3 +49,23 @@ def test_unknown_profiles_are_usage_errors(project: Path) -> None:
     done = run(project)
     assert done.returncode == 4
     assert "'lightly'" in done.stdout + done.stderr
+
+
+def test_a_run_of_the_properties_keeps_a_program_on_one_worker_and_a_worker_on_one_thread(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "import os, pytest\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_configure(config):\n"
+        "    print('threads', os.environ.get('OPENBLAS_NUM_THREADS'), 'dist', config.getoption('dist'))\n"
+        "    pytest.exit('seen', 0)\n",
+        encoding="utf-8",
+    )
+    properties = ("--pyargs", "elbocheck.properties", "-n2")
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    assert "threads 1 dist loadgroup\n" in run(tmp_path, *properties, env=environment).stdout
+    assert "threads 1 dist load\n" in run(tmp_path, *properties, "--dist=load", env=environment).stdout
+    assert (
+        "threads 3 dist loadgroup\n"
+        in run(tmp_path, *properties, env={**environment, "OPENBLAS_NUM_THREADS": "3"}).stdout
+    )
+    assert "threads None dist load\n" in run(tmp_path, "-n2", env=environment).stdout

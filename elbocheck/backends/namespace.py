@@ -103,8 +103,8 @@ def _complex_namespace() -> Namespace:
     """Functions of complex NumPy arrays whose imaginary parts are tangents."""
     from elbocheck.backends import analytic
 
-    special = (analytic.UNARY[name] for name in ("expit", "gammaln", "digamma", "erf"))
-    return Namespace(analytic.complex_xp(), *special, np.real)
+    expit, gammaln, digamma, erf = (analytic.UNARY[name] for name in ("expit", "gammaln", "digamma", "erf"))
+    return Namespace(analytic.complex_xp(), expit, gammaln, digamma, erf, np.real)
 
 
 @cache

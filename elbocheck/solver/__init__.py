@@ -108,7 +108,9 @@ class Profile:
         return float(value), (gradient * units)[columns], reduced
 
 
-def find_stationary_points(problem: Problem, patience: int = 1, watch: Watch | None = None) -> list[StationaryPoint]:
+def find_stationary_points(
+    problem: Problem, patience: int = 1, watch: Callable[[Start], Watch] | None = None
+) -> list[StationaryPoint]:
     """One point per start of the problem; starts for something `missing` only while it is.
 
     `patience` multiplies the evaluations that each search may use; `watch(start)` is what sees the search from there.

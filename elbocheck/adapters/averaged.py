@@ -1,0 +1,84 @@
+"""E_q log p in closed form, where q and p are members of one family: what analytic KL divergences are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import Distribution, NaturalParameters, inner
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """p at a value that is averaged over q: log p is linear in T(u), so that E_q log p = η_p · E_q T − A(η_p) + E_q log h.
+
+    It stands in for p in a factor whose value is not sampled; the value handed to its methods gives the shape only.
+    The base measure h must not depend on p.
+    """
+
+    distribution: Distribution
+    under: Distribution
+
+    @property
+    def family(self) -> str:
+        """That of p; so are the next three."""
+        return self.distribution.family
+
+    @property
+    def event_ndim(self) -> int:
+        """Axes of one value."""
+        return self.distribution.event_ndim
+
+    @property
+    def constant_base_measure(self) -> bool:
+        """Whether h depends on the value."""
+        return self.distribution.constant_base_measure
+
+    @property
+    def scale_degree(self) -> int | None:
+        """Degree of homogeneity."""
+        return self.distribution.scale_degree
+
+    def natural_parameters(self) -> NaturalParameters:
+        return self.distribution.natural_parameters()
+
+    def with_natural_parameters(self, eta: NaturalParameters) -> Averaged:
+        return Averaged(self.distribution.with_natural_parameters(eta), self.under)
+
+    def log_partition(self) -> Array:
+        return self.distribution.log_partition()
+
+    def mean_statistics(self) -> NaturalParameters:
+        return self.distribution.mean_statistics()
+
+    def sufficient_statistics(self, value: Array) -> NaturalParameters:
+        zeros = self.distribution.natural_parameters()
+        return tuple(mean + 0.0 * zero for mean, zero in zip(self.under.mean_statistics(), zeros, strict=True))
+
+    def log_density(self, value: Array) -> Array:
+        log_partition = self.distribution.log_partition()
+        statistics = self.sufficient_statistics(value)
+        axes = tuple(one.ndim - log_partition.ndim for one in self.distribution.natural_parameters())
+        linear = inner(self.distribution.natural_parameters(), statistics, axes)
+        return linear - log_partition + self.log_base_measure(value)
+
+    def log_density_scale(self, value: Array) -> Array:
+        log_partition = self.distribution.log_partition()
+        xp = namespace(log_partition).xp
+        eta = self.distribution.natural_parameters()
+        axes = tuple(one.ndim - log_partition.ndim for one in eta)
+        statistics = tuple(xp.abs(one) for one in self.sufficient_statistics(value))
+        linear = inner(tuple(xp.abs(one) for one in eta), statistics, axes)
+        return linear + xp.abs(log_partition) + xp.abs(self.log_base_measure(value))
+
+    def log_base_measure(self, value: Array) -> Array:
+        return self.under.expected_log_base_measure() + 0.0 * self.distribution.log_partition()
+
+    def expected_log_base_measure(self) -> Array:
+        return self.distribution.expected_log_base_measure()
+
+    def entropy(self) -> Array:
+        return self.distribution.entropy()
+
+    def pseudo_entropy(self) -> Array:
+        return self.distribution.pseudo_entropy()

@@ -1,0 +1,110 @@
+"""Sites of traces as members of elbocheck's families, with arrays (data, points of q, elements, *event)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elbocheck.adapters.distributions import Family, as_array, unwrapped
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.families.base import Distribution
+
+
+@dataclass(frozen=True)
+class Site:
+    """One sample site of a trace.
+
+    `scale`: what the library multiplies its log density with; `plate_scale`: the part of it that subsampled plates
+    explain; the rest is a weight that somebody asked for. `auxiliary`: of the guide alone, other sites are made of it.
+    `enumerated`: axes (negative, from the right of the batch) along which the states of discrete latents are laid out,
+    with their sizes, the same for all sites of a trace; `data`: the axis of the plate whose elements are the data.
+    """
+
+    name: str
+    distribution: Any
+    value: Any
+    scale: float = 1.0
+    plate_scale: float = 1.0
+    observed: bool = False
+    auxiliary: bool = False
+    enumerated: tuple[tuple[int, int], ...] = ()
+    data: int | None = None
+
+    @property
+    def extra(self) -> float:
+        """The scale that no plate explains."""
+        return self.scale / self.plate_scale
+
+    @property
+    def is_point(self) -> bool:
+        """Whether there is no density at the site (Delta)."""
+        return type(unwrapped(self.distribution).base).__name__ == "Delta"
+
+
+Sites = Mapping[str, Site]
+
+
+def member(
+    family: Family, constants: Mapping[str, np.ndarray], sites: Sequence[Site]
+) -> tuple[Distribution, Array, Array | None]:
+    """(the family's member, value, mask) of one site in several runs: (N or 1, M, E, *event), runs along M."""
+    rows: dict[str, list[Array]] = {}
+    values, mask = [], None
+    for site in sites:
+        inside, xp = unwrapped(site.distribution), namespace(site.value).xp
+        floating = site.value.dtype
+        for name, array in family.fields(inside.base).items():
+            if name not in constants:
+                array = as_array(array, site.value)
+                floating = array.dtype
+                events = max(array.ndim - len(tuple(inside.base.batch_shape)), 0)
+                rows.setdefault(name, []).append(arranged(array, site, events))
+        value = family.value(inside.base, site.value)
+        value = value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, floating)
+        values.append(arranged(value, site, family.event_ndim))
+        if inside.mask is not None:
+            mask = arranged(as_array(inside.mask, site.value), site, 0)[:, :1]
+    return family.make(**{name: _joined(arrays) for name, arrays in rows.items()}, **constants), _joined(values), mask
+
+
+def arranged(array: Array, site: Site, events: int) -> Array:
+    """An array of a site, (*batch or less, *event), as (N or 1, states, E, *event): all other axes are elements.
+
+    Without enumerated states and a plate of data it is (1, 1, E, *event).
+    """
+    xp, inside = namespace(site.value).xp, unwrapped(site.distribution)
+    event = tuple(array.shape[array.ndim - events :]) if events else ()
+    own = len(tuple(inside.base.event_shape))
+    outer = len(tuple(site.distribution.event_shape))
+    drawn = tuple(site.value.shape[: site.value.ndim - own])
+    shape = np.broadcast_shapes(inside.shape, drawn)
+    full = xp.broadcast_to(array, (*shape, *event))
+    if not site.enumerated and site.data is None:
+        return xp.reshape(full, (1, 1, -1, *event))
+    batch = len(shape) - (outer - own)
+    pad = max(0, max((-axis for axis, _ in site.enumerated), default=0) - batch, -(site.data or 0) - batch)
+    full, batch = xp.reshape(full, (*(1,) * pad, *full.shape)), batch + pad
+    states = [batch + axis for axis, _ in site.enumerated]
+    data = [] if site.data is None else [batch + site.data]
+    rest = [axis for axis in range(full.ndim) if axis not in (*data, *states)]
+    full = xp.permute_dims(full, (*data, *states, *rest))
+    count = full.shape[0] if data else 1
+    sizes = tuple(size for _, size in site.enumerated)
+    kept = tuple(full.shape[len(data) + len(states) :])
+    full = xp.broadcast_to(xp.reshape(full, (count, *full.shape[len(data) :])), (count, *sizes, *kept))
+    return xp.reshape(full, (count, int(np.prod(sizes)), -1, *event))
+
+
+def constant(site: Site, family: Family, field: str) -> np.ndarray:
+    """A constant of the family, as NumPy has it: one number where all are equal, else arranged."""
+    array = np.asarray(family.fields(unwrapped(site.distribution).base)[field])
+    if array.size and np.all(array == array.reshape(-1)[0]):
+        return array.reshape(-1)[0]
+    return np.asarray(arranged(as_array(array, site.value), site, 0))
+
+
+def _joined(arrays: Sequence[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else namespace(*arrays).xp.concat(list(arrays), axis=1)

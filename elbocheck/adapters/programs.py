@@ -1,0 +1,78 @@
+"""The problem of a traced program: what the adapters of NumPyro and Pyro have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from elbocheck.adapters.traced import Program, Tree, declaration_of, factors_of, make_plan, points_of
+from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
+from elbocheck.bound import Bound
+from elbocheck.errors import InputError
+from elbocheck.factors import Declaration, Factor
+from elbocheck.parameters import Arrays, Layout
+from elbocheck.posteriors import WeightedPoints
+from elbocheck.problem import Problem, flat
+from elbocheck.program import Program as Compiled
+from elbocheck.trees import rebuilt
+
+
+class Valued(Program, Protocol):
+    """A program whose loss can also be evaluated with one of its particles alone."""
+
+    def particle(self, index: int) -> Callable[[Tree], Any]:
+        """`params -> −loss` with one particle, nats for all data."""
+        ...
+
+
+def problem_of(
+    program: Valued, params: Tree, *, data: int, value: Callable[[Tree], Any], library: str, label: str,
+    free: Mapping[str, bool], fit: Callable[[Tree], Tree] | None = None,
+) -> Problem:  # fmt: skip
+    """`value(params)`: the bound under test, in nats for all `data`; `free`, `fit` as those of the problem."""
+    if data < 1:
+        raise InputError(f"data must be the number of data, at least 1; got {data}")
+    plan = make_plan(program, params, data)
+
+    def elbo(tree: Tree) -> Any:
+        return value(tree) / data
+
+    def declare(arrays: Arrays, fixed: Arrays) -> Declaration:
+        return declaration_of(program, plan, rebuilt(params, arrays))
+
+    def points(arrays: Arrays, fixed: Arrays) -> WeightedPoints:
+        return points_of(program, plan, rebuilt(params, arrays))
+
+    def factors(arrays: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
+        return factors_of(program, plan, rebuilt(params, arrays), latents)
+
+    def alone(index: int) -> Callable[[Tree], Any]:
+        one = program.particle(index)
+        return lambda tree: one(tree) / data
+
+    bound = Bound(
+        Layout.of(flat(params, f"{label}: params")), declare,
+        elbo=lambda arrays, fixed: elbo(rebuilt(params, arrays)), points=points, factors=factors,
+    )  # fmt: skip
+    weights = sorted({one.weight for one in plan.model if not one.observed} - {1.0})
+    named = "".join(f", KL × {weight:g}" for weight in weights)
+    return Problem(
+        params=params,
+        elbo=elbo,
+        factors=lambda tree: declaration_of(program, plan, tree),
+        particles=tuple(alone(index) for index in range(program.particles)) if program.particles > 1 else (),
+        shared_program=Compiled(bound, _backend(library)),
+        free=free,
+        fit=fit,
+        library=library,
+        label=f"{label}{named}",
+    )
+
+
+def _backend(library: str) -> Backend:
+    if library == "torch":
+        from elbocheck.backends.torch_eager import EagerTorchBackend
+
+        return EagerTorchBackend()
+    return get_backend("jax")

@@ -1,0 +1,371 @@
+"""Pyro: any model and guide whose learnable quantities are `param` sites, with the loss that trains them.
+
+The bound under test is −loss/N with the noise held fixed: model and guide run in `poutine.seed` handlers of their own,
+inside the library's loss and in the traces from which factors, q and natural parameters are read, so that the check is
+exact, not statistical. `TraceEnum_ELBO`: discrete latents that are enumerated in parallel are points of q, with the
+guide's probabilities or, where the model marginalises them, those of the exact posterior.
+
+Everything runs in double precision. Parameters of `torch.nn` modules are replaced where operations use them, so that
+networks registered by `pyro.module` need not be rewritten.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from elbocheck.adapters.distributions import family_of, unwrapped
+from elbocheck.adapters.members import Site, Sites
+from elbocheck.adapters.programs import problem_of
+from elbocheck.adapters.traced import Tree, all_fields
+from elbocheck.backends import require
+from elbocheck.errors import InputError
+from elbocheck.problem import Problem
+
+SEED_OF_MODEL = 2**20
+"""Added to the seed of the guide: noise that the model draws by itself (subsampled plates) is other noise."""
+
+
+def problem(
+    model: Callable[..., Any],
+    guide: Callable[..., Any],
+    *args: Any,
+    data: int,
+    loss: Any = None,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    label: str = "",
+    **kwargs: Any,
+) -> Problem:
+    """The problem of a model and a guide, both called with `args` and `kwargs`.
+
+    `data`: the number N of data, by which the bound is divided; with subsampled plates, all of them. `loss`: a
+    `Trace_ELBO` (default), `TraceMeanField_ELBO` or `TraceEnum_ELBO`, also one derived from them, with any number of
+    particles (`vectorize_particles=False`). `params`: constrained values by site; default those of the parameter store
+    or, if it has none, of the `param` statements. The problem's parameters are unconstrained, as Pyro's optimisers see
+    them; the parameter store is left alone. `seed`: of the noise.
+
+    `poutine.scale` around the same latent in model and guide counts as a declared KL weight, and around observations as
+    a weight of theirs; around the model's latent alone it does not, and is found by the value check.
+    Raises `InputError`, naming the site, for distributions outside the known families, `pyro.factor` statements,
+    parameters that model and guide share, sequential enumeration, and losses that are no bound.
+    """
+    require("pyro", "the Pyro adapter needs pyro-ppl", "pyro")
+    import torch
+    from pyro.infer import Trace_ELBO, TraceEnum_ELBO, TraceMeanField_ELBO
+    from torch.utils._pytree import tree_map
+
+    loss = Trace_ELBO() if loss is None else loss
+    name = type(loss).__name__
+    if not isinstance(loss, (Trace_ELBO, TraceMeanField_ELBO, TraceEnum_ELBO)):
+        raise InputError(f"{name} is not supported; Trace_ELBO, TraceMeanField_ELBO and TraceEnum_ELBO are")
+    if loss.vectorize_particles and loss.num_particles > 1:
+        raise InputError(f"{name}(vectorize_particles=True): use False, which averages the same particles in turn")
+
+    def double(leaf: Any) -> Any:
+        return leaf.double() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+
+    with _double_precision():
+        program = PyroProgram(model, guide, tree_map(double, tuple(args)), tree_map(double, dict(kwargs)), loss, seed)
+        start = program.unconstrained(params or {})
+        return problem_of(
+            program, start, data=data, value=program.value, library="torch", label=label or f"{name} at seed {seed}",
+            free=program.estimated(start),
+        )  # fmt: skip
+
+
+@contextmanager
+def _double_precision() -> Iterator[None]:
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@dataclass(frozen=True, eq=False)
+class PyroProgram:
+    """`traced.Program` of a Pyro model and guide."""
+
+    model: Callable[..., Any]
+    guide: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    loss: Any
+    seed: int
+
+    @property
+    def particles(self) -> int:
+        """How many times q is drawn."""
+        return int(self.loss.num_particles)
+
+    def zero(self) -> Any:
+        import torch
+
+        return torch.zeros(1, dtype=torch.float64)
+
+    @cached_property
+    def _start(self) -> dict[str, tuple[Any, Any, Any]]:
+        """`param` site -> (its constraint, constrained value, the `torch.nn` parameter that it is, or None)."""
+        import pyro
+        import torch
+        from pyro import poutine
+        from torch.distributions import constraints
+
+        store = pyro.get_param_store()
+        with store.scope(store.get_state()), torch.random.fork_rng(devices=[]), _replaced({}):
+            guide = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
+            model = poutine.trace(poutine.replay(self.model, trace=guide)).get_trace(*self.args, **self.kwargs)
+        found, owners = {}, {"model": set[str](), "guide": set[str]()}
+        for owner, trace in (("model", model), ("guide", guide)):
+            for name, site in trace.nodes.items():
+                if site["type"] == "param":
+                    owners[owner].add(name)
+                    given = site["args"][1] if len(site["args"]) > 1 else None
+                    module = given if isinstance(given, torch.nn.Parameter) else None
+                    constraint = site["kwargs"].get("constraint", constraints.real)
+                    found[name] = (constraint, site["value"].detach().double(), module)
+        shared = sorted(owners["model"] & owners["guide"])
+        if shared:
+            raise InputError(f"parameters {shared} are in the model and in the guide: q then moves with β")
+        return found
+
+    def unconstrained(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Initial values, or those given, in the charts of Pyro's optimisers."""
+        import torch
+        from torch.distributions import transform_to
+
+        unknown = sorted(set(params) - set(self._start))
+        if unknown:
+            raise InputError(f"there are no param sites {unknown}; there are {sorted(self._start)}")
+        start = {}
+        for name, (constraint, value, _) in self._start.items():
+            value = torch.as_tensor(params.get(name, value)).detach().double()
+            start[name] = transform_to(constraint).inv(value).numpy().copy()
+        return start
+
+    def constrained(self, params: Tree) -> dict[str, Any]:
+        """The values that `param` statements return."""
+        import torch
+        from torch.distributions import transform_to
+
+        return {
+            name: transform_to(self._start[name][0])(torch.as_tensor(value, dtype=torch.float64))
+            for name, value in params.items()
+        }
+
+    @contextmanager
+    def _at(self, params: Tree, latents: Tree | None = None) -> Iterator[None]:
+        """`param` sites and parameters of modules have the given values, and latents are held."""
+        import pyro
+
+        values, modules = self.constrained(params), {}
+        for name, (_, _, module) in self._start.items():
+            if module is not None:
+                modules[id(module)] = values[name]
+        with _double_precision(), pyro.get_param_store().scope(), _values(values, latents or {}), _replaced(modules):
+            yield
+
+    def _programs(self, particle: int | None = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """(model, guide) with noise of their own: of one particle, or of one after the other."""
+        first = 0 if particle is None else particle
+        model = _seeded(self.model, self.seed + SEED_OF_MODEL + first)
+        return model, _seeded(self.guide, self.seed + first)
+
+    def _traces(self, particle: int) -> tuple[Any, Any]:
+        from pyro import poutine
+        from pyro.infer import TraceEnum_ELBO
+        from pyro.poutine.util import prune_subsample_sites
+
+        model, guide = self._programs(particle)
+        if isinstance(self.loss, TraceEnum_ELBO):
+            enumerating = TraceEnum_ELBO(max_plate_nesting=self._nesting, strict_enumeration_warning=False)
+            traces = list(enumerating._get_traces(model, guide, self.args, self.kwargs))
+            if len(traces) > 1:
+                raise InputError('sequential enumeration is not supported; use infer={"enumerate": "parallel"}')
+            model_trace, guide_trace = traces[0]
+        else:
+            guide_trace = poutine.trace(guide).get_trace(*self.args, **self.kwargs)
+            model = poutine.replay(model, trace=guide_trace)
+            model_trace = poutine.trace(model).get_trace(*self.args, **self.kwargs)
+        return prune_subsample_sites(model_trace), prune_subsample_sites(guide_trace)
+
+    @cached_property
+    def _nesting(self) -> int:
+        """`max_plate_nesting`, guessed as the loss would guess it."""
+        if self.loss.max_plate_nesting == float("inf"):
+            one = copy.copy(self.loss)
+            one._guess_max_plate_nesting(*self._programs(0), self.args, self.kwargs)
+            return int(one.max_plate_nesting)
+        return int(self.loss.max_plate_nesting)
+
+    def run(self, params: Tree, particle: int) -> tuple[Sites, Sites]:
+        with self._at(params):
+            return _sites(*self._traces(particle))
+
+    def replay(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        with self._at(params, latents):
+            return _sites(*self._traces(particle))[0]
+
+    def analytic(self, model: Site, guide: Site) -> bool:
+        from pyro.infer import TraceMeanField_ELBO
+        from torch.distributions import kl_divergence
+
+        if not isinstance(self.loss, TraceMeanField_ELBO):
+            return False
+        try:
+            kl_divergence(guide.distribution, model.distribution)
+        except NotImplementedError:
+            return False
+        return True
+
+    def depends(self, function: Callable[[Tree, Tree], Tree], params: Tree, latents: Tree) -> dict[str, set[str]]:
+        import torch
+
+        def leaf(value: Any) -> Any:
+            tensor = torch.as_tensor(value).detach().clone()
+            return tensor.requires_grad_() if tensor.is_floating_point() else tensor
+
+        moving = {name: leaf(value) for name, value in params.items()}
+        held = {name: leaf(value) for name, value in latents.items()}
+        inputs = {name: value for name, value in {**moving, **held}.items() if value.requires_grad}
+        whole = {name: value for name, value in held.items() if not value.requires_grad}
+        outputs, found = function(moving, held), {}
+        others = function(moving, {**held, **{name: torch.zeros_like(value) for name, value in whole.items()}})
+        for name, output in outputs.items():
+            found[name] = set[str]()
+            if isinstance(output, torch.Tensor) and output.requires_grad:
+                slopes = torch.autograd.grad(output.sum(), list(inputs.values()), retain_graph=True, allow_unused=True)
+                found[name] |= {one for one, slope in zip(inputs, slopes, strict=True) if slope is not None}
+            if whole and not torch.equal(torch.as_tensor(output), torch.as_tensor(others[name])):
+                found[name] |= set(whole)
+        return found
+
+    def estimated(self, params: Tree) -> dict[str, bool]:
+        """Blocks whose gradient Pyro estimates by the score function: no derivative of any value."""
+        drawn = {
+            name: site
+            for name, site in self.run(params, 0)[1].items()
+            if not site.distribution.has_rsample and not _is_enumerated(site)
+        }
+        families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
+
+        def fields(params: Tree, latents: Tree) -> Tree:
+            guide = self.run(params, 0)[1]
+            return all_fields({name: guide[name] for name in drawn}, families)
+
+        found = {one for used in self.depends(fields, params, {}).values() for one in used}
+        return dict.fromkeys(sorted(found), False)
+
+    def value(self, params: Tree) -> Any:
+        """−loss at the fixed noise, in nats for all data; its derivative is that of the differentiable loss."""
+        return self._loss(self.loss, params, None)
+
+    def particle(self, index: int) -> Callable[[Tree], Any]:
+        """The same with one particle."""
+        loss = copy.copy(self.loss)
+        loss.num_particles = 1
+        return lambda params: self._loss(loss, params, index)
+
+    def _loss(self, loss: Any, params: Tree, particle: int | None) -> Any:
+        with self._at(params):
+            reported = loss.loss(*self._programs(particle), *self.args, **self.kwargs)
+            smooth = loss.differentiable_loss(*self._programs(particle), *self.args, **self.kwargs)
+            return -(reported + (smooth - smooth.detach()))
+
+
+def _seeded(program: Callable[..., Any], seed: int) -> Callable[..., Any]:
+    """The program with noise that depends on how often it has run, and not on the state of the process."""
+    from pyro import poutine
+
+    calls = [seed]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with poutine.seed(rng_seed=calls[0]):
+            calls[0] += 1
+            return program(*args, **kwargs)
+
+    return run
+
+
+@contextmanager
+def _values(values: Mapping[str, Any], latents: Tree) -> Iterator[None]:
+    from pyro.poutine.messenger import Messenger
+
+    class Values(Messenger):
+        """Gives `param` sites their values, and holds latents."""
+
+        def _pyro_param(self, message: Any) -> None:
+            if message["name"] in values:
+                message["done"], message["value"] = True, values[message["name"]]
+
+        def _pyro_sample(self, message: Any) -> None:
+            if message["name"] in latents and not message["is_observed"]:
+                message["done"], message["value"] = True, latents[message["name"]]
+
+    with Values():
+        yield
+
+
+@contextmanager
+def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
+    """Within, operations see other tensors in the place of the `torch.nn` parameters with these ids; the rest double."""
+    from torch import Tensor
+    from torch.nn import Parameter
+    from torch.overrides import TorchFunctionMode
+    from torch.utils._pytree import tree_map
+
+    def other(leaf: Any) -> Any:
+        if isinstance(leaf, Parameter):
+            return modules.get(id(leaf), leaf.double() if leaf.is_floating_point() else leaf)
+        return leaf
+
+    class Replace(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(function, "__self__", None) is not Tensor.requires_grad:  # pyro.module asks the parameter itself
+                args, kwargs = tree_map(other, (args, kwargs or {}))
+            return function(*args, **(kwargs or {}))
+
+    with Replace():
+        yield
+
+
+def _is_enumerated(site: Site) -> bool:
+    """Whether the site's own states are laid out along an axis."""
+    return any(site.value.ndim >= -axis and site.value.shape[axis] == size > 1 for axis, size in site.enumerated)
+
+
+def _sites(model: Any, guide: Any) -> tuple[Sites, Sites]:
+    """The sample sites of both traces."""
+    return _of_trace(model), _of_trace(guide)
+
+
+def _of_trace(trace: Any) -> dict[str, Site]:
+    found = {}
+    for name, site in trace.nodes.items():
+        if site["type"] != "sample":
+            continue
+        plates = 1.0
+        for frame in site["cond_indep_stack"]:
+            plates *= (frame.full_size or frame.size) / frame.size
+        distribution = site["fn"] if site["mask"] is None else site["fn"].mask(site["mask"])
+        found[name] = Site(
+            name, distribution, site["value"], _number(name, site["scale"]), plates, bool(site["is_observed"]),
+            bool(site["infer"].get("is_auxiliary", False)),
+        )  # fmt: skip
+    return found
+
+
+def _number(name: str, scale: Any) -> float:
+    if np.ndim(scale):
+        raise InputError(f"site {name!r}: a scale of shape {tuple(np.shape(scale))}; only numbers are supported")
+    return float(scale)
