@@ -6,6 +6,7 @@ import json as json_format
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -27,6 +28,7 @@ LETTERS = {
     "permutation": "o", "fit": "f", "ELBO increases": "I", "finite differences": "D", "recovery within 5 %": "R",
     "F ≤ log evidence": "E",
 }  # fmt: skip
+SHORT = {"training": "train", "gradient": "grad", "entropy": "entr."}
 EVERY = 25
 """In a log, progress is a line after so many targets."""
 
@@ -102,10 +104,10 @@ def _complaint(row: Row) -> str:
 
 
 def _print_legend(console: Console) -> None:
-    checks = "  ".join(f"{LETTERS[name]} {name}" for name in CHECKS)
-    practices = "  ".join(f"{LETTERS[name]} {name}" for name in PRACTICES)
+    checks, practices = ([f"{LETTERS[name]} {name}" for name in names] for names in (CHECKS, PRACTICES))
     console.print(
-        f"checks: {checks}\ntoday:  {practices}\nx rejects  · holds  ? inconclusive  ! the code under test raised",
+        f"checks: {'  '.join(checks[:6])}\n        {'  '.join(checks[6:])}\ntoday:  {'  '.join(practices[:3])}\n"
+        f"        {'  '.join(practices[3:])}\nx rejects  · holds  ? inconclusive  ! the code under test raised\n",
         style="dim", highlight=False,
     )  # fmt: skip
 
@@ -142,7 +144,7 @@ def _matrix(rows: tuple[Row, ...]) -> Table:
 
 def _passing(title: str, rows: tuple[Row, ...]) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False, padding=0)
-    table.add_column("", width=29, no_wrap=True)
+    table.add_column("", width=40, no_wrap=True)
     practices = any(row.practices for row in rows)
     _columns(table, practices)
     for row in rows:
@@ -156,30 +158,30 @@ def _shares(matrix: Matrix) -> Table:
     faults = matrix.of("fault")
     kinds = sorted({row.kind for row in faults}, key=lambda kind: -sum(row.kind == kind for row in faults))
     table = Table(
-        title="Share of the faults rejected", box=SIMPLE_HEAD, title_justify="left", title_style="bold",
-        pad_edge=False, padding=0,
+        title="Share of the faults rejected, by what is at fault", box=SIMPLE_HEAD, title_justify="left",
+        title_style="bold", pad_edge=False, padding=0,
     )  # fmt: skip
-    table.add_column("", width=24, no_wrap=True)
+    table.add_column("", width=21, no_wrap=True)
     for kind in ("all", *kinds):
-        table.add_column(kind, justify="right", no_wrap=True, min_width=6)
+        table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True, width=6)
 
-    def add(name: str, test: dict[int, bool]) -> None:
-        cells = []
-        for kind in ("all", *kinds):
-            chosen = [number for number, row in enumerate(faults) if kind in ("all", row.kind)]
-            cells.append(f"{sum(test[number] for number in chosen) / len(chosen):.0%}")
-        table.add_row(name, *cells)
+    def add(name: str, rejected: Callable[[Row], bool]) -> None:
+        chosen = [[row for row in faults if kind in ("all", row.kind)] for kind in ("all", *kinds)]
+        table.add_row(name, *(f"{sum(map(rejected, rows)) / len(rows):.0%}" for rows in chosen))
 
-    violated = Outcome.VIOLATED.value
-    add("elbocheck", {n: row.rejected for n, row in enumerate(faults)})
+    def by_check(name: str) -> Callable[[Row], bool]:
+        return lambda row: row.outcomes[name] == Outcome.VIOLATED.value
+
+    def by_practice(name: str) -> Callable[[Row], bool]:
+        return lambda row: row.practices[name]
+
+    table.add_row("[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds)))
+    add("[bold]elbocheck[/]", lambda row: row.rejected)
     for name in CHECKS:
-        add(f"  {name}", {n: row.outcomes[name] == violated for n, row in enumerate(faults)})
-    add("today, all together", {n: any(row.practices.values()) for n, row in enumerate(faults)})
+        add(f"  {name}", by_check(name))
+    add("[bold]today, all of it[/]", lambda row: any(row.practices.values()))
     for name in PRACTICES:
-        add(f"  {name}", {n: row.practices[name] for n, row in enumerate(faults)})
-    table.add_row(
-        "[dim]faults[/]", *(str(sum(kind in ("all", row.kind) for row in faults)) for kind in ("all", *kinds))
-    )
+        add(f"  {name}", by_practice(name))
     return table
 
 
