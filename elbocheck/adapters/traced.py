@@ -227,9 +227,7 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     return Declaration(factors, weights, entropy, rows)
 
 
-def _weights(
-    program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]
-) -> tuple[Array, Array]:
+def _weights(program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]) -> tuple[Array, Array]:
     """(weights (N, M) of the points, entropy (N,) of the enumerated latents per datum).
 
     Drawn points weigh the same. Enumerated states have the probabilities of the guide and, those that the model
