@@ -69,7 +69,7 @@ def examples_of(config: pytest.Config) -> int:
     """Problems per cell and property; raises `pytest.UsageError` for a number that is none."""
     given = option(config, "max-examples")
     if not given:
-        return PROFILES[profile_of(config)]
+        return (TARGET_PROFILES if option(config, "target") else PROFILES)[profile_of(config)]
     if not given.isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"--elbocheck-max-examples must be a positive number; got {given!r}")
     return int(given)
@@ -140,7 +140,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
     profile, (backend, dtype), target = profile_of(config), backend_of(config), option(config, "target")
     if target:
-        count = f"{TARGET_PROFILES[profile]} problems of each target that draws them"
+        count = f"{examples_of(config)} problems of each target that draws them"
         return f"elbocheck: {__version__}, target {target}, dtype {dtype}, profile {profile} ({count})"
     count = f"{examples_of(config)} problems per cell"
     return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count})"
@@ -169,7 +169,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     config = metafunc.config
     try:
-        found = parameters(config.stash[TARGETS], config.stash[KNOWN], profile_of(config), option(config, "target"))
+        found = parameters(config.stash[TARGETS], config.stash[KNOWN], examples_of(config), option(config, "target"))
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
     metafunc.parametrize("elbocheck_check", found)
