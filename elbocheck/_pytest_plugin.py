@@ -69,17 +69,31 @@ def examples_of(config: pytest.Config) -> int:
     """Problems per cell and property; raises `pytest.UsageError` for a number that is none."""
     given = option(config, "max-examples")
     if not given:
-        return PROFILES[profile_of(config)]
+        return (TARGET_PROFILES if option(config, "target") else PROFILES)[profile_of(config)]
     if not given.isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"--elbocheck-max-examples must be a positive number; got {given!r}")
     return int(given)
 
 
+def names_properties(arguments: list[str]) -> bool:
+    """Whether a run is one of `elbocheck.properties`, so that how it is run is for this plugin to say."""
+    return any(PROPERTIES in argument for argument in arguments)
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """All tests of a compiled program on one worker, so that it is compiled once; an explicit `--dist` wins."""
+    told = any(argument.startswith("--dist") for argument in args)
+    if names_properties(args) and not told and early_config.pluginmanager.has_plugin("xdist"):
+        args.insert(0, "--dist=loadgroup")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
     config.addinivalue_line("markers", "elbocheck: a check of a variational lower bound by elbocheck")
-    if any(PROPERTIES in argument for argument in config.args):
-        prepare(config)
+    if names_properties(config.args):
+        stack = ExitStack()
+        stack.enter_context(single_threaded())  # workers inherit it
+        config.add_cleanup(stack.close)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
         from elbocheck.backends import select
@@ -117,16 +131,6 @@ TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
 KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
 
 
-def prepare(config: pytest.Config) -> None:
-    """A run of `elbocheck.properties`: one thread per worker, and all tests of a compiled program on one worker."""
-    stack = ExitStack()
-    stack.enter_context(single_threaded())
-    config.add_cleanup(stack.close)
-    chosen = any(str(argument).startswith("--dist") for argument in config.invocation_params.args)
-    if config.getoption("dist", None) == "load" and not chosen:  # what -n alone means
-        config.option.dist = "loadgroup"
-
-
 def backend_of(config: pytest.Config) -> tuple[str, str]:
     """(backend, dtype) of this run."""
     return option(config, "backend"), option(config, "dtype")
@@ -136,7 +140,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
     profile, (backend, dtype), target = profile_of(config), backend_of(config), option(config, "target")
     if target:
-        count = f"{TARGET_PROFILES[profile]} problems of each target that draws them"
+        count = f"{examples_of(config)} problems of each target that draws them"
         return f"elbocheck: {__version__}, target {target}, dtype {dtype}, profile {profile} ({count})"
     count = f"{examples_of(config)} problems per cell"
     return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count})"
@@ -165,7 +169,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     config = metafunc.config
     try:
-        found = parameters(config.stash[TARGETS], config.stash[KNOWN], profile_of(config), option(config, "target"))
+        found = parameters(config.stash[TARGETS], config.stash[KNOWN], examples_of(config), option(config, "target"))
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
     metafunc.parametrize("elbocheck_check", found)

@@ -309,7 +309,8 @@ def test_the_pytest_door(tmp_path: Path) -> None:
     assert "target targets:target, dtype float64, profile quick" in good.stdout
     assert "mixture: 8 checks, 8 holds" in good.stdout
     assert json.loads((tmp_path / "r.json").read_text())["summary"]["cells"] == 8
-    assert '<property name="gradient_norm"' in (tmp_path / "j.xml").read_text()
+    for name in ("residual", "bound", "gradient_norm", "backend", "dtype", "seed"):
+        assert f'<property name="{name}"' in (tmp_path / "j.xml").read_text()
     (tmp_path / "known.toml").write_text('[[known]]\nid = "broken mixtures::value"\nreason = "½ log 2π"\n')
     options = ("--elbocheck-target", "targets:broken", "--elbocheck-known-failures", "known.toml")
     bad = run(*command, *options, folder=tmp_path)

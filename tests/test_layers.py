@@ -38,7 +38,7 @@ FLOORS = {
     "elbocheck.cases": 5, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
     "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
     "elbocheck.census": 5,
-    "elbocheck.cli": 6, "elbocheck.gate": 6, "elbocheck.report": 6, "elbocheck._pytest_plugin": 6,
+    "elbocheck.cli": 6, "elbocheck.gate": 6, "elbocheck.arguments": 6, "elbocheck.report": 6, "elbocheck._pytest_plugin": 6,
     "elbocheck.__main__": 6,
 }  # fmt: skip
 FACADE = "elbocheck"
