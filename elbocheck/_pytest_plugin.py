@@ -44,11 +44,14 @@ def names_properties(arguments: list[str]) -> bool:
     return any(PROPERTIES in argument for argument in arguments)
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """All tests of a compiled program on one worker, so that it is compiled once; an explicit `--dist` wins."""
-    told = any(argument.startswith("--dist") for argument in args)
-    if names_properties(args) and not told and early_config.pluginmanager.has_plugin("xdist"):
-        args.insert(0, "--dist=loadgroup")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one compiled program go to one worker, unless `--dist` asks for something else."""
+    if names_properties(config.args) and config.getoption("dist") in ("load", "loadgroup"):
+        from elbocheck.scheduling import ByProgram
+
+        return ByProgram(config, log)
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:

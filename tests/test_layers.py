@@ -37,6 +37,7 @@ FLOORS = {
     "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
     "elbocheck.census": 5,
     "elbocheck.cli": 6, "elbocheck.report": 6, "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6,
+    "elbocheck.scheduling": 6,
 }  # fmt: skip
 FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""
