@@ -68,6 +68,24 @@ class Tally:
         )
 
 
+_under_test: tuple[Cell, ...] = ()
+
+
+def choose_cells(cells: Sequence[Cell]) -> None:
+    """Let the property modules that are imported from now on run on these cells, in place of the catalogue."""
+    global _under_test
+    _under_test = tuple(cells)
+
+
+def cells_under_test() -> tuple[Cell, ...]:
+    """The cells that properties run on: a user's, or every one of the catalogue that the theorem covers."""
+    if _under_test:
+        return _under_test
+    from elbocheck.models import CELLS
+
+    return CELLS
+
+
 def share(budget: settings, part: int, least: int = 5) -> settings:
     """The same settings with one `part`-th of the examples, for properties that need fewer; at least `least`."""
     return settings(budget, max_examples=max(budget.max_examples // part, least))
