@@ -53,7 +53,7 @@ def passing(title: str) -> list[str]:
     """The rows of a table of the page, as text."""
     text = block("matrix")
     begin = next(i for i, line in enumerate(text) if line.startswith(title))
-    rows = [line for line in text[begin + 4 :]]
+    rows = text[begin + 4 :]
     return rows[: next(i for i, line in enumerate(rows) if not line.startswith("  "))]
 
 
@@ -135,7 +135,9 @@ def test_the_page_lists_what_there_is() -> None:
     assert [line[:41].strip() for line in passing("Surprising")] == [one.name for one in SURPRISING]
     assert not any(set("x?!") & set(line[41:]) for title in ("Correct", "Surprising") for line in passing(title))
     text = " ".join(line.strip() for line in block("matrix"))
-    assert f"{len(FAULTS)} of {len(FAULTS)} faults in {len(MODELS)} models rejected, {len(FAULTS)} with the right" in text
+    assert (
+        f"{len(FAULTS)} of {len(FAULTS)} faults in {len(MODELS)} models rejected, {len(FAULTS)} with the right" in text
+    )
     correct = len(MODELS) + len(SURPRISING) + len(EQUIVALENT)
     assert f"{correct} of {correct} correct targets pass" in text
     assert max(map(len, block("matrix"))) <= 80

@@ -175,7 +175,9 @@ def _shares(matrix: Matrix) -> Table:
     def by_practice(name: str) -> Callable[[Row], bool]:
         return lambda row: row.practices[name]
 
-    table.add_row("[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds)))
+    table.add_row(
+        "[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds))
+    )
     add("[bold]elbocheck[/]", lambda row: row.rejected)
     for name in CHECKS:
         add(f"  {name}", by_check(name))
