@@ -75,11 +75,25 @@ def examples_of(config: pytest.Config) -> int:
     return int(given)
 
 
+def names_properties(arguments: list[str]) -> bool:
+    """Whether a run is one of `elbocheck.properties`, so that how it is run is for this plugin to say."""
+    return any(PROPERTIES in argument for argument in arguments)
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """All tests of a compiled program on one worker, so that it is compiled once; an explicit `--dist` wins."""
+    told = any(argument.startswith("--dist") for argument in args)
+    if names_properties(args) and not told and early_config.pluginmanager.has_plugin("xdist"):
+        args.insert(0, "--dist=loadgroup")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the backend of this process (and of each worker); raises `pytest.UsageError` if it cannot run."""
     config.addinivalue_line("markers", "elbocheck: a check of a variational lower bound by elbocheck")
-    if any(PROPERTIES in argument for argument in config.args):
-        prepare(config)
+    if names_properties(config.args):
+        stack = ExitStack()
+        stack.enter_context(single_threaded())  # workers inherit it
+        config.add_cleanup(stack.close)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
         from elbocheck.backends import select
@@ -115,16 +129,6 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
 
 TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
 KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
-
-
-def prepare(config: pytest.Config) -> None:
-    """A run of `elbocheck.properties`: one thread per worker, and all tests of a compiled program on one worker."""
-    stack = ExitStack()
-    stack.enter_context(single_threaded())
-    config.add_cleanup(stack.close)
-    chosen = any(str(argument).startswith("--dist") for argument in config.invocation_params.args)
-    if config.getoption("dist", None) == "load" and not chosen:  # what -n alone means
-        config.option.dist = "loadgroup"
 
 
 def backend_of(config: pytest.Config) -> tuple[str, str]:

@@ -170,7 +170,7 @@ def _verify(options: argparse.Namespace) -> int:
         from elbocheck.report.page import render
 
         written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        _write_atomically(page, render(report, time.perf_counter() - begin, what, written))
+        _write_atomically(page, render(report, time.perf_counter() - begin, what, written, code))
     return code
 
 

@@ -87,7 +87,8 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     for suspect in suspects([one.problem for one in points], [one.terms for one in points]):
         found = explains(suspect, points)
         if found is not None:
-            sentence = f"{_place(suspect.kind, suspect.factor, suspect.component)}: {found}"
+            place = _place(suspect.kind, suspect.factor, suspect.component)
+            sentence = found if place in found else f"{place}: {found}"
             return Diagnosis(suspect.kind, suspect.factor, suspect.component, found, sentence)
     found_at = _located(problem, points)
     order = permutation(problem)

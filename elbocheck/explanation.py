@@ -6,8 +6,6 @@ import platform
 import textwrap
 from importlib import metadata
 
-import numpy as np
-
 from elbocheck import __version__
 from elbocheck.checking import Checked, CheckReport
 from elbocheck.identity import Decomposition, decompose
@@ -56,7 +54,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
         f"VIOLATED  {checked.target}: {checked.check}",
         *_wrapped("promise", PROMISES[checked.check]),
         *_wrapped("target", f"{checked.target}, {problem.label}; {versions(checked)}"),
-        *_wrapped("found", result.message),
+        *_wrapped("found", worst_of(result.message)),
         *[f"  {line}" for line in table(decompose(problem)).splitlines()],
     ]
     if result.diagnosis is not None:
@@ -65,6 +63,13 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
     if replay:
         lines += [f"  repeat    {replay}"]
     return "\n".join(lines)
+
+
+def worst_of(message: str) -> str:
+    """The first of the deviations that a message lists, and how many more there are."""
+    first, *others = message.split("; ")
+    tail = f" ({message.rsplit(' (', 1)[1]}" if others and message.endswith(")") else ""
+    return f"{first}, and {len(others)} more{tail}" if others else message
 
 
 def versions(checked: Checked) -> str:
@@ -113,8 +118,3 @@ def _wrapped(title: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12, break_long_words=False
     )  # fmt: skip
-
-
-def worst(report: CheckReport) -> float:
-    """The largest |gap| / bound of everything that holds."""
-    return float(np.max([one.ratio for one in report.results if one.outcome is Outcome.HOLDS], initial=0.0))

@@ -45,7 +45,7 @@ def verify_targets(
         lines = {} if report.bad else cases_of(target, report, source)
         if not report.bad:
             _show(console, target, report, lines)
-        rows += [replace(row, replay=lines.get(row.check, "")) for row in rows_of(target, report)]
+        rows += described(rows_of(target, report), report, lines)
     return Report(tuple(rows), "target", current_dtype()), max(codes, default=2)
 
 
@@ -132,6 +132,21 @@ def rows_of(target: Target, report: CheckReport) -> list[Row]:
             row.message = "; ".join(notes)
         rows.append(row)
     return rows
+
+
+def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]) -> list[Row]:
+    """Rows with what a page shows of them: the whole text of a failure, the line that repeats it, why one is known."""
+    failures = {one.check: one for one in reversed(report.failures)}
+    known = {one.check: one.known.reason for one in report.checked if one.known is not None}
+    return [
+        replace(
+            row,
+            replay=lines.get(row.check, ""),
+            explanation=explain_failure(failures[row.check]) if row.check in failures else "",
+            known="" if row.check in failures else known.get(row.check, ""),
+        )
+        for row in rows
+    ]
 
 
 def replay_command(path: str, run: Callable[[str], Replayed]) -> int:

@@ -59,6 +59,8 @@ class Row:
     searches_without_certificate: dict[str, int] = field(default_factory=dict)
     message: str = ""
     replay: str = ""
+    explanation: str = ""
+    known: str = ""
     seconds: float = 0.0
     records: tuple[PointRecord, ...] = ()
     training: tuple[Snapshot, ...] = ()

@@ -311,5 +311,5 @@ def flat(params: Any, what: str) -> dict[str, np.ndarray]:
     found = {}
     for name, leaf in leaves(params, what).items():
         array = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
-        found[name] = array.astype(float) if array.dtype.kind in "iu" else array
+        found[name] = array.astype(float)
     return found

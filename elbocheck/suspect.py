@@ -30,7 +30,7 @@ def multiple(what: str, a: float, data: int) -> str:
     for factor, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
         if abs(times - factor) < 1e-9:
             return f"{name}: {what}"
-    for batch in range(1, data + 1):
+    for batch in [size for size in range(1, data + 1) if data % size == 0]:
         for factor, name in ((data / batch, f"factor {data} / {batch}"), (batch / data, f"factor {batch} / {data}")):
             if abs(times - factor) < 1e-9 * factor:
                 return f"{name.removesuffix(' / 1')} (number of data): {what}"

@@ -33,13 +33,15 @@ class Family:
     """How one class of distributions becomes a member of a family of elbocheck.
 
     `fields(distribution) -> constructor arguments` of `make`; `known`: those that are constants of the family and must
-    not be learned; `fixed`: if the arguments of the name are fixed and the others are not, it is the family named
+    not be learned (`whole`: integers, `single`: one number for all elements); `fixed`: if the arguments of the name are fixed and the others are not, it is the family named
     there (its base measure is another one). `value`: the value as the family wants it.
     """
 
     make: Callable[..., families.Distribution]
     fields: Callable[[Any], Fields]
     known: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
     value: Callable[[Any, Array], Array] = lambda distribution, value: value
 
@@ -145,13 +147,15 @@ BERNOULLI = Family(families.Bernoulli, lambda d: {"logits": _logits(d)})
 CATEGORICAL = Family(families.Categorical, lambda d: {"logits": _class_logits(d)}, value=_one_hot)
 ONE_HOT = Family(families.Categorical, lambda d: {"logits": _class_logits(d)})
 GEOMETRIC = Family(families.Geometric, lambda d: {"logits": -_logits(d)})  # its logits are those of going on
-BINOMIAL = Family(families.Binomial, lambda d: {"logits": _logits(d), "trials": d.total_count}, known=("trials",))
+TRIALS: dict[str, Any] = {"known": ("trials",), "whole": ("trials",)}
+BINOMIAL = Family(families.Binomial, lambda d: {"logits": _logits(d), "trials": d.total_count}, **TRIALS)
 MULTINOMIAL = Family(
-    families.Multinomial, lambda d: {"logits": _class_logits(d), "trials": d.total_count}, known=("trials",)
+    families.Multinomial, lambda d: {"logits": _class_logits(d), "trials": d.total_count}, single=("trials",), **TRIALS
 )
 NEGATIVE_BINOMIAL = Family(
-    families.NegativeBinomial, lambda d: {"logits": _logits(d), "failures": d.total_count}, known=("failures",)
-)
+    families.NegativeBinomial, lambda d: {"logits": _logits(d), "failures": d.total_count},
+    known=("failures",), single=("failures",),
+)  # fmt: skip
 TABLE: dict[str, Family] = {
     "Normal": NORMAL,
     "MultivariateNormal": Family(families.MultivariateNormal, _scale_tril),

@@ -10,6 +10,7 @@ import numpy as np
 
 from elbocheck.adapters.distributions import Family, as_array, unwrapped
 from elbocheck.backends.namespace import Array, namespace
+from elbocheck.errors import InputError
 from elbocheck.families.base import Distribution
 
 
@@ -20,7 +21,8 @@ class Site:
     `scale`: what the library multiplies its log density with; `plate_scale`: the part of it that subsampled plates
     explain; the rest is a weight that somebody asked for. `auxiliary`: of the guide alone, other sites are made of it.
     `enumerated`: axes (negative, from the right of the batch) along which the states of discrete latents are laid out,
-    with their sizes, the same for all sites of a trace; `data`: the axis of the plate whose elements are the data.
+    with their sizes, the same for all sites of a trace, those of the guide first; `states`: this site's own axis.
+    `data`: the axis of the plate whose elements are the data, and `rows`, how many there are.
     """
 
     name: str
@@ -31,7 +33,9 @@ class Site:
     observed: bool = False
     auxiliary: bool = False
     enumerated: tuple[tuple[int, int], ...] = ()
+    states: int | None = None
     data: int | None = None
+    rows: int = 1
 
     @property
     def extra(self) -> float:
@@ -98,11 +102,15 @@ def arranged(array: Array, site: Site, events: int) -> Array:
     return xp.reshape(full, (count, int(np.prod(sizes)), -1, *event))
 
 
-def constant(site: Site, family: Family, field: str) -> np.ndarray:
+def constant(site: Site, family: Family, field: str) -> Any:
     """A constant of the family, as NumPy has it: one number where all are equal, else arranged."""
     array = np.asarray(family.fields(unwrapped(site.distribution).base)[field])
+    if field in family.whole:
+        array = np.rint(array).astype(int)
     if array.size and np.all(array == array.reshape(-1)[0]):
-        return array.reshape(-1)[0]
+        return array.reshape(-1)[0].item()
+    if field in family.single:
+        raise InputError(f"site {site.name!r}: {field} must be one number for all elements; got {array}")
     return np.asarray(arranged(as_array(array, site.value), site, 0))
 
 

@@ -72,8 +72,11 @@ def problem(
         return leaf.double() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
 
     with _double_precision():
+        if isinstance(loss, TraceEnum_ELBO) and loss.max_plate_nesting == float("inf"):
+            loss = copy.copy(loss)
         program = PyroProgram(model, guide, tree_map(double, tuple(args)), tree_map(double, dict(kwargs)), loss, seed)
         start = program.unconstrained(params or {})
+        program.settle_nesting(start)
         return problem_of(
             program, start, data=data, value=program.value, library="torch", label=label or f"{name} at seed {seed}",
             free=program.estimated(start),
@@ -188,7 +191,8 @@ class PyroProgram:
 
         model, guide = self._programs(particle)
         if isinstance(self.loss, TraceEnum_ELBO):
-            enumerating = TraceEnum_ELBO(max_plate_nesting=self._nesting, strict_enumeration_warning=False)
+            nesting = self.loss.max_plate_nesting
+            enumerating = TraceEnum_ELBO(max_plate_nesting=nesting, strict_enumeration_warning=False)
             traces = list(enumerating._get_traces(model, guide, self.args, self.kwargs))
             if len(traces) > 1:
                 raise InputError('sequential enumeration is not supported; use infer={"enumerate": "parallel"}')
@@ -199,22 +203,28 @@ class PyroProgram:
             model_trace = poutine.trace(model).get_trace(*self.args, **self.kwargs)
         return prune_subsample_sites(model_trace), prune_subsample_sites(guide_trace)
 
-    @cached_property
-    def _nesting(self) -> int:
-        """`max_plate_nesting`, guessed as the loss would guess it."""
-        if self.loss.max_plate_nesting == float("inf"):
-            one = copy.copy(self.loss)
-            one._guess_max_plate_nesting(*self._programs(0), self.args, self.kwargs)
-            return int(one.max_plate_nesting)
-        return int(self.loss.max_plate_nesting)
+    def settle_nesting(self, params: Tree) -> None:
+        """Let `TraceEnum_ELBO` guess `max_plate_nesting` now: it runs the guide for that, which would shift the noise."""
+        from pyro.infer import TraceEnum_ELBO
+
+        if isinstance(self.loss, TraceEnum_ELBO) and self.loss.max_plate_nesting == float("inf"):
+            with self._at(params):
+                self.loss._guess_max_plate_nesting(*self._programs(0), self.args, self.kwargs)
 
     def run(self, params: Tree, particle: int) -> tuple[Sites, Sites]:
         with self._at(params):
             return _sites(*self._traces(particle))
 
     def replay(self, params: Tree, latents: Tree, particle: int) -> Sites:
-        with self._at(params, latents):
+        held = {name: value for name, value in latents.items() if name not in self._enumerated}
+        with self._at(params, held):
             return _sites(*self._traces(particle))[0]
+
+    @cached_property
+    def _enumerated(self) -> set[str]:
+        """Latents whose states are enumerated: there is nothing to hold."""
+        model, _ = self.run(self.unconstrained({}), 0)
+        return {name for name, site in model.items() if site.states is not None}
 
     def analytic(self, model: Site, guide: Site) -> bool:
         from pyro.infer import TraceMeanField_ELBO
@@ -255,7 +265,7 @@ class PyroProgram:
         drawn = {
             name: site
             for name, site in self.run(params, 0)[1].items()
-            if not site.distribution.has_rsample and not _is_enumerated(site)
+            if not site.distribution.has_rsample and site.states is None
         }
         families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
 
@@ -277,8 +287,12 @@ class PyroProgram:
         return lambda params: self._loss(loss, params, index)
 
     def _loss(self, loss: Any, params: Tree, particle: int | None) -> Any:
+        import torch
+
         with self._at(params):
             reported = loss.loss(*self._programs(particle), *self.args, **self.kwargs)
+            if not (torch.is_grad_enabled() and any(getattr(one, "requires_grad", False) for one in params.values())):
+                return -torch.as_tensor(reported, dtype=torch.float64)
             smooth = loss.differentiable_loss(*self._programs(particle), *self.args, **self.kwargs)
             return -(reported + (smooth - smooth.detach()))
 
@@ -339,28 +353,40 @@ def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
         yield
 
 
-def _is_enumerated(site: Site) -> bool:
-    """Whether the site's own states are laid out along an axis."""
-    return any(site.value.ndim >= -axis and site.value.shape[axis] == size > 1 for axis, size in site.enumerated)
-
-
 def _sites(model: Any, guide: Any) -> tuple[Sites, Sites]:
-    """The sample sites of both traces."""
-    return _of_trace(model), _of_trace(guide)
+    """The sample sites of both traces, with the axes of enumerated states and of their plate."""
+    states: dict[str, tuple[int, int]] = {}
+    frames: dict[str, Any] = {}
+    for trace in (guide, model):
+        for name, site in trace.nodes.items():
+            axis = site["infer"].get("_enumerate_dim") if site["type"] == "sample" else None
+            if axis is not None and name not in states:
+                states[name] = (axis, site["value"].shape[axis])
+                frames |= {frame.name: frame for frame in site["cond_indep_stack"] if frame.vectorized}
+    if len({axis for axis, _ in states.values()}) < len(states):
+        raise InputError(f"enumerated sites {', '.join(states)} share axes (pyro.markov), which is not supported")
+    if len(frames) > 1:
+        raise InputError(
+            f"enumerated sites {', '.join(states)} in several plates, {', '.join(frames)}: only one is supported"
+        )
+    rows = next(iter(frames.values()), None)
+    return tuple(_of_trace(trace, states, rows) for trace in (model, guide))  # type: ignore[return-value]
 
 
-def _of_trace(trace: Any) -> dict[str, Site]:
+def _of_trace(trace: Any, states: Mapping[str, tuple[int, int]], rows: Any) -> dict[str, Site]:
     found = {}
     for name, site in trace.nodes.items():
         if site["type"] != "sample":
             continue
-        plates = 1.0
+        plates, local = 1.0, False
         for frame in site["cond_indep_stack"]:
             plates *= (frame.full_size or frame.size) / frame.size
+            local = local or (rows is not None and frame.name == rows.name)
         distribution = site["fn"] if site["mask"] is None else site["fn"].mask(site["mask"])
         found[name] = Site(
             name, distribution, site["value"], _number(name, site["scale"]), plates, bool(site["is_observed"]),
-            bool(site["infer"].get("is_auxiliary", False)),
+            bool(site["infer"].get("is_auxiliary", False)), tuple(states.values()),
+            states[name][0] if name in states else None, rows.dim if local else None, rows.size if local else 1,
         )  # fmt: skip
     return found
 

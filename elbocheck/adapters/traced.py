@@ -58,7 +58,8 @@ class Planned:
     """One site, understood once: its family, the family's constants, whose parameters it is made of.
 
     `prior`: nothing in it is learned and it is homogeneous, so that rescaling the latent stands in for β;
-    `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum.
+    `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum. `states`: whether
+    its states are enumerated; `local`: whether it lies in the plate of the data.
     """
 
     name: str
@@ -70,16 +71,22 @@ class Planned:
     weight: float = 1.0
     prior: bool = False
     analytic: bool = False
+    states: bool = False
+    local: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All sites of model and guide, those of the guide that are distributions, and those that are points (Delta)."""
+    """All sites of model and guide, those of the guide that are distributions, and those that are points (Delta).
+
+    `marginal`: how many states the model enumerates by itself, for each combination of those that the guide does.
+    """
 
     model: tuple[Planned, ...]
     guide: tuple[Planned, ...]
     point: Mapping[str, float]
     """Name -> declared weight times plate scale per datum."""
+    marginal: int = 1
 
 
 def make_plan(program: Program, params: Tree, data: int) -> Plan:
@@ -88,51 +95,71 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     Raises `InputError`, with the site's name, for what has no place in a bound of exponential families.
     """
     model, guide = program.run(params, 0)
-    latents = {name: site.value for name, site in model.items() if not site.observed}
+    marginal = {name for name, site in model.items() if site.states is not None and name not in guide}
+    latents = {name: site.value for name, site in model.items() if not site.observed and name not in marginal}
     for name in sorted(set(latents) ^ {name for name, site in guide.items() if not site.auxiliary}):
         where = "model" if name in latents else "guide"
         raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
     families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
     needs = program.depends(lambda p, z: all_fields(program.replay(p, z, 0), families), params, latents)
     common = _common_weight(model, guide)
-    planned, priors = [], []
+    planned = []
     for name, site in model.items():
         fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
-        analytic = not site.observed and not guide[name].is_point and program.analytic(site, guide[name])
+        drawn = guide.get(name)
+        analytic = drawn is not None and not drawn.is_point and program.analytic(site, drawn)
         family, constants = _settled(name, site, families[name], fields, variants=not analytic)
         owners = sorted({one for used in fields.values() for one in used if one in params})
         extra = site.extra / common
-        weight = extra if site.observed or np.isclose(extra, guide[name].extra / common) else 1.0
-        prior = not site.observed and not any(fields.values()) and _centred(site, family)
-        priors += [name] * prior
+        weight = extra if site.observed or (drawn and np.isclose(extra, drawn.extra / common)) else 1.0
+        prior = name in latents and not any(fields.values()) and _centred(site, family)
+        share, states, local = _share(site, common, data), site.states is not None, site.data is not None
         planned.append(
             Planned(
-                name,
-                family,
-                constants,
-                tuple(owners),
-                site.observed,
-                common * site.plate_scale / data,
-                weight,
-                prior,
-                analytic,
-            )  # fmt: skip
+                name, family, constants, tuple(owners), site.observed, share, weight, prior, analytic, states, local
+            )
         )
-    if len(priors) > 1:  # one rescaling moves them all: it predicts their sum and none of them
+    priors = [one.name for one in planned if one.prior]
+    if len(priors) > 1 or (priors and not _moves_alone(program, priors[0], params)):
         planned = [replace(one, prior=False) for one in planned]
     shared = {name for name in params if sum(name in one.parameters for one in planned) > 1}
     planned = [replace(one, parameters=()) if shared & set(one.parameters) else one for one in planned]
     weights = {one.name: one.weight for one in planned}
-    drawn, point = [], {}
+    drawn_sites, point = [], {}
     for name, site in guide.items():
-        share, weight = common * site.plate_scale / data, weights.get(name, 1.0)
+        share, weight = _share(site, common, data), weights.get(name, 1.0)
         if site.is_point:
             point[name] = share * weight
             continue
         family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
         constants = {field: constant(site, family, field) for field in family.known}
-        drawn.append(Planned(name, family, constants, (), False, share, weight))
-    return Plan(tuple(planned), tuple(drawn), point)
+        one = Planned(name, family, constants, (), False, share, weight, states=site.states is not None)
+        drawn_sites.append(replace(one, local=site.data is not None))
+    sizes = dict(next(iter(model.values())).enumerated)
+    own = {model[name].states: sizes[model[name].states or 0] for name in marginal}
+    return Plan(tuple(planned), tuple(drawn_sites), point, int(np.prod([*own.values()], dtype=int)))
+
+
+def _share(site: Site, common: float, data: int) -> float:
+    """The weight of a site per datum; its elements along the axis of the data are averaged, not summed."""
+    return common * site.plate_scale * site.rows / data
+
+
+def _moves_alone(program: Program, name: str, params: Tree) -> bool:
+    """Whether q's parameters of one latent are not those of another: then it can be rescaled without the others."""
+
+    def values(params: Tree, latents: Tree) -> Tree:
+        found = {}
+        for one, site in program.run(params, 0)[1].items():
+            base = unwrapped(site.distribution).base
+            fields = {} if site.is_point else family_of(base, one).fields(base)
+            found |= {f"{one} {field}": array for field, array in {"": site.value, **fields}.items()}
+        return found
+
+    used: dict[str, set[str]] = {}
+    for key, names in program.depends(values, params, {}).items():
+        used.setdefault(key.rpartition(" ")[0], set()).update(names)
+    return not any(used[name] & names for other, names in used.items() if other != name)
 
 
 def _log_jacobian(site: Site) -> Array:
@@ -142,7 +169,7 @@ def _log_jacobian(site: Site) -> Array:
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
-    """q as one point per particle; `entropy` counts every site once, as the rescaling of latents needs it.
+    """q as one point per particle; `entropy`, that of the latent with a fixed prior, counts it once.
 
     Where the loss averages in closed form, mean and spread of q are points too: drawn values alone do not tell them
     apart.
@@ -153,9 +180,10 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     for one in plan.guide:
         if one.name in analytic:
             latents |= dict(zip(_moments(one.name), _spread(_of(one, guides)[0]), strict=True))
-    entropy = program.zero()
+    entropy, priors = program.zero(), {one.name for one in plan.model if one.prior}
     for one in plan.guide:
-        entropy = entropy + _entropy(one, guides, one.name in analytic)
+        if one.name in priors:
+            entropy = entropy + _entropy(one, guides, one.name in analytic, None)
     return WeightedPoints(latents, _equal_weights(program), entropy)
 
 
@@ -188,12 +216,54 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     runs = [program.run(params, particle) for particle in range(program.particles)]
     guides = [guide for _, guide in runs]
     factors = tuple(_factor(one, plan, [model[one.name] for model, _ in runs], guides) for one in plan.model)
-    analytic, entropy = {one.name for one in plan.model if one.analytic}, program.zero()
+    analytic = {one.name for one in plan.model if one.analytic}
+    weights, entropy = _weights(program, plan, factors, guides)
     for one in plan.guide:
-        entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic)
+        if not one.states:
+            entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic, weights)
     for name, weight in plan.point.items():
         entropy = entropy - weight * sum(_log_jacobian(guide[name]) for guide in guides) / len(guides)
-    return Declaration(factors, _equal_weights(program), entropy, program.zero() + 1.0)
+    rows = 0.0 * entropy + 1.0 / entropy.shape[0]
+    return Declaration(factors, weights, entropy, rows)
+
+
+def _weights(
+    program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]
+) -> tuple[Array, Array]:
+    """(weights (N, M) of the points, entropy (N,) of the enumerated latents per datum).
+
+    Drawn points weigh the same. Enumerated states have the probabilities of the guide and, those that the model
+    enumerates by itself, of the exact posterior given all the others: r ∝ Π p over the model's local sites.
+    """
+    states = [one for one in (*plan.guide, *plan.model) if one.states]
+    if not states:
+        return _equal_weights(program), program.zero()
+    log_q: Any = 0.0
+    for one in plan.guide:
+        if one.states:
+            distribution, value, _ = _of(one, guides)
+            log_q = log_q + _over_elements(distribution.log_density(value), None)
+    if plan.marginal > 1:
+        log_p: Any = 0.0
+        for one, factor in zip(plan.model, factors, strict=True):
+            if one.local or not any(other.local for other in states):
+                log_p = log_p + _over_elements(factor.distribution.log_density(factor.value), factor.where)
+        xp = namespace(log_p).xp
+        split = xp.reshape(log_p, (log_p.shape[0], -1, plan.marginal))
+        split = split - namespace(split).log_sum_exp(split, axis=-1)[..., None]
+        log_q = log_q + xp.reshape(split, log_p.shape)
+    xp = namespace(log_q).xp
+    weights = xp.exp(log_q) / program.particles
+    share = next(one.share * one.weight for one in states)
+    return weights, -share * xp.sum(weights * log_q, axis=-1)
+
+
+def _over_elements(elements: Array, where: Array | None) -> Array:
+    """(N or 1, M, E) -> (N or 1, M), over what exists."""
+    xp = namespace(elements).xp
+    if where is not None:
+        elements = xp.where(where, elements, xp.zeros_like(elements))
+    return xp.sum(elements, axis=-1)
 
 
 def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) -> Factor:
@@ -211,7 +281,7 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
         one.name, distribution, value, parameters=one.parameters, where=where, weight=one.weight,
         rescaling={} if one.prior else None,
         rescaled=(one.name, *_moments(one.name)) if one.analytic else (one.name,),
-        groups=one.share * xp.ones((1, len(sites), 1), dtype=value.dtype),
+        groups=one.share * xp.ones((1, 1, 1), dtype=value.dtype),
     )  # fmt: skip
 
 
@@ -219,14 +289,13 @@ def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array
     return member(one.family, one.constants, [run[one.name] for run in runs])
 
 
-def _entropy(one: Planned, guides: list[Sites], analytic: bool) -> Array:
-    """H of q at one site, (1,), mean over the particles: in closed form where the loss has it, else −log q as drawn."""
+def _entropy(one: Planned, guides: Sequence[Sites], analytic: bool, weights: Array | None) -> Array:
+    """H of q at one site, (N or 1,), averaged over the points: in closed form where the loss has it, else −log q."""
     distribution, value, where = _of(one, guides)
     elements = distribution.entropy() if analytic else -distribution.log_density(value)
     xp = namespace(elements).xp
-    if where is not None:
-        elements = xp.where(where, elements, xp.zeros_like(elements))
-    return xp.reshape(xp.sum(elements), (1,)) / len(guides)
+    summed = _over_elements(elements, where)
+    return xp.mean(summed, axis=-1) if weights is None else xp.sum(weights * summed, axis=-1)
 
 
 def _stack(arrays: list[Array]) -> Array:
