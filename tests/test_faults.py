@@ -53,7 +53,7 @@ def passing(title: str) -> list[str]:
     """The rows of a table of the page, as text."""
     text = block("matrix")
     begin = next(i for i, line in enumerate(text) if line.startswith(title))
-    rows = [line for line in text[begin + 4 :]]
+    rows = text[begin + 4 :]
     return rows[: next(i for i, line in enumerate(rows) if not line.startswith("  "))]
 
 
