@@ -45,7 +45,7 @@ def verify_targets(
         lines = {} if report.bad else cases_of(target, report, source)
         if not report.bad:
             _show(console, target, report, lines)
-        rows += [replace(row, replay=lines.get(row.check, "")) for row in rows_of(target, report)]
+        rows += described(rows_of(target, report), report, lines)
     return Report(tuple(rows), "target", current_dtype()), max(codes, default=2)
 
 
@@ -75,9 +75,9 @@ def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[
         rest = list(dict.fromkeys(one.check for one in others if one.check != first.check))
         if rest:
             console.print(f"  also violated: {', '.join(rest)}\n", style="red")
-    for one in report.checked:
-        if one.known is not None and one.result is not None and one.result.outcome is Outcome.VIOLATED:
-            console.print(f"  known: {one.id}: {one.known.reason}", style="yellow")
+    violated = [one for one in report.checked if one.result is not None and one.result.outcome is Outcome.VIOLATED]
+    for text in dict.fromkeys(f"  known: {one.id}: {one.known.reason}" for one in violated if one.known is not None):
+        console.print(text, style="yellow")
     for text in report.stale:
         console.print(text, style="bold red")
     for one in report.inconclusive:
@@ -132,6 +132,21 @@ def rows_of(target: Target, report: CheckReport) -> list[Row]:
             row.message = "; ".join(notes)
         rows.append(row)
     return rows
+
+
+def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]) -> list[Row]:
+    """Rows with what a page shows of them: the whole text of a failure, the line that repeats it, why one is known."""
+    failures = {one.check: one for one in reversed(report.failures)}
+    known = {one.check: one.known.reason for one in report.checked if one.known is not None}
+    return [
+        replace(
+            row,
+            replay=lines.get(row.check, ""),
+            explanation=explain_failure(failures[row.check]) if row.check in failures else "",
+            known="" if row.check in failures else known.get(row.check, ""),
+        )
+        for row in rows
+    ]
 
 
 def replay_command(path: str, run: Callable[[str], Replayed]) -> int:

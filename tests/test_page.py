@@ -85,7 +85,7 @@ class Structure(HTMLParser):
 def test_the_page_says_everything() -> None:
     found = Structure(page())
     assert "1 row violated, 0 with too much inconclusive: 4 stationary points of 3 problems verified" in found.text
-    assert "every point violated factor x deviates" in found.text
+    assert "sbn/bad on random, every point violated factor x deviates" in found.text
     assert "3 of 3 verified points lie under their own bound" in found.text
     assert "1 of 2 negative controls lie above it" in found.text
     assert found.count("tr") == 1 + len(rows())
@@ -116,7 +116,22 @@ def test_the_page_needs_nothing_else() -> None:
     assert not any("style" in values or any(name.startswith("on") for name in values) for _, values in found.tags)
 
 
-@pytest.mark.parametrize("place", ["target", "posterior", "data", "check", "message", "factor", "kind", "arguments"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "target",
+        "posterior",
+        "data",
+        "check",
+        "message",
+        "factor",
+        "kind",
+        "arguments",
+        "explanation",
+        "known",
+        "replay",
+    ],
+)
 def test_what_a_target_says_is_text(place: str) -> None:
     """Names and messages are shown as they are, and add no element to the page."""
     row = rows()[2]
@@ -138,9 +153,24 @@ def test_what_a_target_says_is_text(place: str) -> None:
 
 def test_a_replay_line_is_shown_where_a_row_has_one() -> None:
     row = rows()[2]
-    row.replay = "elbocheck replay case.json"  # type: ignore[attr-defined]
+    row.replay = "elbocheck replay case.json"
     assert Structure(page(row)).count("pre", "replay") == 1
     assert Structure(page()).count("pre", "replay") == 0
+
+
+def test_a_target_without_catalogue_has_its_own_sentence() -> None:
+    fine = Row("coin", "", "target", "value", problems=3)
+    broken = Row("coin", "", "target", "fit", problems=3, outcome="violated", explanation="VIOLATED <b>", known="")
+    known = Row("coin", "", "target", "scale", problems=3, outcome="violated", message="off by N", known="issue 7")
+    found = Structure(render(Report((fine, broken, known), "target", "float64"), 3.0, "quick"))
+    assert "✗ coin: 1 of 3 checks failed, 1 known; 3 s" in found.text
+    assert "coin, fit violated VIOLATED <b>" in found.text
+    assert "coin, scale known Known: issue 7" in found.text
+    assert "stationary points verified" not in found.text
+    declared = Structure(render(Report((fine, known), "target", "float64"), 3.0, "quick", code=0))
+    assert "✓ coin: all of 2 checks hold, 1 known; 3 s" in declared.text
+    nothing = Structure(render(Report((), "target", "float64"), 3.0, "quick", code=2))
+    assert "✗ nothing could be verified" in nothing.text
 
 
 def test_a_missing_extra_is_refused_before_computing(

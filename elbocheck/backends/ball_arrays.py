@@ -59,7 +59,7 @@ class Balls:
     @staticmethod
     def array_namespace() -> Namespace:
         """Array functions and special functions over balls, with constants of the working precision."""
-        from elbocheck.backends.ball_functions import ball_namespace
+        from elbocheck.backends.ball_namespace import ball_namespace
 
         return ball_namespace()
 

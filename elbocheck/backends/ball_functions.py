@@ -1,19 +1,15 @@
-"""Array namespace and special functions over arrays of balls, as the array API spells them."""
+"""Functions of arrays of balls: elementary and special functions, and those that move elements about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from flint import arb, ctx
 
-from elbocheck.backends.ball_arrays import ZERO, Balls, Kleene, balls, boxed, choose, decided, middles, objects
-from elbocheck.backends.namespace import Constants, Namespace
-from elbocheck.errors import NotRigorousError, UndecidedError
+from elbocheck.backends.ball_arrays import ZERO, Balls, Kleene, balls, boxed, choose, decided
+from elbocheck.errors import NotRigorousError
 
 Elementwise = Callable[[Any], Balls]
 MOST_TERMS = 100_000
@@ -255,64 +251,6 @@ def arange(*arguments: Any, dtype: Any = None) -> Any:
     return np.arange(*arguments) if dtype is None else balls(np.arange(*arguments))
 
 
-def cholesky(x: Any) -> Balls:
-    """Lower triangular C with C Cᵀ = x, which must be certainly positive definite."""
-    x = balls(x)
-    size = x.shape[-1]
-    rows: list[list[Balls]] = []
-    for i in range(size):
-        row: list[Balls] = []
-        for j in range(i + 1):
-            rest = x[..., i, j]
-            other = row if j == i else rows[j]
-            for k in range(j):
-                rest = rest - row[k] * other[k]
-            if j == i:
-                _positive(rest)
-            row.append(sqrt(rest) if j == i else rest / rows[j][j])
-        rows.append(row)
-    zero = like(0.0)(x[..., 0, 0])
-    return _stacked([[rows[i][j] if j <= i else zero for j in range(size)] for i in range(size)])
-
-
-def _positive(pivot: Balls) -> None:
-    if not np.all(decided(pivot > 0.0)):
-        raise UndecidedError("a matrix is not positive definite, so that it has no Cholesky factor")
-
-
-def inverse(x: Any) -> Balls:
-    """x⁻¹ by Gauss–Jordan elimination without exchanges; raises `UndecidedError` if a pivot may be 0."""
-    x = balls(x)
-    size = x.shape[-1]
-    rows = [[x[..., i, j] for j in range(size)] + [like(float(i == j))(x[..., 0, 0]) for j in range(size)]
-            for i in range(size)]  # fmt: skip
-    for i in range(size):
-        if not np.all(decided(rows[i][i] != 0.0)):
-            raise UndecidedError("a matrix that has to be inverted is singular")
-        scale = rows[i][i].reciprocal()
-        rows[i] = [element * scale for element in rows[i]]
-        for k in range(size):
-            if k != i and not _is_zero(rows[k][i]):
-                factor = rows[k][i]
-                rows[k] = [one - factor * other for one, other in zip(rows[k], rows[i], strict=True)]
-    return _stacked([row[size:] for row in rows])
-
-
-def _is_zero(x: Balls) -> bool:
-    return x.d is None and x.h is None and bool(np.all(np.frompyfunc(arb.is_zero, 1, 1)(x.v)))
-
-
-def _stacked(rows: list[list[Balls]]) -> Balls:
-    lines = [concat([expand_dims(element, -1) for element in row], axis=-1) for row in rows]
-    return concat([expand_dims(line, -2) for line in lines], axis=-2)
-
-
-def diagonal(x: Any) -> Balls:
-    """The diagonal of the last two axes."""
-    index = np.arange(balls(x).shape[-1])
-    return balls(x)[..., index, index]
-
-
 def expected_log_factorial(log_rate: Any) -> Balls:
     """E log u! for u ~ Poisson(λ), summed until its tail is below the precision; the tail is bounded rigorously.
 
@@ -342,60 +280,3 @@ def _expected_log_factorial(log_rate: arb) -> arb:
                 return result + tail.union(arb(0))
         before = p
     raise NotRigorousError("the sum for E log u! did not end")  # pragma: no cover: the tail falls geometrically
-
-
-@dataclass(frozen=True)
-class BallNamespace(Namespace):
-    """The namespace of balls: shifts that cancel are midpoints, and approximate formulae are refused."""
-
-    def log_sum_exp(self, x: Any, axis: int) -> Balls:
-        x = balls(x)
-        shift = np.max(floats(x), axis=axis, keepdims=True)
-        return squeeze(log(total(exp(x - shift), axis=axis, keepdims=True)) + shift, axis)
-
-    def softplus(self, x: Any) -> Balls:
-        return log(exp(x) + 1.0)
-
-    def pivot(self, x: Any, axis: int) -> np.ndarray:
-        return largest_middle(x, axis)
-
-    def side(self, x: Any) -> np.ndarray:
-        return floats(x) > 0.0
-
-    def of_known(self, value: Any) -> Namespace:
-        return self
-
-    def approximate(self, what: str) -> None:
-        raise NotRigorousError(f"{what} in float64: no enclosure can be computed with it")
-
-
-_XP = SimpleNamespace(
-    exp=exp, log=log, log1p=log1p, expm1=expm1, sqrt=sqrt, tanh=tanh, cos=cos, sin=sin, abs=lambda x: abs(balls(x)),
-    where=where, sum=total, max=maximum, argmax=argmax, sort=sort, matmul=matmul, matrix_transpose=matrix_transpose,
-    zeros_like=like(0.0), ones_like=like(1.0), zeros=lambda shape, dtype=None: balls(np.zeros(shape)),
-    ones=lambda shape, dtype=None: balls(np.ones(shape)), eye=lambda size, dtype=None: balls(np.eye(size)),
-    arange=arange, asarray=asarray, astype=astype, concat=concat, repeat=repeat, tile=tile, flip=flip,
-    expand_dims=expand_dims, squeeze=squeeze, reshape=lambda x, shape: balls(x).reshape(shape), inf=np.inf,
-    logaddexp=lambda a, b: log(exp(a) + exp(b)),
-    linalg=SimpleNamespace(
-        cholesky=cholesky, inv=inverse, solve=lambda a, b: matmul(inverse(a), b), diagonal=diagonal
-    ),
-)  # fmt: skip
-
-
-def ball_namespace() -> Namespace:
-    """The namespace at the working precision."""
-    return _namespace(ctx.prec)
-
-
-@cache
-def _namespace(bits: int) -> Namespace:
-    two, pi = arb(2), arb.pi()
-    constants = Constants(
-        *(Balls(objects(np.array(value, dtype=object))) for value in (
-            (2 * pi).log(), two.log(), arb.const_euler(), two.sqrt(), (2 / pi).sqrt()
-        ))
-    )  # fmt: skip
-    return BallNamespace(
-        _XP, expit, gammaln, digamma, erf, middles, constants=constants, expected_log_factorial=expected_log_factorial
-    )

@@ -35,7 +35,7 @@ def inverse_softplus(y: Array) -> Array:
     return y + np.log(-np.expm1(-y))
 
 
-def converge(step: Callable[[Params], Params], params: Params, limit: int = 1500) -> Params:
+def converge(step: Callable[[Params], Params], params: Params, limit: int = 1000) -> Params:
     """Repeats a training step until nothing moves any more, or `limit` times."""
     for _ in range(limit):
         moved = step(params)

@@ -18,8 +18,11 @@ SLACK = 1e-9
 """What rounding may do to an ELBO, relative to its size."""
 STEP, RELATIVE, ABSOLUTE = 1e-6, 1e-4, 1e-6
 """Central differences of the value against the reported gradient: their step and their tolerance."""
-RECOVERY = {"ppca": 8000, "sbn": 10_000, "hmm": 5000, "vae": 4000}
-"""Model -> number of data in the simulation (20,000 for the others)."""
+RECOVERY = {
+    "gaussian_mixture": 5000, "full_mixture": 20_000, "poisson_mixture": 5000, "bernoulli_mixture": 5000,
+    "log_normal_mixture": 5000, "ppca": 8000, "factor_analysis": 20_000, "sbn": 10_000, "hmm": 5000, "vae": 4000,
+}  # fmt: skip
+"""Model -> number of data in the simulation: as many as the correct code needs."""
 CLOSE = 0.05
 """Recovered parameters are within 5 % of the true ones, or within 0.05 of those below 1."""
 
@@ -68,7 +71,7 @@ def not_recovered(module: ModuleType, correct: ModuleType, x: Array, start: Para
 
 @cache
 def _off_target(model: str, module: ModuleType) -> bool:
-    x = module.simulate(np.random.default_rng(1), RECOVERY.get(model, 20_000))
+    x = module.simulate(np.random.default_rng(1), RECOVERY[model])
     found = module.identified(module.fit(module.begin(x), x))
     return not np.allclose(found, module.identified(module.TRUE), rtol=CLOSE, atol=CLOSE)
 

@@ -14,7 +14,7 @@ from elbocheck.problem import Problem
 
 SIZES = {
     "gaussian_mixture": 30, "full_mixture": 30, "poisson_mixture": 30, "bernoulli_mixture": 80,
-    "log_normal_mixture": 30, "ppca": 10, "factor_analysis": 60, "sbn": 250, "hmm": 30, "vae": 30,
+    "log_normal_mixture": 30, "ppca": 7, "factor_analysis": 30, "sbn": 250, "hmm": 30, "vae": 30,
 }  # fmt: skip
 """Model -> number of data: few, but enough for finite parameters."""
 LOCAL = ("q_means", "q_log_stds")

@@ -266,7 +266,7 @@ SURPRISING = (
     Surprise("offset 1e6", "data far from the origin lose ten digits of their squares", partial(with_offset, 1e6)),
     Surprise("tied variances", "both components share their variances: one β for all", tied),
     Surprise("uniform weights", "mixture weights that are fixed have no β, but equal ones need none", uniform_weights),
-    Surprise("more dimensions than data", "N < D",
+    Surprise("more dimensions than data", "three data in five dimensions",
              lambda: poisson(np.array([[1.0, 4, 2, 7, 3], [2, 1, 5, 3, 1], [0, 3, 1, 9, 4]]))),
     Surprise("single datum", "N = 1: both components end at the datum", lambda: poisson(np.array([[3.0, 5.0]]))),
     Surprise("posterior collapse", "the KL divergence is 0, and every latent redundant", partial(unused, (0, 1))),

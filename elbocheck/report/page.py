@@ -20,7 +20,7 @@ from elbocheck.report.charts import card, scatter
 from elbocheck.report.terminal import power, summary
 from elbocheck.verify import Report
 
-ORDER = (Outcome.VIOLATED, Outcome.INCONCLUSIVE, Outcome.OUT_OF_SCOPE, Outcome.HOLDS)
+ORDER = ("violated", "inconclusive", "known", "out of scope", "holds")
 """The worst first."""
 KINDS = ("maximum", "saddle", "other")
 
@@ -42,12 +42,17 @@ class Line:
 
     @property
     def name(self) -> str:
-        return f"{self.row.target}/{self.row.posterior}"
+        return f"{self.row.target}/{self.row.posterior}" if self.row.posterior else self.row.target
+
+    @property
+    def outcome(self) -> str:
+        """The row's outcome; "known" for violations that were declared."""
+        return "known" if self.row.known and self.row.outcome == Outcome.VIOLATED.value else self.row.outcome
 
     @property
     def rank(self) -> int:
         """Place of the outcome in the order of urgency."""
-        return [one.value for one in ORDER].index(self.row.outcome)
+        return ORDER.index(self.outcome)
 
 
 def line(row: Row) -> Line:
@@ -70,8 +75,25 @@ def kinds(row: Row) -> tuple[int, int, int]:
     return maxima, saddles, counts.total() - maxima - saddles
 
 
-def render(report: Report, seconds: float, arguments: str, written: str = "") -> str:
-    """The page as text. `arguments`: what was run, in words; `written`: when, for the head line."""
+def sentence(report: Report, seconds: float) -> str:
+    """One sentence for the top of the page."""
+    if report.rows and any(row.check == "stationary" or row.check.startswith("control") for row in report.rows):
+        return summary(report, seconds)
+    names = ", ".join(dict.fromkeys(row.target for row in report.rows))
+    bad = sum(line(row).outcome in ORDER[:2] for row in report.rows)
+    known = sum(line(row).outcome == "known" for row in report.rows)
+    if not report.rows:
+        return f"nothing could be verified; {seconds:.0f} s"
+    verdict = f"{bad} of {len(report.rows)} checks failed" if bad else f"all of {len(report.rows)} checks hold"
+    return f"{names}: {verdict}{f', {known} known' if known else ''}; {seconds:.0f} s"
+
+
+def render(report: Report, seconds: float, arguments: str, written: str = "", code: int | None = None) -> str:
+    """The page as text.
+
+    `arguments`: what was run, in words; `written`: when, for the head line; `code`: the exit code of the run, by
+    default that of the report.
+    """
     check_available()
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -86,23 +108,25 @@ def render(report: Report, seconds: float, arguments: str, written: str = "") ->
     theorem = [row for row in report.rows if row.check == "stationary"]
     controls = [row for row in report.rows if row.check.startswith("control")]
     lines = sorted((line(row) for row in report.rows), key=lambda one: one.rank)
-    outcomes = Counter(row.outcome for row in report.rows)
+    outcomes = Counter(one.outcome for one in lines)
     return environment.get_template("page.html.j2").render(
         version=__version__,
         report=report,
+        failed=bool(report.exit_code if code is None else code),
         arguments=arguments,
         written=written,
-        summary=summary(report, seconds),
+        summary=sentence(report, seconds),
         power=power(report) if any(row.power for row in theorem) else "",
         seconds=seconds,
-        outcomes=[(one.value, outcomes[one.value]) for one in ORDER if outcomes[one.value]],
+        outcomes=[(one, outcomes[one]) for one in ORDER if outcomes[one]],
         problems=sum(row.problems for row in theorem),
+        theorem=bool(theorem),
         control_problems=sum(row.problems for row in controls),
         open=sum(row.inconclusive for row in theorem),
         kinds=list(zip(KINDS, map(sum, zip(*(kinds(row) for row in theorem), strict=True)), strict=True))
         if theorem
         else [],
-        failures=[one for one in lines if one.row.message and one.row.outcome in (ORDER[0], ORDER[1])],
+        failures=[one for one in lines if (one.row.message or one.row.explanation) and one.outcome in ORDER[:3]],
         lines=lines,
         checks=sorted({one.check for one in lines}),
         cards=[card(row) for row in report.rows if row.training],

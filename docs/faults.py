@@ -1,0 +1,39 @@
+"""The tables of docs/faults.md: `python docs/faults.py` runs the whole catalogue, which takes about two minutes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from refresh import fill, lines
+from rich.console import Console
+
+from elbocheck.faults.matrix import Matrix, run
+from elbocheck.report.faults import print_matrix
+
+PAGE = Path(__file__).with_name("faults.md")
+
+
+def listing(matrix: Matrix) -> list[str]:
+    """Every fault: its line, and what elbocheck says."""
+    found = []
+    for row in matrix.of("fault"):
+        assert row.found is not None, row
+        found += [f"# {row.model}, {row.name}: {row.sentence}", f"- {row.before}", f"+ {row.after}"]
+        found += [f"{row.first}: {row.found.sentence}", ""]
+    return found
+
+
+def main() -> None:
+    """Run and write."""
+    matrix = run(os.cpu_count() or 1, lambda row: print(row.group, row.model, row.name, file=sys.stderr))
+    out = io.StringIO()
+    print_matrix(Console(file=out, width=80), matrix)
+    fill(PAGE, "matrix", lines(out.getvalue()))
+    fill(PAGE, "list", listing(matrix))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The fault catalogue's matrix for people, at 80 columns, on a terminal or in a log."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from elbocheck import __version__
+from elbocheck.faults.matrix import CHECKS, RAISED, Matrix, Row, run, tasks
+from elbocheck.faults.practices import PRACTICES
+from elbocheck.outcome import Outcome
+
+MARKS = {
+    Outcome.HOLDS.value: "[dim]·[/]", Outcome.VIOLATED.value: "[bold]x[/]", Outcome.INCONCLUSIVE.value: "[yellow]?[/]",
+    Outcome.OUT_OF_SCOPE.value: "[dim]o[/]", RAISED: "[yellow]![/]", "": " ",
+}  # fmt: skip
+LETTERS = {
+    "convention": "c", "value": "v", "every point": "p", "gradient": "g", "evidence": "e", "scale": "s",
+    "permutation": "o", "fit": "f", "ELBO increases": "I", "finite differences": "D", "recovery within 5 %": "R",
+    "F ≤ log evidence": "E",
+}  # fmt: skip
+SHORT = {"training": "train", "gradient": "grad", "entropy": "entr."}
+EVERY = 25
+"""In a log, progress is a line after so many targets."""
+
+
+def faults_command(json: Path | None) -> int:
+    """`elbocheck faults`: run the catalogue, print the matrix, write it to `json`; 0 if everything is as it should."""
+    console, begin, total = Console(), time.perf_counter(), len(tasks())
+    workers = os.cpu_count() or 1
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task, done = bar.add_task("judging", total=total), 0
+
+    def listen(row: Row) -> None:
+        nonlocal done
+        done += 1
+        bar.update(task, advance=1)
+        if not console.is_terminal and (done % EVERY == 0 or done == total):
+            console.print(f"[{time.perf_counter() - begin:6.1f} s] {done:>4}/{total} targets", markup=False)
+
+    console.print(f"elbocheck {__version__}: fault catalogue, {total} targets, {workers} workers", highlight=False)
+    with bar:
+        matrix = run(workers, listen)
+    print_matrix(console, matrix)
+    console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
+    if json is not None:
+        written = {"elbocheck": __version__, **matrix.to_json()}
+        _write(json, json_format.dumps(written, indent=1, ensure_ascii=False) + "\n")
+    return 0 if matrix.ok else 1
+
+
+def print_matrix(console: Console, matrix: Matrix) -> None:
+    """The matrix, what must pass, and the shares killed; then everything that is not as it should."""
+    _print_legend(console)
+    console.print(_matrix(matrix.of("fault")))
+    console.print(_passing("Correct code that must pass", matrix.of("correct")))
+    console.print(_passing("Surprising targets that must pass", matrix.of("surprising")))
+    console.print(_passing("Equivalent mutants, which break no promise", matrix.of("equivalent")))
+    for row in matrix.of("equivalent"):
+        console.print(f"{row.model}, {row.name}:", highlight=False, markup=False)
+        console.print(f"  - {row.before}\n  + {row.after}", highlight=False, markup=False)
+        console.print(f"  equivalent: {row.proof}\n", highlight=False, markup=False)
+    console.print(_shares(matrix))
+    for row in matrix.rows:
+        if not row.as_it_should:
+            console.print(f"{row.model} {row.name}: {_complaint(row)}", style="bold red", highlight=False, markup=False)
+    style = "bold green" if matrix.ok else "bold red"
+    console.print(summary(matrix), style=style, highlight=False)
+
+
+def summary(matrix: Matrix) -> str:
+    """The last sentences."""
+    faults = matrix.of("fault")
+    killed, right = sum(row.rejected for row in faults), sum(row.rejected and row.diagnosed for row in faults)
+    today = sum(any(row.practices.values()) for row in faults)
+    passing = [row for group in ("correct", "surprising", "equivalent") for row in matrix.of(group)]
+    return (
+        f"{killed} of {len(faults)} faults in {len(matrix.of('correct'))} models rejected, {right} with the right "
+        f"diagnosis; {sum(row.as_it_should for row in passing)} of {len(passing)} correct targets pass; what people do "
+        f"today, all of it together, rejects {today} ({today / max(len(faults), 1):.0%})"
+    )
+
+
+def _complaint(row: Row) -> str:
+    if row.group != "fault":
+        bad = [f"{name} {outcome}" for name, outcome in row.outcomes.items() if outcome not in ("", "holds")]
+        return f"must pass, but: {', '.join(bad)}"
+    if not row.rejected:
+        return "no check rejects it"
+    found = "nothing" if row.found is None else f"{row.found.kind} {row.found.factor}: {row.found.sentence}"
+    return f"should be {row.kind} {row.factor}, but {row.first} says {found}"
+
+
+def _print_legend(console: Console) -> None:
+    checks, practices = ([f"{LETTERS[name]} {name}" for name in names] for names in (CHECKS, PRACTICES))
+    console.print(
+        f"checks: {'  '.join(checks[:6])}\n        {'  '.join(checks[6:])}\ntoday:  {'  '.join(practices[:3])}\n"
+        f"        {'  '.join(practices[3:])}\nx rejects  · holds  ? inconclusive  ! the code under test raised\n",
+        style="dim", highlight=False,
+    )  # fmt: skip
+
+
+def _columns(table: Table, practices: bool) -> None:
+    for name in CHECKS:
+        table.add_column(LETTERS[name], width=2, no_wrap=True)
+    if practices:
+        for name in PRACTICES:
+            table.add_column(LETTERS[name], width=2, no_wrap=True)
+
+
+def _marks(row: Row, practices: bool) -> list[str]:
+    today = [MARKS[Outcome.VIOLATED.value if row.practices.get(name) else Outcome.HOLDS.value] for name in PRACTICES]
+    return [*(MARKS[row.outcomes[name]] for name in CHECKS), *(today if practices else [])]
+
+
+def _matrix(rows: tuple[Row, ...]) -> Table:
+    table = Table(title="Faults", box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False, padding=0)
+    table.add_column("one line broken", width=23, no_wrap=True)
+    _columns(table, practices=True)
+    table.add_column("first", width=12, no_wrap=True)
+    table.add_column("diagnosis", no_wrap=True)
+    model = ""
+    for row in rows:
+        if row.model != model:
+            model = row.model
+            table.add_row(f"[bold]{model.replace('_', ' ')}[/]")
+        found = "none" if row.found is None else f"{row.found.kind} {row.found.factor}".strip()
+        verdict = f"[green]{found}[/]" if row.diagnosed else f"[bold red]{found}, wrong[/]"
+        table.add_row(f" {row.name}", *_marks(row, practices=True), row.first or "[bold red]none[/]", verdict)
+    return table
+
+
+def _passing(title: str, rows: tuple[Row, ...]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False, padding=0)
+    table.add_column("", width=40, no_wrap=True)
+    practices = any(row.practices for row in rows)
+    _columns(table, practices)
+    for row in rows:
+        name = row.name if row.group == "surprising" else row.model.replace("_", " ")
+        name = f"{name}, {row.name}" if row.group == "equivalent" else name
+        table.add_row(f" {name}", *_marks(row, practices))
+    return table
+
+
+def _shares(matrix: Matrix) -> Table:
+    faults = matrix.of("fault")
+    kinds = sorted({row.kind for row in faults}, key=lambda kind: -sum(row.kind == kind for row in faults))
+    table = Table(
+        title="Share of the faults rejected, by what is at fault", box=SIMPLE_HEAD, title_justify="left",
+        title_style="bold", pad_edge=False, padding=0,
+    )  # fmt: skip
+    table.add_column("", width=21, no_wrap=True)
+    for kind in ("all", *kinds):
+        table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True, width=6)
+
+    def add(name: str, rejected: Callable[[Row], bool]) -> None:
+        chosen = [[row for row in faults if kind in ("all", row.kind)] for kind in ("all", *kinds)]
+        table.add_row(name, *(f"{sum(map(rejected, rows)) / len(rows):.0%}" for rows in chosen))
+
+    def by_check(name: str) -> Callable[[Row], bool]:
+        return lambda row: row.outcomes[name] == Outcome.VIOLATED.value
+
+    def by_practice(name: str) -> Callable[[Row], bool]:
+        return lambda row: row.practices[name]
+
+    table.add_row(
+        "[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds))
+    )
+    add("[bold]elbocheck[/]", lambda row: row.rejected)
+    for name in CHECKS:
+        add(f"  {name}", by_check(name))
+    add("[bold]today, all of it[/]", lambda row: any(row.practices.values()))
+    for name in PRACTICES:
+        add(f"  {name}", by_practice(name))
+    return table
+
+
+def _write(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
