@@ -199,10 +199,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items
         if item.path.parent in properties
         and (bool(cells) or "elbocheck_check" not in getattr(item, "fixturenames", ()))
-        and (not cells or getattr(item, "callspec", None) is None or item.callspec.params.get("cell") not in cells)
+        and (not cells or _cell_of(item) not in cells)
     ]
     items[:] = [item for item in items if item not in away]
     config.hook.pytest_deselected(items=away)
+
+
+def _cell_of(item: pytest.Item) -> Any:
+    """The cell that a property runs on; None for other tests."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("cell")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -169,7 +169,7 @@ def parametrize_with_checks(
     return pytest.mark.parametrize("check", parameters(targets, known_failures, TARGET_PROFILES[profile]))
 
 
-class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined]
     """A check of a target is violated; the message is DESIGN section 6's."""
 
 
@@ -185,13 +185,13 @@ def _require(target: Target, name: str, case: Case, examined: list[None], source
         one = run_check(target, name, case, examined)
     except TargetError as error:
         pytest.fail(f"the target cannot be judged. {error}", pytrace=False)
-    if one.result is None:
+    result = one.result
+    if result is None:
         pytest.skip(f"{name} needs something that the problem does not have (see Problem)")
-    if one.result.outcome is Outcome.VIOLATED:
+    if result.outcome is Outcome.VIOLATED:
         if target.name not in _shrunk:
             _shrunk.add(target.name)
             one = shrunk(target, one, SHRINKING)
-        assert one.result is not None
         RECORDED.append(_target_record(one))
         line = ""
         if source:
@@ -199,8 +199,8 @@ def _require(target: Target, name: str, case: Case, examined: list[None], source
             line = replay_line(write_case(made)) if made is not None else ""
         raise CheckViolation(explain_failure(one, line), pytrace=False)
     RECORDED.append(_target_record(one))
-    if one.result.outcome is Outcome.INCONCLUSIVE:
-        pytest.fail(f"inconclusive: {one.result.message}", pytrace=False)
+    if result.outcome is Outcome.INCONCLUSIVE:
+        pytest.fail(f"inconclusive: {result.message}", pytrace=False)
 
 
 def _target_record(one: Checked) -> Record:
