@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from elbocheck.known_failures import KnownFailure
+    from elbocheck.models.sample import Cell
     from elbocheck.target import Target
 
 INI = {
@@ -32,7 +33,7 @@ INI = {
         "quick",
     ),
     "max-examples": ("problems per cell and property, in place of the profile's number", ""),
-    "target": ("MODULE:ATTRIBUTE, a Target of your own to be checked in place of the catalogue", ""),
+    "target": ("MODULE:ATTRIBUTE, a Target, or cells, of your own to be checked in place of the catalogue", ""),
     "known-failures": ("TOML file of failures that are known, each with a reason", ""),
     "report": ("write a JSON report to this file", ""),
 }
@@ -69,7 +70,7 @@ def examples_of(config: pytest.Config) -> int:
     """Problems per cell and property; raises `pytest.UsageError` for a number that is none."""
     given = option(config, "max-examples")
     if not given:
-        return PROFILES[profile_of(config)]
+        return (TARGET_PROFILES if option(config, "target") else PROFILES)[profile_of(config)]
     if not given.isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"--elbocheck-max-examples must be a positive number; got {given!r}")
     return int(given)
@@ -80,11 +81,14 @@ def names_properties(arguments: list[str]) -> bool:
     return any(PROPERTIES in argument for argument in arguments)
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """All tests of a compiled program on one worker, so that it is compiled once; an explicit `--dist` wins."""
-    told = any(argument.startswith("--dist") for argument in args)
-    if names_properties(args) and not told and early_config.pluginmanager.has_plugin("xdist"):
-        args.insert(0, "--dist=loadgroup")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one compiled program go to one worker, unless `--dist` asks for something else."""
+    if names_properties(config.args) and config.getoption("dist") in ("load", "loadgroup"):
+        from elbocheck.scheduling import ByProgram
+
+        return ByProgram(config, log)
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -111,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
-    from elbocheck.cases import load_targets
+    from elbocheck.cases import is_target, load_targets, named
     from elbocheck.errors import ElbocheckError
     from elbocheck.known_failures import load_known_failures
 
@@ -122,12 +126,20 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     known = option(config, "known-failures")
     try:
         config.stash[KNOWN] = load_known_failures(known) if known else ()
-        config.stash[TARGETS] = load_targets(option(config, "target"))
+        if is_target(named(option(config, "target"))):
+            config.stash[TARGETS] = load_targets(option(config, "target"))
+        else:
+            from elbocheck.models.catalogue import user_cells
+            from elbocheck.testing import choose_cells
+
+            config.stash[CELLS] = user_cells(option(config, "target"))
+            choose_cells(config.stash[CELLS])
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
 
 
 TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()
+CELLS: pytest.StashKey[Sequence[Cell]] = pytest.StashKey()
 KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
 
 
@@ -140,7 +152,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line that names what judges and how hard."""
     profile, (backend, dtype), target = profile_of(config), backend_of(config), option(config, "target")
     if target:
-        count = f"{TARGET_PROFILES[profile]} problems of each target that draws them"
+        count = f"{examples_of(config)} problems of each target that draws them"
         return f"elbocheck: {__version__}, target {target}, dtype {dtype}, profile {profile} ({count})"
     count = f"{examples_of(config)} problems per cell"
     return f"elbocheck: {__version__}, backend {backend}, dtype {dtype}, profile {profile} ({count})"
@@ -169,7 +181,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     config = metafunc.config
     try:
-        found = parameters(config.stash[TARGETS], config.stash[KNOWN], profile_of(config), option(config, "target"))
+        found = parameters(config.stash[TARGETS], config.stash[KNOWN], examples_of(config), option(config, "target"))
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
     metafunc.parametrize("elbocheck_check", found)
@@ -177,17 +189,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a target, elbocheck's own catalogue is not what is tested."""
-    if TARGETS not in config.stash:
+    if TARGETS not in config.stash and CELLS not in config.stash:
         return
+    cells = config.stash.get(CELLS, ())
     own = Path(__file__).parent
     properties = {own / "properties", own.parent / "properties"}
     away = [
         item
         for item in items
-        if item.path.parent in properties and "elbocheck_check" not in getattr(item, "fixturenames", ())
+        if item.path.parent in properties
+        and (bool(cells) or "elbocheck_check" not in getattr(item, "fixturenames", ()))
+        and (not cells or _cell_of(item) not in cells)
     ]
     items[:] = [item for item in items if item not in away]
     config.hook.pytest_deselected(items=away)
+
+
+def _cell_of(item: pytest.Item) -> Any:
+    """The cell that a property runs on; None for other tests."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("cell")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -75,9 +75,9 @@ def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[
         rest = list(dict.fromkeys(one.check for one in others if one.check != first.check))
         if rest:
             console.print(f"  also violated: {', '.join(rest)}\n", style="red")
-    for one in report.checked:
-        if one.known is not None and one.result is not None and one.result.outcome is Outcome.VIOLATED:
-            console.print(f"  known: {one.id}: {one.known.reason}", style="yellow")
+    violated = [one for one in report.checked if one.result is not None and one.result.outcome is Outcome.VIOLATED]
+    for text in dict.fromkeys(f"  known: {one.id}: {one.known.reason}" for one in violated if one.known is not None):
+        console.print(text, style="yellow")
     for text in report.stale:
         console.print(text, style="bold red")
     for one in report.inconclusive:

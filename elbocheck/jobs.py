@@ -162,7 +162,10 @@ class RandomJob:
 
 @dataclass(frozen=True)
 class RealJob:
-    """One cell on one real data set, from several random starts."""
+    """One cell on one real data set, from several random starts.
+
+    `thinning`: of the data one row in so many, where q has parameters for each and the backend cannot afford all.
+    """
 
     cell: str
     data: str
@@ -170,17 +173,25 @@ class RealJob:
     starts: int
     seed: int
     weights_column: str | None = None
+    thinning: int = 1
 
     @property
     def size(self) -> int:
         return self.starts
+
+    def affordable(self) -> RealJob:
+        """As much of this job as the current backend can afford."""
+        backend = get_backend()
+        thinning = backend.share if find_cell(self.cell).grows_with_data else 1
+        return replace(self, starts=max(self.starts // backend.share, 1), thinning=thinning)
 
     @property
     def label(self) -> str:
         return f"{self.cell} on {self.data}"
 
     def run(self, tick: Tick) -> list[Row]:
-        begin, cell, dataset = time.perf_counter(), find_cell(self.cell), load(self.data, self.weights_column)
+        begin, cell = time.perf_counter(), find_cell(self.cell)
+        dataset = load(self.data, self.weights_column).thinned(self.thinning)
         identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
         theorem, best = Row(cell.model.name, cell.posterior, dataset.name, "stationary"), -math.inf
         for start in range(self.starts):
@@ -290,7 +301,7 @@ def jobs_for(
     backend, groups = get_backend(), dict[Any, list[str]]()
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
-    jobs = [Job((replace(real, starts=max(real.starts // backend.share, 1)),)) for real in reals]
+    jobs = [Job((real.affordable(),)) for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
             ControlJob((position,), max(controls // backend.share, 1), seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 
 from elbocheck import __version__
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.cases import CATALOGUE_CHECKS, replay_line, sample_case, target_case, write_case
-from elbocheck.checking import CHECKS, applies, run_check, shrunk
+from elbocheck.checking import CHECKS, Checked, applies, run_check, shrunk
 from elbocheck.errors import TargetError
 from elbocheck.explanation import explain_failure
 from elbocheck.known_failures import KnownFailure, find
@@ -29,8 +31,19 @@ from elbocheck.target import Case, Target
 
 Drawn = TypeVar("Drawn")
 
-RECORDED: list[tuple[str, Result]] = []
-"""(what was checked, result) of the running test; the plugin makes properties of the test from them."""
+
+@dataclass(frozen=True)
+class Record:
+    """What a running test found, for the properties that the plugin makes of it."""
+
+    what: str
+    result: Result
+    backend: Backend
+    seed: str = ""
+
+
+RECORDED: list[Record] = []
+"""Of the running test; the last one counts."""
 
 
 @dataclass
@@ -53,6 +66,24 @@ class Tally:
         assert share <= MOST_INCONCLUSIVE, (
             f"{len(open_)} of {len(self.results)} problems without verdict, allowed {MOST_INCONCLUSIVE:.0%}:\n{reasons}"
         )
+
+
+_under_test: tuple[Cell, ...] = ()
+
+
+def choose_cells(cells: Sequence[Cell]) -> None:
+    """Let the property modules that are imported from now on run on these cells, in place of the catalogue."""
+    global _under_test
+    _under_test = tuple(cells)
+
+
+def cells_under_test() -> tuple[Cell, ...]:
+    """The cells that properties run on: a user's, or every one of the catalogue that the theorem covers."""
+    if _under_test:
+        return _under_test
+    from elbocheck.models import CELLS
+
+    return CELLS
 
 
 def share(budget: settings, part: int, least: int = 5) -> settings:
@@ -90,23 +121,29 @@ def run_property(
     except AssertionError as error:
         if failing:
             drawn, result = failing[-1]  # Hypothesis runs the simplest one last
-            RECORDED.append((result.problem, result))
+            RECORDED.append(_record(result))
             if isinstance(drawn, Sample) and result.check in CATALOGUE_CHECKS:
                 error.add_note(f"repeat: {replay_line(write_case(sample_case(drawn, result)))}")
         raise
     worst = max(tally.results, key=lambda one: one.ratio, default=None)
     if worst is not None:
-        RECORDED[:] = [(worst.problem, worst)]
+        RECORDED[:] = [_record(worst)]
     return tally
 
 
+def _record(result: Result) -> Record:
+    seed = re.search(r"seed=(\d+)", result.problem)
+    return Record(result.problem, result, get_backend(), seed.group(1) if seed else "")
+
+
 def parameters(
-    targets: Sequence[Target], known: Sequence[KnownFailure] = (), profile: str = "quick", source: str = ""
-) -> list[Any]:
+    targets: Sequence[Target], known: Sequence[KnownFailure] = (), examples: int = TARGET_PROFILES["quick"],
+    source: str = "",
+) -> list[Any]:  # fmt: skip
     """`pytest.param`s: a call for each check and problem of the targets; checks of one problem go to one worker."""
     found = []
     for target in targets:
-        for number, case in enumerate(target.cases(TARGET_PROFILES[profile])):
+        for number, case in enumerate(target.cases(examples)):
             examined: list[None] = []
             for name in [name for name in CHECKS if applies(name, case.problem)]:
                 entry = find(f"{target.name}::{name}", known)
@@ -129,10 +166,10 @@ def parametrize_with_checks(
 
     Known failures are expected to fail; that they still do is checked by `check_target` and the command line.
     """
-    return pytest.mark.parametrize("check", parameters(targets, known_failures, profile))
+    return pytest.mark.parametrize("check", parameters(targets, known_failures, TARGET_PROFILES[profile]))
 
 
-class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+class CheckViolation(pytest.fail.Exception):  # type: ignore[name-defined]
     """A check of a target is violated; the message is DESIGN section 6's."""
 
 
@@ -148,32 +185,41 @@ def _require(target: Target, name: str, case: Case, examined: list[None], source
         one = run_check(target, name, case, examined)
     except TargetError as error:
         pytest.fail(f"the target cannot be judged. {error}", pytrace=False)
-    if one.result is None:
+    result = one.result
+    if result is None:
         pytest.skip(f"{name} needs something that the problem does not have (see Problem)")
-    if one.result.outcome is Outcome.VIOLATED:
+    if result.outcome is Outcome.VIOLATED:
         if target.name not in _shrunk:
             _shrunk.add(target.name)
             one = shrunk(target, one, SHRINKING)
-        assert one.result is not None
-        RECORDED.append((f"{target.name}::{name}", one.result))
+        RECORDED.append(_target_record(one))
         line = ""
         if source:
             made = target_case(one, target, source)
             line = replay_line(write_case(made)) if made is not None else ""
         raise CheckViolation(explain_failure(one, line), pytrace=False)
-    RECORDED.append((f"{target.name}::{name}", one.result))
-    if one.result.outcome is Outcome.INCONCLUSIVE:
-        pytest.fail(f"inconclusive: {one.result.message}", pytrace=False)
+    RECORDED.append(_target_record(one))
+    if result.outcome is Outcome.INCONCLUSIVE:
+        pytest.fail(f"inconclusive: {result.message}", pytrace=False)
 
 
-def junit_properties(recorded: Sequence[tuple[str, Result]]) -> list[tuple[str, object]]:
-    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, outcome."""
-    what, result = recorded[-1]
-    backend = get_backend()
+def _target_record(one: Checked) -> Record:
+    assert one.result is not None
+    arguments = "" if one.case.arguments is None else repr(dict(one.case.arguments))
+    return Record(one.id, one.result, one.case.problem.program.backend, arguments)
+
+
+def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
+    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, seed, outcome.
+
+    The seed of a target's problem are the arguments that it was drawn with.
+    """
+    last = recorded[-1]
+    result, backend = last.result, last.backend
     return [
-        ("elbocheck", what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
+        ("elbocheck", last.what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
         ("bound", result.bound), ("gradient_norm", result.gradient_norm), ("points", result.points),
-        ("backend", backend.name), ("dtype", backend.dtype), ("problem", result.problem),
+        ("backend", backend.name), ("dtype", backend.dtype), ("seed", last.seed), ("problem", result.problem),
     ]  # fmt: skip
 
 

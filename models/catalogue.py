@@ -64,12 +64,14 @@ def user_cells(source: str) -> tuple[Cell, ...]:
     found = getattr(load_module(where), attribute or "CELLS", None)
     if found is None:
         raise InputError(
-            f"{where!r} has no attribute {attribute or 'CELLS'!r}; it should be a Cell, or a tuple of them"
+            f"{where!r} has no attribute {attribute or 'CELLS'!r}; it should be a Target, a Cell, or a tuple of them"
         )
     result = tuple(found) if isinstance(found, (tuple, list)) else (found,)
     wrong = [one for one in result if not isinstance(one, Cell)]
     if wrong or not result:
-        raise InputError(f"{source!r} must be a Cell, or a non-empty tuple of them; found {wrong[:1] or 'nothing'}")
+        raise InputError(
+            f"{source!r} must be a Target, a Cell, or a non-empty tuple of them; found {wrong[:1] or 'nothing'}"
+        )
     return result
 
 

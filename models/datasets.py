@@ -31,6 +31,13 @@ class Dataset:
         np.add.at(weights, inverse.reshape(-1), self.data_weights)
         return Dataset(self.name, rows, weights)
 
+    def thinned(self, step: int) -> Dataset:
+        """Every `step`-th row, which the name then says."""
+        if step == 1:
+            return self
+        kept = self.data_weights[::step]
+        return Dataset(f"{self.name}, 1 row in {step}", self.x[::step], kept / kept.sum())
+
 
 SHIPPED: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "coal_disasters": ("coal_disasters", None),

@@ -73,6 +73,11 @@ class Cell:
         return self.variational.collapsed is not None and self.capacity[2] > 1
 
     @property
+    def grows_with_data(self) -> bool:
+        """Whether q has trained parameters for every datum, so that a search is over as many as there are data."""
+        return any(DATA in block.axes for block in self.variational.blocks if block.name in self.variational.trained)
+
+    @property
     def blocks(self) -> tuple[Block, ...]:
         return (*self.model.blocks, *self.variational.blocks)
 

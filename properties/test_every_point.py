@@ -7,11 +7,12 @@ from hypothesis import settings
 
 from elbocheck.backends import get_backend
 from elbocheck.checks import criterion_holds, every_point
-from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property, share
+from elbocheck.testing import cells_under_test, run_property, share
+
+CELLS = cells_under_test()
 
 by_cell = pytest.mark.parametrize(
     "cell", [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in CELLS]

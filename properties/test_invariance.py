@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from elbocheck.backends import get_backend, using
 from elbocheck.backends.namespace import namespace
 from elbocheck.checks import equivalent
-from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.transforms import permute_data, relabel_latents, repeat_datum, rescale_data
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import SEEDS
-from elbocheck.testing import budget_for, run_property, share
+from elbocheck.testing import budget_for, cells_under_test, run_property, share
+
+CELLS = cells_under_test()
 
 
 def by_cell(cells: tuple[Cell, ...]) -> Any:

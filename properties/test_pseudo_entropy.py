@@ -7,12 +7,13 @@ from hypothesis import settings
 
 from elbocheck.checks import stationary
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Result
 from elbocheck.solver import distinct, find_stationary_points
 from elbocheck.strategies import samples
-from elbocheck.testing import budget_for, run_property
+from elbocheck.testing import budget_for, cells_under_test, run_property
+
+CELLS = cells_under_test()
 
 
 @pytest.mark.parametrize(

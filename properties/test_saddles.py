@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from elbocheck.checks import stationary
-from elbocheck.models import CELLS, find_cell
+from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.starts import collapsed_start
 from elbocheck.outcome import Result
@@ -18,7 +18,9 @@ from elbocheck.problem import Problem
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import SEEDS
-from elbocheck.testing import budget_for, run_property
+from elbocheck.testing import budget_for, cells_under_test, run_property
+
+CELLS = cells_under_test()
 
 
 def ppca_stationary_points(sample: Sample, seed: int) -> list[Problem]:

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import settings
 
 from elbocheck.checks import every_point, scope
-from elbocheck.models import CELLS, OUT_OF_SCOPE
+from elbocheck.models import OUT_OF_SCOPE
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import samples
-from elbocheck.testing import run_property, share
+from elbocheck.testing import cells_under_test, run_property, share
+
+CELLS = cells_under_test()
 
 
 def by_cell(cells: tuple[Cell, ...]) -> pytest.MarkDecorator:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import settings
 
 from elbocheck.checks import stationary
-from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell
 from elbocheck.strategies import samples
-from elbocheck.testing import budget_for, run_property
+from elbocheck.testing import budget_for, cells_under_test, run_property
+
+CELLS = cells_under_test()
 
 LEAST_SADDLES = 0.1
 """Where q follows the model (exact or trained with it), one verified point in ten must be a saddle."""

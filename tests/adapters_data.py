@@ -30,7 +30,7 @@ def gaps(terms: Decomposition) -> dict[str, float]:
 
 
 def assert_identity(problem: Problem, tolerance: float = 1e-10) -> None:
-    """Every factor's gap is its β·∇F + δ, relative to the size of its terms, and the reported ELBO is the declared one."""
+    """Every factor's gap is its β·∇F + δ, relative to its terms, and the reported ELBO is the declared one."""
     terms = decompose(problem)
     assert abs(terms.elbo - terms.declared) <= tolerance * terms.magnitude
     for term in terms.factors:

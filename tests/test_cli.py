@@ -215,11 +215,15 @@ BAD_SOURCE = {
     "no module": ("", "elbocheck_no_such_module", "cannot load 'elbocheck_no_such_module': ModuleNotFoundError"),
     "raises": ("1 / 0\n", "mine.py", "ZeroDivisionError: division by zero"),
     "no Python": ("cells = (\n", "mine.py", "SyntaxError"),
-    "no cells": ("x = 1\n", "mine.py", "has no attribute 'CELLS'; it should be a Cell, or a tuple of them"),
+    "no cells": ("x = 1\n", "mine.py", "has no attribute 'CELLS'; it should be a Target, a Cell, or a tuple of them"),
     "unknown attribute": (MODULE + "CELLS = (find_cell('sbn/exact'),)\n", "mine.py:MINE", "has no attribute 'MINE'"),
-    "text": ("CELLS = 'sbn/exact'\n", "mine.py", "must be a Cell, or a non-empty tuple of them; found ['sbn/exact']"),
-    "number": ("CELLS = 5\n", "mine.py", "must be a Cell, or a non-empty tuple of them"),
-    "model": (MODULE + "CELLS = (find_cell('sbn/exact').model,)\n", "mine.py", "must be a Cell"),
+    "text": (
+        "CELLS = 'sbn/exact'\n",
+        "mine.py",
+        "must be a Target, a Cell, or a non-empty tuple of them; found ['sbn/exact']",
+    ),
+    "number": ("CELLS = 5\n", "mine.py", "must be a Target, a Cell, or a non-empty tuple of them"),
+    "model": (MODULE + "CELLS = (find_cell('sbn/exact').model,)\n", "mine.py", "must be a Target, a Cell"),
     "nothing": ("CELLS = ()\n", "mine.py", "found nothing"),
 }
 

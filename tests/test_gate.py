@@ -309,7 +309,8 @@ def test_the_pytest_door(tmp_path: Path) -> None:
     assert "target targets:target, dtype float64, profile quick" in good.stdout
     assert "mixture: 8 checks, 8 holds" in good.stdout
     assert json.loads((tmp_path / "r.json").read_text())["summary"]["cells"] == 8
-    assert '<property name="gradient_norm"' in (tmp_path / "j.xml").read_text()
+    for name in ("residual", "bound", "gradient_norm", "backend", "dtype", "seed"):
+        assert f'<property name="{name}"' in (tmp_path / "j.xml").read_text()
     (tmp_path / "known.toml").write_text('[[known]]\nid = "broken mixtures::value"\nreason = "½ log 2π"\n')
     options = ("--elbocheck-target", "targets:broken", "--elbocheck-known-failures", "known.toml")
     bad = run(*command, *options, folder=tmp_path)
@@ -319,7 +320,7 @@ def test_the_pytest_door(tmp_path: Path) -> None:
     assert "known" in bad.stdout
     refused = run(*command, "--elbocheck-target", "targets:nothing", folder=tmp_path)
     assert refused.returncode == 4
-    assert "has no 'nothing'" in refused.stderr
+    assert "has no attribute 'nothing'" in refused.stderr
 
 
 def test_the_decorator(tmp_path: Path) -> None:
@@ -343,3 +344,15 @@ def test_everything_wrong_with_code_is_a_target_error() -> None:
     assert issubclass(TargetError, InputError)
     failed = check_target(targets.broken, on_fail="report").failures[0]
     assert "VIOLATED" in explain_failure(failed)
+
+
+def test_the_property_modules_run_on_cells_of_a_user(tmp_path: Path) -> None:
+    """The catalogue is the default only: with cells of a user's own the same tests run on those."""
+    (tmp_path / "mine.py").write_text(
+        "from elbocheck.models import find_cell\nCELLS = (find_cell('exponential-mixture/exact'),)\n"
+    )
+    command = (sys.executable, "-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider", "-q")
+    done = run(*command, "--elbocheck-target", "mine", "--elbocheck-max-examples", "5", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.rsplit(" passed", 1)[0].split()[-1]) >= 10
+    assert "5 problems per cell" in run(*command[:-1], "--elbocheck-max-examples", "5", "--co", folder=tmp_path).stdout

@@ -33,14 +33,14 @@ FLOORS = {
     "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
     "elbocheck.training": 2, "elbocheck.monitor": 3,
     "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.faults": 3,
-    "elbocheck.examine": 3, "elbocheck.diagnosis": 3,
-    "elbocheck.suspects": 3, "elbocheck.suspect": 3, "elbocheck.suspects_of_q": 3,
+    "elbocheck.examine": 3, "elbocheck.diagnosis": 3, "elbocheck.suspects": 3, "elbocheck.suspect": 3,
+    "elbocheck.suspects_of_q": 3,
     "elbocheck.target": 4, "elbocheck.checking": 5, "elbocheck.known_failures": 5, "elbocheck.explanation": 5,
     "elbocheck.cases": 5, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
     "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
     "elbocheck.census": 5,
-    "elbocheck.cli": 6, "elbocheck.gate": 6, "elbocheck.report": 6, "elbocheck._pytest_plugin": 6,
-    "elbocheck.__main__": 6,
+    "elbocheck.cli": 6, "elbocheck.gate": 6, "elbocheck.arguments": 6, "elbocheck.report": 6,
+    "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6, "elbocheck.scheduling": 6,
 }  # fmt: skip
 FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from elbocheck.profiles import PROFILES
+from elbocheck.scheduling import group_of
 
 
 def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -51,21 +53,39 @@ def test_unknown_profiles_are_usage_errors(project: Path) -> None:
     assert "'lightly'" in done.stdout + done.stderr
 
 
-def test_a_run_of_the_properties_keeps_a_program_on_one_worker_and_a_worker_on_one_thread(tmp_path: Path) -> None:
+def test_a_worker_of_the_properties_computes_on_one_thread(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "import os, pytest\n"
         "@pytest.hookimpl(trylast=True)\n"
         "def pytest_configure(config):\n"
-        "    print('threads', os.environ.get('OPENBLAS_NUM_THREADS'), 'dist', config.getoption('dist'))\n"
-        "    pytest.exit('seen', 0)\n",
+        "    pytest.exit(f\"threads: {os.environ.get('OPENBLAS_NUM_THREADS')}\", 0)\n",
         encoding="utf-8",
     )
-    properties = ("--pyargs", "elbocheck.properties", "-n2")
+    properties = ("--pyargs", "elbocheck.properties")
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    assert "threads 1 dist loadgroup\n" in run(tmp_path, *properties, env=environment).stdout
-    assert "threads 1 dist load\n" in run(tmp_path, *properties, "--dist=load", env=environment).stdout
-    assert (
-        "threads 3 dist loadgroup\n"
-        in run(tmp_path, *properties, env={**environment, "OPENBLAS_NUM_THREADS": "3"}).stdout
-    )
-    assert "threads None dist load\n" in run(tmp_path, "-n2", env=environment).stdout
+    assert "threads: 1" in run(tmp_path, *properties, env=environment).stdout
+    assert "threads: 3" in run(tmp_path, *properties, env={**environment, "OPENBLAS_NUM_THREADS": "3"}).stdout
+    assert "threads: None" in run(tmp_path, env=environment).stdout
+
+
+def test_tests_of_one_program_run_on_one_worker(tmp_path: Path) -> None:
+    chosen = ("-k", "(order or repeated) and (sbn/arbitrary or sbn/bad or ppca/unit or ppca/full) and not deep")
+    done = run(tmp_path, "--pyargs", "elbocheck.properties", "-n2", "-v", *chosen)
+    assert done.returncode == 0, done.stdout
+    found = re.findall(r"\[(gw\d)\].*PASSED.*\[(.+)\]", done.stdout)
+    workers = {cell: {worker for worker, other in found if other == cell} for _, cell in found}
+    assert len(workers["ppca/full"]) == 1
+    assert workers["sbn/arbitrary"] == workers["sbn/bad"] != workers["ppca/full"]
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "group"),
+    [
+        ("test_every_point.py::test_identity[sbn/bad]", "sbn/table"),
+        ("properties/test_controls.py::test_control[σ² held fixed: ppca/exact]", "ppca/exact_gaussian"),
+        ("properties/test_saddles.py::test_every_subset", "properties/test_saddles.py::test_every_subset"),
+        ("tests/test_cli.py::test_arguments[--data]", "tests/test_cli.py::test_arguments[--data]"),
+    ],
+)
+def test_groups(nodeid: str, group: str) -> None:
+    assert group_of(nodeid) == group

@@ -10,7 +10,7 @@ from elbocheck.families.base import Distribution, NaturalParameters, inner
 
 @dataclass(frozen=True)
 class Averaged:
-    """p at a value that is averaged over q: log p is linear in T(u), so that E_q log p = η_p · E_q T − A(η_p) + E_q log h.
+    """p at a value that is averaged over q: E_q log p = η_p · E_q T − A(η_p) + E_q log h, as log p is linear in T.
 
     It stands in for p in a factor whose value is not sampled; the value handed to its methods gives the shape only.
     The base measure h must not depend on p.

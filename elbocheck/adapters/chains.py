@@ -1,7 +1,7 @@
 """Hidden Markov chains over sequences of different lengths: exact path posteriors, and the bound they make.
 
-A datum is one sequence. E_q of every factor needs pairs of neighbouring states only, so the points of q are the K² pairs,
-with other weights at each time (as in the catalogue's `q_chain`, which knows one length and one observed dimension).
+A datum is one sequence. E_q of every factor needs pairs of neighbouring states only, so the points of q are the K²
+pairs, with other weights at each time (as in the catalogue's `q_chain`, which knows one length and one dimension).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def path_posterior(start: Array, table: Array, emissions: Array) -> tuple[Array,
     """(weights (K², T) of the pairs (state before, state), path entropy in nats) of one sequence.
 
     `start` (K,), `table` (K, K), `emissions` (T, K): log probabilities. Backward messages give the conditionals
-    q(z_t | z_{t−1}), and those the marginals and H[q] = Σ_t H[z_t | z_{t−1}]. At the first time there is no state before;
-    its weight is put on state 0.
+    q(z_t | z_{t−1}), and those the marginals and H[q] = Σ_t H[z_t | z_{t−1}]. At the first time there is no state
+    before; its weight is put on state 0.
     """
     length, count = emissions.shape
     dtype = np.result_type(start, table, emissions)

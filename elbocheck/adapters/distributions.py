@@ -33,8 +33,9 @@ class Family:
     """How one class of distributions becomes a member of a family of elbocheck.
 
     `fields(distribution) -> constructor arguments` of `make`; `known`: those that are constants of the family and must
-    not be learned (`whole`: integers, `single`: one number for all elements); `fixed`: if the arguments of the name are fixed and the others are not, it is the family named
-    there (its base measure is another one). `value`: the value as the family wants it.
+    not be learned (`whole`: integers, `single`: one number for all elements); `fixed`: argument -> name of another
+    family, which it is (for its base measure is another one) where this argument is fixed and others are not. `value`:
+    the value as the family wants it.
     """
 
     make: Callable[..., families.Distribution]
@@ -48,7 +49,7 @@ class Family:
     @property
     def event_ndim(self) -> int:
         """Trailing axes of one value."""
-        return int(getattr(self.make, "event_ndim", 1))
+        return int(self.make.event_ndim)  # type: ignore[attr-defined]
 
 
 def as_array(value: Any, like: Array) -> Array:
@@ -60,20 +61,19 @@ def as_array(value: Any, like: Array) -> Array:
 
 def unwrapped(distribution: Any) -> Unwrapped:
     """The base distribution, the shape of all its independent values, and the mask."""
-    shape, mask = tuple(distribution.batch_shape) + tuple(distribution.event_shape), None
+    shape, masks = tuple(distribution.batch_shape) + tuple(distribution.event_shape), []
     while True:
         kind = type(distribution).__name__
         if kind == "MaskedDistribution":
-            mask = distribution._mask if mask is None else mask & distribution._mask
+            masks.append((distribution._mask, len(tuple(distribution.event_shape))))
         elif kind not in ("Independent", "ExpandedDistribution"):
             break
         distribution = distribution.base_dist
-    own = len(tuple(distribution.event_shape))
+    own, mask = len(tuple(distribution.event_shape)), None
+    for one, event in masks:  # a mask has the axes of its batch; those of `to_event` follow them
+        shaped = one.reshape((*one.shape, *(1,) * (event - own))) if getattr(one, "ndim", 0) else one
+        mask = shaped if mask is None else mask & shaped
     shape = shape[: len(shape) - own]
-    if mask is not None and getattr(mask, "ndim", 0):
-        axes = len(shape) - mask.ndim  # a mask has the batch's axes; those of `to_event` follow it
-        if axes > 0 and tuple(mask.shape) == shape[: mask.ndim]:
-            mask = namespace(mask).xp.reshape(mask, (*mask.shape, *(1,) * axes))
     return Unwrapped(distribution, shape, mask)
 
 
@@ -179,7 +179,7 @@ TABLE: dict[str, Family] = {
     **dict.fromkeys(("NegativeBinomial", "NegativeBinomialLogits", "NegativeBinomialProbs"), NEGATIVE_BINOMIAL),
 }
 """Class name -> family; a subclass counts as the class that it is derived from."""
-KNOWN_CONSTANTS = {
+KNOWN_CONSTANTS: dict[str, tuple[Callable[..., families.Distribution], tuple[str, ...]]] = {
     "NormalKnownVariance": (families.NormalKnownVariance, ("variance",)),
     "GammaKnownShape": (families.GammaKnownShape, ("shape",)),
 }

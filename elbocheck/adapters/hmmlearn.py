@@ -178,7 +178,10 @@ def _gaussian(kind: str) -> Emissions:
         if kind in ("diag", "spherical"):
             return {"log_variances": -np.ones_like(params["log_variances"])}
         diagonal = params["precision_log_diagonal"]
-        return {"precision_log_diagonal": 0.5 * np.ones_like(diagonal), "precision_lower": 0.5 * params["precision_lower"]}
+        return {
+            "precision_log_diagonal": 0.5 * np.ones_like(diagonal),
+            "precision_lower": 0.5 * params["precision_lower"],
+        }
 
     def departures(estimator: Any, sequences: int) -> tuple[Departure, ...]:
         """The prior of means and covariances: gap_x = (1/2N) Σ_c [tr Σ_c⁻¹ (P + w_μ (μ_c − μ₀)(μ_c − μ₀)ᵀ) − w D].

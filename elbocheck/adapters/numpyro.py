@@ -160,7 +160,8 @@ class NumPyroProgram:
         from numpyro.distributions import biject_to, constraints
 
         model, guide = self._traces({}, self._first_keys)
-        found, owners = {}, {"model": set(), "guide": set()}
+        found: dict[str, tuple[Any, Any]] = {}
+        owners: dict[str, set[str]] = {"model": set(), "guide": set()}
         for owner, sites in (("model", model), ("guide", guide)):
             for name, site in sites.items():
                 if site["type"] == "param":
@@ -252,7 +253,8 @@ class NumPyroProgram:
         from numpyro.infer import SVI
 
         def fit(params: Tree) -> Tree:
-            model, guide = (_seeded(program, key) for program, key in zip((self.model, self.guide), self.keys[0]))
+            model_key, guide_key = self.keys[0]
+            model, guide = _seeded(self.model, model_key), _seeded(self.guide, guide_key)
             with double_precision():
                 svi, start = SVI(model, guide, optim, self.loss), self.constrained(params)
                 run = svi.run(self._key, steps, *self.args, progress_bar=False, init_params=start, **self.kwargs)

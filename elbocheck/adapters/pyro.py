@@ -128,7 +128,8 @@ class PyroProgram:
         with store.scope(store.get_state()), torch.random.fork_rng(devices=[]), _replaced({}):
             guide = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
             model = poutine.trace(poutine.replay(self.model, trace=guide)).get_trace(*self.args, **self.kwargs)
-        found, owners = {}, {"model": set[str](), "guide": set[str]()}
+        found: dict[str, tuple[Any, Any, Any]] = {}
+        owners: dict[str, set[str]] = {"model": set(), "guide": set()}
         for owner, trace in (("model", model), ("guide", guide)):
             for name, site in trace.nodes.items():
                 if site["type"] == "param":
@@ -136,7 +137,8 @@ class PyroProgram:
                     given = site["args"][1] if len(site["args"]) > 1 else None
                     module = given if isinstance(given, torch.nn.Parameter) else None
                     constraint = site["kwargs"].get("constraint", constraints.real)
-                    found[name] = (constraint, site["value"].detach().double(), module)
+                    value: Any = site["value"]
+                    found[name] = (constraint, value.detach().double(), module)
         shared = sorted(owners["model"] & owners["guide"])
         if shared:
             raise InputError(f"parameters {shared} are in the model and in the guide: q then moves with β")
@@ -204,7 +206,7 @@ class PyroProgram:
         return prune_subsample_sites(model_trace), prune_subsample_sites(guide_trace)
 
     def settle_nesting(self, params: Tree) -> None:
-        """Let `TraceEnum_ELBO` guess `max_plate_nesting` now: it runs the guide for that, which would shift the noise."""
+        """Let `TraceEnum_ELBO` guess `max_plate_nesting` now: it runs the guide for that, which shifts the noise."""
         from pyro.infer import TraceEnum_ELBO
 
         if isinstance(self.loss, TraceEnum_ELBO) and self.loss.max_plate_nesting == float("inf"):
@@ -332,7 +334,7 @@ def _values(values: Mapping[str, Any], latents: Tree) -> Iterator[None]:
 
 @contextmanager
 def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
-    """Within, operations see other tensors in the place of the `torch.nn` parameters with these ids; the rest double."""
+    """Within, operations see other tensors in place of the `torch.nn` parameters with these ids; the rest double."""
     from torch import Tensor
     from torch.nn import Parameter
     from torch.overrides import TorchFunctionMode

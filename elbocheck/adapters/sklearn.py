@@ -39,8 +39,8 @@ EPS = float(np.finfo(float).eps)
 SETTLED = 1e-14
 """Change of parameters, absolute and relative, below which training has stopped."""
 NO_BOUND = (
-    "BayesianGaussianMixture.lower_bound_ leaves out constants (in the words of its source, simplified, and all constant "
-    "terms removed), so it is no ELBO and there is no value to check; GaussianMixture is supported"
+    "BayesianGaussianMixture.lower_bound_ leaves out constants (its source says that it removes all constant terms), "
+    "so it is no ELBO and there is no value to check; GaussianMixture is supported"
 )
 SUPPORTED = "GaussianMixture, FactorAnalysis and PCA"
 
@@ -218,7 +218,7 @@ def _train_factors(estimator: Any, params: Params, x: np.ndarray, steps: int) ->
 
 
 def _read_components(estimator: Any) -> Params:
-    """W = Vᵀ (Λ − σ²)^½: the maximum-likelihood loadings of Tipping & Bishop (1999), section 3.2, from PCA's attributes."""
+    """W = Vᵀ (Λ − σ²)^½: the loadings of Tipping & Bishop (1999), section 3.2, from PCA's attributes."""
     if not estimator.noise_variance_ > EPS * np.max(estimator.explained_variance_):
         raise InputError(
             f"PCA with {estimator.n_components_} components leaves no variance for noise (noise_variance_ = "

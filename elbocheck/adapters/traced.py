@@ -30,7 +30,10 @@ Tree = Mapping[str, Any]
 class Program(Protocol):
     """A model and a guide of one library, run at given parameters (in the problem's chart) and at fixed noise."""
 
-    particles: int
+    @property
+    def particles(self) -> int:
+        """How many times q is drawn."""
+        ...
 
     def zero(self) -> Array:
         """0, (1,), of the library and precision that everything is computed in."""
@@ -149,7 +152,7 @@ def _moves_alone(program: Program, name: str, params: Tree) -> bool:
     """Whether q's parameters of one latent are not those of another: then it can be rescaled without the others."""
 
     def values(params: Tree, latents: Tree) -> Tree:
-        found = {}
+        found: dict[str, Any] = {}
         for one, site in program.run(params, 0)[1].items():
             base = unwrapped(site.distribution).base
             fields = {} if site.is_point else family_of(base, one).fields(base)
@@ -227,9 +230,7 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     return Declaration(factors, weights, entropy, rows)
 
 
-def _weights(
-    program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]
-) -> tuple[Array, Array]:
+def _weights(program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]) -> tuple[Array, Array]:
     """(weights (N, M) of the points, entropy (N,) of the enumerated latents per datum).
 
     Drawn points weigh the same. Enumerated states have the probabilities of the guide and, those that the model
@@ -267,6 +268,7 @@ def _over_elements(elements: Array, where: Array | None) -> Array:
 
 
 def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) -> Factor:
+    distribution: Any
     distribution, value, where = member(one.family, one.constants, sites)
     if one.analytic:
         under, _, _ = _of(next(other for other in plan.guide if other.name == one.name), guides)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
-from adapters_data import gaps, moved, shipped
 
+from adapters_data import gaps, moved, shipped
 from elbocheck import Problem, decompose
+from elbocheck.adapters import hmmlearn as adapter
 from elbocheck.checks import every_point, evidence, permutation, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
 
 hmm = pytest.importorskip("hmmlearn.hmm", reason="hmmlearn is not installed")
-
-from elbocheck.adapters import hmmlearn as adapter  # noqa: E402
 
 FAITHFUL = shipped("old_faithful")
 LENGTHS = [90, 60, 122]

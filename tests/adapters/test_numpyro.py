@@ -1,4 +1,4 @@
-"""NumPyro models and guides with NumPyro's own losses: the identity at random parameters, exactly, with one particle."""
+"""NumPyro models and guides with NumPyro's own losses: the identity at random parameters, with one particle."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.example_libraries import stax
 
 from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
+from elbocheck.adapters import numpyro as adapter
 from elbocheck.checks import gradient, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
 
 numpyro = pytest.importorskip("numpyro", reason="NumPyro is not installed")
 
-import jax.numpy as jnp
-import numpyro.distributions as dist
-from jax.example_libraries import stax
-from numpyro import handlers
-from numpyro.infer import RenyiELBO, Trace_ELBO, TraceGraph_ELBO, TraceMeanField_ELBO
-
-from elbocheck.adapters import numpyro as adapter
+dist, handlers, infer = numpyro.distributions, numpyro.handlers, numpyro.infer
+Trace_ELBO, TraceMeanField_ELBO, TraceGraph_ELBO = infer.Trace_ELBO, infer.TraceMeanField_ELBO, infer.TraceGraph_ELBO
 
 X = shipped("iris")[::8]
 N, D, H = *X.shape, 2
@@ -301,7 +299,7 @@ def sharing(x: Any) -> None:
         (potential, lambda x: None, None, r"site 'penalty': Unit belongs to no exponential family"),
         (ppca, sharing, None, r"parameters \['mean'\] are in the model and in the guide"),
         (ppca, lambda x: None, None, r"site 'z' is a latent of the model only"),
-        (ppca, mean_field, RenyiELBO(), r"RenyiELBO is not supported: its value is no expectation"),
+        (ppca, mean_field, infer.RenyiELBO(), r"RenyiELBO is not supported: its value is no expectation"),
         (ppca, mean_field, Trace_ELBO(sum_sites=False), r"sum_sites=False"),
     ],
 )

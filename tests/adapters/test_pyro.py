@@ -1,4 +1,4 @@
-"""Pyro models and guides with Pyro's own losses: the identity at random parameters, exactly, with one particle."""
+"""Pyro models and guides with Pyro's own losses: the identity at random parameters, with one particle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adapters_data import assert_identity, moved, shipped
 
+from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.adapters import pyro as adapter
 from elbocheck.checks import gradient, scale, value

@@ -1,4 +1,4 @@
-"""scikit-learn's own classes on real data: their scores, their EM, and the named reasons why it is not at the maximum."""
+"""scikit-learn's own classes on real data: their scores, their EM, and why it is not at the maximum, by name."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import pytest
 
 from adapters_data import gaps, moved, shipped
 from elbocheck import Problem, decompose
+from elbocheck.adapters import sklearn as adapter
 from elbocheck.checks import every_point, evidence, fit, permutation, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-
-from sklearn.decomposition import PCA, FactorAnalysis
-from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
-
-from elbocheck.adapters import sklearn as adapter
+decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
+mixtures = pytest.importorskip("sklearn.mixture", reason="scikit-learn is not installed")
+PCA, FactorAnalysis = decomposition.PCA, decomposition.FactorAnalysis
 
 IRIS, DIGITS = shipped("iris"), shipped("digits_binary")
 KINDS = ("full", "tied", "diag", "spherical")
-mixture = partial(GaussianMixture, n_components=3, random_state=0)
+mixture = partial(mixtures.GaussianMixture, n_components=3, random_state=0)
 ESTIMATORS = {
     **{kind: (partial(mixture, covariance_type=kind, reg_covar=0.0), IRIS) for kind in KINDS},
     "factor analysis": (partial(FactorAnalysis, n_components=2), DIGITS),
@@ -125,7 +123,7 @@ def test_whitened_pca_scores_another_model() -> None:
 
 def test_what_is_no_bound_is_refused() -> None:
     with pytest.raises(InputError, match=r"lower_bound_ leaves out constants.*no ELBO"):
-        adapter.problem(BayesianGaussianMixture(n_components=2), IRIS)
+        adapter.problem(mixtures.BayesianGaussianMixture(n_components=2), IRIS)
     with pytest.raises(InputError, match=r"4 components leaves no variance for noise"):
         adapter.problem(PCA(4), IRIS)
     with pytest.raises(InputError, match=r"no adapter for int"):
