@@ -73,7 +73,8 @@ def print_matrix(console: Console, matrix: Matrix) -> None:
         console.print(f"{row.model}, {row.name}:", highlight=False, markup=False)
         console.print(f"  - {row.before}\n  + {row.after}", highlight=False, markup=False)
         console.print(f"  equivalent: {row.proof}\n", highlight=False, markup=False)
-    show(console, _shares(matrix))
+    if matrix.of("fault"):
+        show(console, _shares(matrix))
     for row in matrix.rows:
         if not row.as_it_should:
             console.print(f"{row.model} {row.name}: {_complaint(row)}", style="bold red", highlight=False, markup=False)
@@ -131,14 +132,14 @@ def _matrix(rows: tuple[Row, ...]) -> Table:
     table.add_column("one line broken", width=23, no_wrap=True)
     _columns(table, practices=True)
     table.add_column("first", width=12, no_wrap=True)
-    table.add_column("diagnosis", no_wrap=True)
+    table.add_column("diagnosis", width=19, no_wrap=True)
     model = ""
     for row in rows:
         if row.model != model:
             model = row.model
             table.add_row(f"[bold]{model.replace('_', ' ')}[/]")
         found = "none" if row.found is None else f"{row.found.kind} {row.found.factor}".strip()
-        verdict = f"[green]{found}[/]" if row.diagnosed else f"[bold red]{found}, wrong[/]"
+        verdict = f"[green]{found}[/]" if row.diagnosed else f"[bold red]≠ {found}[/]"
         table.add_row(f" {row.name}", *_marks(row, practices=True), row.first or "[bold red]none[/]", verdict)
     return table
 
