@@ -213,3 +213,37 @@ def test_a_sketch_has_the_same_terms_and_wider_rounding_bounds(cell: str) -> Non
         assert one.predicted == pytest.approx(other.predicted, abs=other.rounding)
         assert abs(one.residual) <= one.rounding
         assert other.rounding <= one.rounding <= size * other.rounding
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numpyro") is None, reason="NumPyro is not installed")
+def test_a_numpyro_loop_is_read_with_the_parameters_of_its_optimiser() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+    from numpyro.infer import SVI, Trace_ELBO
+
+    from elbocheck.adapters import numpyro as adapter
+
+    positive, observed = dist.constraints.positive, np.array([0.3, -1.2, 2.2, 0.8])
+
+    def model(x: Any) -> None:
+        scale, noise = (numpyro.param(name, 1.0, constraint=positive) for name in ("scale", "noise"))
+        with numpyro.plate("data", len(x)):
+            numpyro.sample("x", dist.Normal(numpyro.sample("z", dist.Normal(0.0, scale)), noise), obs=x)
+
+    def guide(x: Any) -> None:
+        mean = numpyro.param("q_mean", np.zeros(len(x)))
+        spread = numpyro.param("q_spread", np.ones(len(x)), constraint=positive)
+        with numpyro.plate("data", len(x)):
+            numpyro.sample("z", dist.Normal(mean, spread))
+
+    problem = adapter.problem(model, guide, observed, data=len(observed))
+    monitor = Monitor(problem, every=20)
+    svi = SVI(model, guide, numpyro.optim.Adam(0.05), Trace_ELBO())
+    state = svi.init(jax.random.key(0), observed)
+    for step in range(61):
+        monitor(svi.optim.get_params(state.optim_state), step)
+        state, _ = svi.update(state, observed)
+    assert [one.step for one in monitor.readings] == [0, 20, 40, 60]
+    assert monitor.violations == []
+    assert all(abs(one.gap) <= one.bound for one in monitor.readings)
+    assert monitor.readings[0].elbo < monitor.last.elbo
