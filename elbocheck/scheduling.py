@@ -21,8 +21,8 @@ class ByProgram(LoadScopeScheduling):
 
 
 def group_of(nodeid: str) -> str:
-    """The program of the cell in the test's brackets ("cell", or "what is done: cell"), the problem of a target, or else
-    the test itself.
+    """The program of the cell in the test's brackets ("cell", or "what is done: cell"), the problem of a target, or
+    else the test itself.
     """
     inside = nodeid[nodeid.find("[") + 1 : nodeid.rfind("]")]
     problem = re.fullmatch(r"(.*\[\d+\])-[^\]]*", inside)  # of a target: "name[number]-check"
