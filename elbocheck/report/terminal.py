@@ -79,6 +79,8 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
                 style=STYLES[row.outcome], markup=False, highlight=False,
             )  # fmt: skip
+            if row.replay:  # a command must not be broken into lines
+                console.print(f"  repeat: {row.replay}", markup=False, highlight=False, soft_wrap=True)
     if any(row.power for row in (*real, *random)):
         _note(console, power(report))
     style = "bold green" if report.exit_code == 0 else "bold red"
