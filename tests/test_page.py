@@ -200,6 +200,8 @@ def test_verify_writes_the_page_and_the_same_points_as_json(tmp_path: Path) -> N
     outputs = ["--html", str(tmp_path / "report.html"), "--json", str(tmp_path / "report.json")]
     subprocess.run([sys.executable, "-m", "elbocheck", *command, *outputs], cwd=tmp_path, check=True)
     found = Structure((tmp_path / "report.html").read_text(encoding="utf-8"))
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "plain").stat().st_mode  # others may read it, too
     cells = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["cells"]
     theorem = [cell for cell in cells if cell["check"] == "stationary"]
     points = [point for cell in theorem for point in cell["records"]]
