@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from types import ModuleType
-from typing import Literal, cast
+from typing import Literal
 
 from elbocheck.errors import InputError
 
@@ -35,11 +35,10 @@ class Fault:
 @cache
 def source(model: str) -> str:
     """The text of a model's correct code."""
-    spec = importlib.util.find_spec(f"elbocheck.faults.library.{model}")
-    text = None if spec is None or spec.loader is None else cast("str | None", spec.loader.get_source(spec.name))  # type: ignore[attr-defined]
-    if text is None:
+    file = files("elbocheck.faults.library") / f"{model}.py"
+    if not file.is_file():
         raise InputError(f"unknown model {model!r} of the fault catalogue")
-    return text
+    return file.read_text(encoding="utf-8")
 
 
 def lines(fault: Fault) -> tuple[str, str]:
