@@ -161,7 +161,8 @@ def main() -> None:
         folder = workspace(lambda: Path(tempfile.mkdtemp(prefix="elbocheck-docs-")))
         text = path.read_text(encoding="utf-8")
         for block, shown in reversed(list(Page(path, folder).run())):
-            text = text[: block.begin] + shown.strip("\n") + "\n" + text[block.end :]
+            if words(shown) != words(block.body):
+                text = text[: block.begin] + shown.strip("\n") + "\n" + text[block.end :]
         path.write_text(text, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{path.relative_to(DOCS)} filled")

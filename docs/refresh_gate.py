@@ -9,10 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import test_docs_gate as page  # noqa: E402 - its folder is put on the path above
+import test_docs_gate as page
 
 
 def put(text: str, mark: str, output: str) -> str:
+    """The page with another output in the block that is marked."""
     pattern = rf"(<!-- {re.escape(mark)} -->\n```\n).*?(```\n)"
     body = "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
     return re.sub(pattern, lambda found: found.group(1) + body + found.group(2), text, flags=re.S)

@@ -274,6 +274,8 @@ def _list(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from elbocheck.report.terminal import show
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
     kinds = {"likelihood": "exact", "model, q": "trained", "model": "fixed"}
     for column in ("model/posterior", "q", "p(x|z)", "h", "scope"):
@@ -284,7 +286,7 @@ def _list(options: argparse.Namespace) -> int:
             "const." if row["base_measure"] == "constant" else "varies",
             "in" if row["scope"] == "in scope" else "out",
         )  # fmt: skip
-    Console().print(table)
+    show(Console(), table)
     return 0
 
 

@@ -6,10 +6,14 @@ import platform
 import textwrap
 from importlib import metadata
 
+import numpy as np
+
 from elbocheck import __version__
 from elbocheck.checking import Checked, CheckReport
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome
+from elbocheck.problem import Problem
+from elbocheck.solver import certify
 
 PROMISES = {
     "convention": "the reported number is the ELBO itself, in nats per datum (THEORY section 1)",
@@ -55,7 +59,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
         *_wrapped("promise", PROMISES[checked.check]),
         *_wrapped("target", f"{checked.target}, {problem.label}; {versions(checked)}"),
         *_wrapped("found", worst_of(result.message)),
-        *[f"  {line}" for line in table(decompose(problem)).splitlines()],
+        *[f"  {line}" for line in _numbers(problem, result.at).splitlines()],
     ]
     if result.diagnosis is not None:
         reading = READINGS.get(result.diagnosis.kind, "")
@@ -67,7 +71,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
 
 def worst_of(message: str) -> str:
     """The first of the deviations that a message lists, and how many more there are."""
-    first, *others = message.split("; ")
+    first, *others = message.split("; ") if message.count("deviates by") > 1 else [message]
     tail = f" ({message.rsplit(' (', 1)[1]}" if others and message.endswith(")") else ""
     return f"{first}, and {len(others)} more{tail}" if others else message
 
@@ -77,6 +81,15 @@ def versions(checked: Checked) -> str:
     backend = checked.case.problem.program.backend
     library = f"{backend.name} {metadata.version(backend.name)}"
     return f"elbocheck {__version__}, Python {platform.python_version()}, {library}, {backend.dtype}"
+
+
+def _numbers(problem: Problem, at: tuple[float, ...]) -> str:
+    """The table at the point that was judged; where training stops with the inertia of the Hessian there."""
+    if not at:
+        return table(decompose(problem))
+    point = certify(problem.at(np.array(at)), "where training stops")
+    inertia = f"{point.inertia.positive} up, {point.inertia.zero} flat, {point.inertia.negative} down"
+    return f"{table(point.decomposition)}, curvature where training stops: {inertia}"
 
 
 def table(terms: Decomposition) -> str:

@@ -22,7 +22,7 @@ from elbocheck.jobs import Row
 from elbocheck.known_failures import KnownFailure
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
-from elbocheck.report.terminal import STYLES
+from elbocheck.report.terminal import STYLES, show
 from elbocheck.target import Target
 from elbocheck.verify import Report
 
@@ -32,10 +32,8 @@ def verify_targets(
 ) -> tuple[Report, int]:
     """Check targets, print tables and failures, write a case for each failure; (report, exit code)."""
     console = Console(highlight=False, markup=False, width=None) if console is None else console
-    console.print(
-        f"elbocheck {__version__}: {source}, {current_dtype()}, profile {profile} "
-        f"({TARGET_PROFILES[profile]} problems of each target that draws them)"
-    )
+    drawn = f"profile {profile} ({TARGET_PROFILES[profile]} problems of each target that draws them)"
+    show(console, f"elbocheck {__version__}: {source}, {current_dtype()}, {drawn}")
     rows, codes = list[Row](), list[int]()
     for target in targets:
         report = _checked(target, profile, _own(known, target, targets), console)
@@ -68,7 +66,7 @@ def _checked(target: Target, profile: str, known: Sequence[KnownFailure], consol
 
 
 def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[str, str]) -> None:
-    console.print(summary_table(target, report))
+    show(console, summary_table(target, report))
     if report.failures:
         first, *others = report.failures
         console.print(explain_failure(first, lines.get(first.check, "")) + "\n", style="red", soft_wrap=True)

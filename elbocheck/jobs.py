@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elbocheck.backends import get_backend
+from elbocheck.cases import replay_line, sample_case, write_case
 from elbocheck.checks import control, every_point, scope, stationary
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
@@ -86,6 +87,12 @@ class Row:
         if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
             self.outcome = Outcome.OUT_OF_SCOPE.value
 
+    def judged(self, result: Result, sample: Sample, source: str = "") -> None:
+        """Count the result of one problem; the first violation leaves a case."""
+        self.add(result)
+        if result.outcome is Outcome.VIOLATED and not self.replay:
+            self.replay = replay_line(write_case(sample_case(sample, result, source)))
+
     def keep(self, points: Sequence[StationaryPoint]) -> None:
         """Record every verified point that the theorem covers."""
         verified = [point for point in distinct(list(points)) if point.decomposition.covered]
@@ -133,9 +140,9 @@ class RandomJob:
             theorem = Row(cell.model.name, cell.posterior, "random", "stationary")
             for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
                 problem = sample.problem()
-                identity.add(every_point(problem))
+                identity.judged(every_point(problem), sample, self.source)
                 points = find_in_turn(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
-                theorem.add(stationary(problem, points))
+                theorem.judged(stationary(problem, points), sample, self.source)
                 theorem.keep(points)
                 theorem.ascents += points[0].certified and points[0].origin == "ascent"
                 tick(1)
@@ -195,11 +202,12 @@ class RealJob:
         identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
         theorem, best = Row(cell.model.name, cell.posterior, dataset.name, "stationary"), -math.inf
         for start in range(self.starts):
-            problem = self.sample(cell, dataset, start).problem()
-            identity.add(every_point(problem))
+            sample = self.sample(cell, dataset, start)
+            problem = sample.problem()
+            identity.judged(every_point(problem), sample)
             climbs = Climbs()
             points = find_stationary_points(problem, patience=3, watch=climbs)
-            theorem.add(stationary(problem, points))
+            theorem.judged(stationary(problem, points), sample)
             theorem.keep(points)
             theorem.ascents += points[0].certified
             climb = climbs.best(points)

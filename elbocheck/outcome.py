@@ -40,6 +40,7 @@ class Result:
     inertia of each of them; `power`: the smallest error, nats per datum, that would have been seen in every term that
     was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified.
     `message`: for people, naming the factor; empty if the check holds; `note`: what explains a result that holds;
+    `at`: the parameters that were judged (P,), where they are not the problem's own;
     `diagnosis`: of one that does not.
     """
 
@@ -56,6 +57,7 @@ class Result:
     gradient_norm: float = 0.0
     power: float = 0.0
     note: str = ""
+    at: tuple[float, ...] = ()
     diagnosis: Diagnosis | None = None
 
     @property

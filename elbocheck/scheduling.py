@@ -5,6 +5,7 @@ The mark `xdist_group` says the same, but pytest from 9.2 on does not show it to
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from xdist.scheduler import LoadScopeScheduling
@@ -20,8 +21,13 @@ class ByProgram(LoadScopeScheduling):
 
 
 def group_of(nodeid: str) -> str:
-    """The program of the cell in the test's brackets ("cell", or "what is done: cell"); else the test itself."""
+    """The program of the cell in the test's brackets ("cell", or "what is done: cell"), the problem of a target, or
+    else the test itself.
+    """
     inside = nodeid[nodeid.find("[") + 1 : nodeid.rfind("]")]
+    problem = re.fullmatch(r"(.*\[\d+\])-[^\]]*", inside)  # of a target: "name[number]-check"
+    if problem is not None:
+        return problem.group(1)
     return groups().get(inside.rpartition(": ")[2], nodeid)
 
 

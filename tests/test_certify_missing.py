@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_missing_library_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize("module", ["elbocheck.models", "elbocheck.cli", "elbocheck.checks", "elbocheck.families"])
-def test_nothing_else_loads_it(module: str) -> None:
-    code = f"import sys; sys.modules['flint'] = None; import {module}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+def test_nothing_else_loads_it(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", f"import sys; sys.modules['flint'] = None; import {module}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,12 @@ def test_the_broken_formula_of_the_page_is_found(folder: Path) -> None:
     done = command(folder)
     assert done.returncode == 1
     assert "factor x[0] deviates by 5.000e-01 nats per datum" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if "repeat: elbocheck replay" in line)
+    again = subprocess.run(
+        [sys.executable, "-m", "elbocheck", *line.split()[2:]], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 1
+    assert "violated (as recorded)" in again.stdout
 
 
 def test_its_family_is_that_of_scipy_and_complete(folder: Path) -> None:

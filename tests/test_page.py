@@ -294,3 +294,21 @@ def test_records_survive_json() -> None:
     again = json.loads(json.dumps([asdict(row) for row in rows()]))
     assert again[0]["records"][0] == asdict(rows()[0].records[0])
     assert again[0]["training"][0]["factors"][0]["name"] == "z"
+
+
+def test_a_log_has_no_trailing_blanks_and_no_colours() -> None:
+    import io
+
+    from rich.console import Console
+
+    from elbocheck.report.terminal import print_report
+
+    found = [row for row in rows() if row.check != "every point"]
+    found.append(Row("sbn", "exact", "iris", "every point"))
+    console = Console(file=io.StringIO(), width=80)
+    print_report(console, Report(tuple(found), "jax", "float64"), 1.0)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Real data" in text
+    assert "Negative controls" in text
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    assert "\x1b" not in text

@@ -84,6 +84,7 @@ def test_tests_of_one_program_run_on_one_worker(tmp_path: Path) -> None:
         ("test_every_point.py::test_identity[sbn/bad]", "sbn/table"),
         ("properties/test_controls.py::test_control[σ² held fixed: ppca/exact]", "ppca/exact_gaussian"),
         ("properties/test_saddles.py::test_every_subset", "properties/test_saddles.py::test_every_subset"),
+        ("properties/test_target.py::test_bound[my [old] mixture[12]-every point]", "my [old] mixture[12]"),
         ("tests/test_cli.py::test_arguments[--data]", "tests/test_cli.py::test_arguments[--data]"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from elbocheck.adapters.catalogued import fixed_arrays
+from elbocheck.backends.namespace import Array
 from elbocheck.model import Model
 from elbocheck.models.q_exact import log_joint
 
@@ -30,9 +31,36 @@ def upper_factor(factor: np.ndarray) -> np.ndarray:
     return np.flip(lower_factor(np.flip(factor, axis=(-2, -1))), axis=(-2, -1))
 
 
+def packed(matrices: Array) -> Array:
+    """The elements below the diagonal of (…, D, D), row by row: (…, D (D − 1)/2)."""
+    return matrices[(..., *np.tril_indices(matrices.shape[-1], -1))]
+
+
+def unpacked(elements: Array, size: int) -> Array:
+    """The inverse of `packed`: strictly lower triangular (…, D, D)."""
+    matrices = np.zeros((*elements.shape[:-1], size, size), elements.dtype)
+    matrices[(..., *np.tril_indices(size, -1))] = elements
+    return matrices
+
+
+def triangular(params: Mapping[str, Any]) -> Array:
+    """C with precision C Cᵀ from its log diagonal (…, D) and its packed elements below."""
+    diagonal = np.exp(params["precision_log_diagonal"])
+    size = diagonal.shape[-1]
+    return unpacked(params["precision_lower"], size) + diagonal[..., None] * np.eye(size)
+
+
+def matrices(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as the catalogue has them: below the diagonal a square matrix, half of which does not exist."""
+    if "precision_lower" not in params:
+        return dict(params)
+    lower = unpacked(params["precision_lower"], params["precision_log_diagonal"].shape[-1])
+    return {**params, "precision_lower": lower}
+
+
 def mixture_evidence(model: Model, params: Mapping[str, Any], x: np.ndarray) -> float:
     """(1/N) Σ_n log Σ_c π_c p(x_n | c) of a mixture of the catalogue, in nats."""
-    joint = log_joint(model, params, fixed_arrays(x, len(params["logits"])))
+    joint = log_joint(model, matrices(params), fixed_arrays(x, len(params["logits"])))
     return float(np.mean(logsumexp(np.asarray(joint), axis=1)))
 
 

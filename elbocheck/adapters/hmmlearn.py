@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from elbocheck.adapters.chains import Params, declaration, evidence, normalised
-from elbocheck.adapters.gaussians import lower_factor
+from elbocheck.adapters.gaussians import lower_factor, packed, triangular
 from elbocheck.backends import require
 from elbocheck.backends.namespace import Array
 from elbocheck.errors import InputError
@@ -144,14 +144,10 @@ def _gaussian(kind: str) -> Emissions:
         factor = lower_factor(np.swapaxes(np.linalg.inv(np.linalg.cholesky(covariances)), -1, -2))
         factor = factor[:1] if kind == "tied" else factor
         diagonal = np.log(np.diagonal(factor, axis1=-2, axis2=-1))
-        return {**found, "precision_log_diagonal": diagonal, "precision_lower": np.tril(factor, -1)}
-
-    def factor(params: Params) -> np.ndarray:
-        diagonal = np.exp(params["precision_log_diagonal"])
-        return np.tril(params["precision_lower"], -1) + diagonal[..., None] * np.eye(diagonal.shape[-1])
+        return {**found, "precision_log_diagonal": diagonal, "precision_lower": packed(factor)}
 
     def covariances(params: Params) -> np.ndarray:
-        inverse = np.linalg.inv(factor(params))
+        inverse = np.linalg.inv(triangular(params))
         return np.swapaxes(inverse, -1, -2) @ inverse
 
     def write(moved: Any, params: Params) -> None:
@@ -168,7 +164,7 @@ def _gaussian(kind: str) -> Emissions:
         means = states @ params["means"]
         if kind in ("diag", "spherical"):
             return Normal(means, states @ np.exp(params["log_variances"]))
-        chosen = factor(params)
+        chosen = triangular(params)
         return MultivariateNormal(
             means, chosen[:, None, None] if kind == "tied" else np.einsum("...k,kij->...ij", states, chosen)
         )
@@ -205,7 +201,7 @@ def _gaussian(kind: str) -> Emissions:
             else:
                 outer = offset[:, :, None] * offset[:, None, :]
                 spread = np.broadcast_to(prior / (count if kind == "tied" else 1), outer.shape) + pull * outer
-                precision = factor(params) @ np.swapaxes(factor(params), -1, -2)
+                precision = triangular(params) @ np.swapaxes(triangular(params), -1, -2)
                 total = np.sum(spread * precision)
             states = 1 if kind == "tied" else count
             return {"x": float(total - weight * size * states) / (2.0 * sequences)}

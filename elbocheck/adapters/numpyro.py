@@ -17,8 +17,8 @@ import numpy as np
 
 from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites
+from elbocheck.adapters.plan import Tree, all_fields
 from elbocheck.adapters.programs import problem_of
-from elbocheck.adapters.traced import Tree, all_fields
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
 from elbocheck.errors import InputError
@@ -93,7 +93,7 @@ def _double(leaf: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class NumPyroProgram:
-    """`traced.Program` of a NumPyro model and guide."""
+    """`plan.Program` of a NumPyro model and guide."""
 
     model: Callable[..., Any]
     guide: Callable[..., Any]

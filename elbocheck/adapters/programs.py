@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from elbocheck.adapters.traced import Program, Tree, declaration_of, factors_of, make_plan, points_of
+from elbocheck.adapters.plan import Program, Tree, make_plan
+from elbocheck.adapters.traced import declaration_of, factors_of, points_of
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.bound import Bound

@@ -22,8 +22,8 @@ import numpy as np
 
 from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites
+from elbocheck.adapters.plan import Tree, all_fields
 from elbocheck.adapters.programs import problem_of
-from elbocheck.adapters.traced import Tree, all_fields
 from elbocheck.backends import require
 from elbocheck.errors import InputError
 from elbocheck.problem import Problem
@@ -97,7 +97,7 @@ def _double_precision() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class PyroProgram:
-    """`traced.Program` of a Pyro model and guide."""
+    """`plan.Program` of a Pyro model and guide."""
 
     model: Callable[..., Any]
     guide: Callable[..., Any]

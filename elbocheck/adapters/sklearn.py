@@ -12,18 +12,27 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from elbocheck.adapters.catalogued import Params, declaration, fixed_arrays
 from elbocheck.adapters.departures import clamped_noise, fewer_degrees_of_freedom, regularised
-from elbocheck.adapters.gaussians import gaussian_evidence, lower_factor, mixture_evidence, upper_factor
+from elbocheck.adapters.gaussians import (
+    gaussian_evidence,
+    lower_factor,
+    matrices,
+    mixture_evidence,
+    packed,
+    triangular,
+    upper_factor,
+)
 from elbocheck.backends import require
 from elbocheck.errors import InputError
-from elbocheck.model import Model
+from elbocheck.factors import Declaration, Factor
+from elbocheck.model import Model, Variational
 from elbocheck.models.factor_analysis import FACTOR_ANALYSIS
 from elbocheck.models.gaussian_mixture import GMM_DIAGONAL, GMM_FULL, GMM_SPHERICAL, GMM_TIED
 from elbocheck.models.ppca import PPCA
@@ -101,7 +110,7 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
     return Problem(
         params=dict(params),
         elbo=lambda params: at(params).score(x),
-        factors=declaration(adapter.model, q, fixed_arrays(x, latents)),
+        factors=_declaration(adapter.model, q, fixed_arrays(x, latents)),
         fit=fit,
         log_evidence=lambda params: adapter.evidence(params, x),
         subset=lambda params, indices: at(params).score(x[np.asarray(indices)]),
@@ -129,6 +138,23 @@ def _adapter(estimator: Any) -> Adapter:
     if isinstance(estimator, PCA):
         return COMPONENTS
     raise InputError(f"no adapter for {type(estimator).__name__}; {SUPPORTED} are supported")
+
+
+def _declaration(model: Model, q: Variational, arrays: Mapping[str, np.ndarray]) -> Callable[[Params], Declaration]:
+    """The catalogue's declaration over packed triangles."""
+    declare = declaration(model, q, arrays)
+
+    def over_packed(params: Params) -> Declaration:
+        declared = declare(matrices(params))
+        return replace(declared, factors=tuple(map(_with_packed_beta, declared.factors)))
+
+    return over_packed
+
+
+def _with_packed_beta(factor: Factor) -> Factor:
+    if factor.beta is None or "precision_lower" not in factor.beta:
+        return factor
+    return replace(factor, beta={**factor.beta, "precision_lower": packed(factor.beta["precision_lower"])})
 
 
 def _latents(params: Params) -> int:
@@ -160,7 +186,7 @@ def _read_mixture(estimator: Any) -> Params:
         return {**params, "log_variances": -2.0 * np.log(estimator.precisions_cholesky_)}
     factor = lower_factor(estimator.precisions_cholesky_)
     diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
-    return {**params, "precision_log_diagonal": np.log(diagonal), "precision_lower": np.tril(factor, -1)}
+    return {**params, "precision_log_diagonal": np.log(diagonal), "precision_lower": packed(factor)}
 
 
 def _write_mixture(estimator: Any, params: Params) -> None:
@@ -174,8 +200,7 @@ def _precision_factor(params: Params) -> np.ndarray:
     """`precisions_cholesky_`: 1/σ, or the upper triangular U with precision U Uᵀ."""
     if "log_variances" in params:
         return np.exp(-0.5 * params["log_variances"])
-    diagonal = np.exp(params["precision_log_diagonal"])
-    return upper_factor(np.tril(params["precision_lower"], -1) + diagonal[..., None] * np.eye(diagonal.shape[-1]))
+    return upper_factor(triangular(params))
 
 
 def _precisions(params: Params) -> np.ndarray:

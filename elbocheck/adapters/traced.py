@@ -8,15 +8,13 @@ number of data, which makes everything nats per datum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
 from elbocheck.adapters.averaged import Averaged
-from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, as_array, family_of, unwrapped
-from elbocheck.adapters.members import Site, Sites, constant, member
+from elbocheck.adapters.distributions import as_array, unwrapped
+from elbocheck.adapters.members import Site, Sites, member
+from elbocheck.adapters.plan import Plan, Planned, Program, Tree
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration, Factor
@@ -24,151 +22,11 @@ from elbocheck.families import MultivariateNormal, Normal
 from elbocheck.families.base import Distribution
 from elbocheck.posteriors import WeightedPoints
 
-Tree = Mapping[str, Any]
-
-
-class Program(Protocol):
-    """A model and a guide of one library, run at given parameters (in the problem's chart) and at fixed noise."""
-
-    @property
-    def particles(self) -> int:
-        """How many times q is drawn."""
-        ...
-
-    def zero(self) -> Array:
-        """0, (1,), of the library and precision that everything is computed in."""
-        ...
-
-    def run(self, params: Tree, particle: int) -> tuple[Sites, Sites]:
-        """(model sites, guide sites): the guide drawn with the noise of one particle, the model replayed on it."""
-        ...
-
-    def replay(self, params: Tree, latents: Tree, particle: int) -> Sites:
-        """The model's sites with the latents held at given values."""
-        ...
-
-    def analytic(self, model: Site, guide: Site) -> bool:
-        """Whether the loss uses the closed form of KL(q ‖ p) at this site."""
-        ...
-
-    def depends(self, function: Callable[[Tree, Tree], Tree], params: Tree, latents: Tree) -> dict[str, set[str]]:
-        """Of `function(params, latents) -> arrays`: the names of the arguments that each result depends on."""
-        ...
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One site, understood once: its family, the family's constants, whose parameters it is made of.
-
-    `prior`: nothing in it is learned and it is homogeneous, so that rescaling the latent stands in for β;
-    `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum. `states`: whether
-    its states are enumerated; `local`: whether it lies in the plate of the data.
-    """
-
-    name: str
-    family: Family
-    constants: Mapping[str, np.ndarray]
-    parameters: tuple[str, ...]
-    observed: bool
-    share: float
-    weight: float = 1.0
-    prior: bool = False
-    analytic: bool = False
-    states: bool = False
-    local: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All sites of model and guide, those of the guide that are distributions, and those that are points (Delta).
-
-    `marginal`: how many states the model enumerates by itself, for each combination of those that the guide does.
-    """
-
-    model: tuple[Planned, ...]
-    guide: tuple[Planned, ...]
-    point: Mapping[str, float]
-    """Name -> declared weight times plate scale per datum."""
-    marginal: int = 1
-
-
-def make_plan(program: Program, params: Tree, data: int) -> Plan:
-    """What every site is, found out at one set of parameters.
-
-    Raises `InputError`, with the site's name, for what has no place in a bound of exponential families.
-    """
-    model, guide = program.run(params, 0)
-    marginal = {name for name, site in model.items() if site.states is not None and name not in guide}
-    latents = {name: site.value for name, site in model.items() if not site.observed and name not in marginal}
-    for name in sorted(set(latents) ^ {name for name, site in guide.items() if not site.auxiliary}):
-        where = "model" if name in latents else "guide"
-        raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
-    families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
-    needs = program.depends(lambda p, z: all_fields(program.replay(p, z, 0), families), params, latents)
-    common = _common_weight(model, guide)
-    planned = []
-    for name, site in model.items():
-        fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
-        drawn = guide.get(name)
-        analytic = drawn is not None and not drawn.is_point and program.analytic(site, drawn)
-        family, constants = _settled(name, site, families[name], fields, variants=not analytic)
-        owners = sorted({one for used in fields.values() for one in used if one in params})
-        extra = site.extra / common
-        weight = extra if site.observed or (drawn and np.isclose(extra, drawn.extra / common)) else 1.0
-        prior = name in latents and not any(fields.values()) and _centred(site, family)
-        share, states, local = _share(site, common, data), site.states is not None, site.data is not None
-        planned.append(
-            Planned(
-                name, family, constants, tuple(owners), site.observed, share, weight, prior, analytic, states, local
-            )
-        )
-    priors = [one.name for one in planned if one.prior]
-    if len(priors) > 1 or (priors and not _moves_alone(program, priors[0], params)):
-        planned = [replace(one, prior=False) for one in planned]
-    shared = {name for name in params if sum(name in one.parameters for one in planned) > 1}
-    planned = [replace(one, parameters=()) if shared & set(one.parameters) else one for one in planned]
-    weights = {one.name: one.weight for one in planned}
-    drawn_sites, point = [], {}
-    for name, site in guide.items():
-        share, weight = _share(site, common, data), weights.get(name, 1.0)
-        if site.is_point:
-            point[name] = share * weight
-            continue
-        family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
-        constants = {field: constant(site, family, field) for field in family.known}
-        one = Planned(name, family, constants, (), False, share, weight, states=site.states is not None)
-        drawn_sites.append(replace(one, local=site.data is not None))
-    sizes = dict(next(iter(model.values())).enumerated)
-    own = {model[name].states: sizes[model[name].states or 0] for name in marginal}
-    return Plan(tuple(planned), tuple(drawn_sites), point, int(np.prod([*own.values()], dtype=int)))
-
-
-def _share(site: Site, common: float, data: int) -> float:
-    """The weight of a site per datum; its elements along the axis of the data are averaged, not summed."""
-    return common * site.plate_scale * site.rows / data
-
-
-def _moves_alone(program: Program, name: str, params: Tree) -> bool:
-    """Whether q's parameters of one latent are not those of another: then it can be rescaled without the others."""
-
-    def values(params: Tree, latents: Tree) -> Tree:
-        found: dict[str, Any] = {}
-        for one, site in program.run(params, 0)[1].items():
-            base = unwrapped(site.distribution).base
-            fields = {} if site.is_point else family_of(base, one).fields(base)
-            found |= {f"{one} {field}": array for field, array in {"": site.value, **fields}.items()}
-        return found
-
-    used: dict[str, set[str]] = {}
-    for key, names in program.depends(values, params, {}).items():
-        used.setdefault(key.rpartition(" ")[0], set()).update(names)
-    return not any(used[name] & names for other, names in used.items() if other != name)
-
 
 def _log_jacobian(site: Site) -> Array:
     """What a point adds to log q: the Jacobian of the map that makes it from other sites, 0 if there is none."""
     xp = namespace(site.value).xp
-    return xp.sum(as_array(unwrapped(site.distribution).base.log_density, site.value))
+    return xp.sum(as_array(unwrapped(site.distribution).base.log_density, site.value)) / site.rows
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
@@ -307,45 +165,3 @@ def _stack(arrays: list[Array]) -> Array:
 def _equal_weights(program: Program) -> Array:
     xp = namespace(program.zero()).xp
     return xp.zeros((1, program.particles), dtype=program.zero().dtype) + 1.0 / program.particles
-
-
-def all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]:
-    """ "site field" -> array, for all sites."""
-    found = {}
-    for name, site in sites.items():
-        for field, array in families[name].fields(unwrapped(site.distribution).base).items():
-            found[f"{name} {field}"] = array
-    return found
-
-
-def _settled(
-    name: str, site: Site, family: Family, fields: Mapping[str, set[str]], variants: bool
-) -> tuple[Family, dict[str, np.ndarray]]:
-    """The family with its constants: those it always has, and those that make another family when they are fixed."""
-    for field in family.known:
-        if fields[field]:
-            raise InputError(
-                f"site {name!r}: {type(unwrapped(site.distribution).base).__name__} with a learned {field} "
-                f"(it depends on {', '.join(sorted(fields[field]))}) is no exponential family"
-            )
-    known = family.known
-    for field, other in family.fixed.items():
-        learned = any(used for one, used in fields.items() if one != field)
-        if variants and not fields[field] and learned:
-            make, known = KNOWN_CONSTANTS[other]
-            family = Family(make, family.fields, known, value=family.value)
-    return family, {field: constant(site, family, field) for field in known}
-
-
-def _common_weight(model: Sites, guide: Sites) -> float:
-    """A scale that every site has beyond its plates: it scales the whole bound, and is no weight of any term."""
-    extras = [site.extra for site in (*model.values(), *guide.values())]
-    return extras[0] if np.allclose(extras, extras[0]) else 1.0
-
-
-def _centred(site: Site, family: Family) -> bool:
-    """Whether the log density is homogeneous in the latent: no mean, or a mean of zero."""
-    if family.make.scale_degree is None:  # type: ignore[attr-defined]
-        return False
-    location = getattr(unwrapped(site.distribution).base, "loc", None)
-    return location is None or bool(np.all(np.asarray(location) == 0.0))

@@ -77,6 +77,7 @@ def fit(problem: Problem) -> Result | None:
             gaps = "; ".join(f"F − S of {t.label} is {t.gap - t.delta:+.3e}" for t in at.terms.factors if t.covered)
             return Result(
                 CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
+                at=tuple(at.problem.vector),
                 message=f"{CHECK}: training stops where the bound is not stationary: {where}, and started at the "
                 f"stationary point it leaves, to where {back.gain:.1e} can be gained again. {gaps} ({problem.label})",
                 gradient_norm=at.terms.gradient_norm,
@@ -87,6 +88,7 @@ def fit(problem: Problem) -> Result | None:
     if _moved(at.problem, again) <= STANDS * problem.program.backend.eps:
         return Result(
             CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
+                at=tuple(at.problem.vector),
             message=f"{CHECK}: training stands still where the bound is not stationary: {where}, but started again it "
             f"does not move (a block that is never updated, or a tolerance far too wide) ({problem.label})",
             gradient_norm=at.terms.gradient_norm,

@@ -18,6 +18,7 @@ from elbocheck import __version__
 from elbocheck.faults.matrix import CHECKS, RAISED, Matrix, Row, run, tasks
 from elbocheck.faults.practices import PRACTICES
 from elbocheck.outcome import Outcome
+from elbocheck.report.terminal import show
 
 MARKS = {
     Outcome.HOLDS.value: "[dim]·[/]", Outcome.VIOLATED.value: "[bold]x[/]", Outcome.INCONCLUSIVE.value: "[yellow]?[/]",
@@ -64,21 +65,21 @@ def faults_command(json: Path | None) -> int:
 def print_matrix(console: Console, matrix: Matrix) -> None:
     """The matrix, what must pass, and the shares killed; then everything that is not as it should."""
     _print_legend(console)
-    console.print(_matrix(matrix.of("fault")))
-    console.print(_passing("Correct code that must pass", matrix.of("correct")))
-    console.print(_passing("Surprising targets that must pass", matrix.of("surprising")))
-    console.print(_passing("Equivalent mutants, which break no promise", matrix.of("equivalent")))
+    show(console, _matrix(matrix.of("fault")))
+    show(console, _passing("Correct code that must pass", matrix.of("correct")))
+    show(console, _passing("Surprising targets that must pass", matrix.of("surprising")))
+    show(console, _passing("Equivalent mutants, which break no promise", matrix.of("equivalent")))
     for row in matrix.of("equivalent"):
         console.print(f"{row.model}, {row.name}:", highlight=False, markup=False)
         console.print(f"  - {row.before}\n  + {row.after}", highlight=False, markup=False)
         console.print(f"  equivalent: {row.proof}\n", highlight=False, markup=False)
     if matrix.of("fault"):
-        console.print(_shares(matrix))
+        show(console, _shares(matrix))
     for row in matrix.rows:
         if not row.as_it_should:
             console.print(f"{row.model} {row.name}: {_complaint(row)}", style="bold red", highlight=False, markup=False)
     style = "bold green" if matrix.ok else "bold red"
-    console.print(summary(matrix), style=style, highlight=False)
+    show(console, summary(matrix), style)
 
 
 def summary(matrix: Matrix) -> str:

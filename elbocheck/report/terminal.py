@@ -55,11 +55,11 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
     outside = [row for row in report.rows if row.check == "scope"]
     identity = {(row.target, row.posterior, row.data): row for row in report.rows if row.check == "every point"}
     if real:
-        console.print(_real_table(real))
+        show(console, _real_table(real))
         if any(row.delta for row in real):
             console.print("† base measure not constant: entropies plus δ\n", style="dim", highlight=False)
     if random:
-        console.print(_random_table(random, identity))
+        show(console, _random_table(random, identity))
         _note(
             console,
             "|F−S| and its computed bound: where their ratio is worst, nats per datum",
@@ -68,10 +68,10 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
             "have redundant latents; open: problems without a certified point",
         )
     if outside:
-        console.print(_scope_table(outside))
+        show(console, _scope_table(outside))
         _note(console, "residual: smallest of the criterion, which is rounding for a model in scope")
     if controls:
-        console.print(_control_table(controls))
+        show(console, _control_table(controls))
         _note(console, "|F−S|: the smallest; off by: relative to the prediction, at most 1e-09")
     for row in report.rows:
         if row.message and row not in outside:
@@ -79,10 +79,23 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
                 style=STYLES[row.outcome], markup=False, highlight=False,
             )  # fmt: skip
+            if row.replay:  # a command must not be broken into lines
+                console.print(f"  repeat: {row.replay}", markup=False, highlight=False, soft_wrap=True)
     if any(row.power for row in (*real, *random)):
         _note(console, power(report))
     style = "bold green" if report.exit_code == 0 else "bold red"
-    console.print(summary(report, seconds), style=style, highlight=False)
+    show(console, summary(report, seconds), style)
+
+
+def show(console: Console, what: Table | str, style: str | None = None) -> None:
+    """A table or a text; without trailing blanks where it goes into a file or a log."""
+    if console.is_terminal:
+        console.print(what, style=style, highlight=False)
+        return
+    with console.capture() as printed:
+        console.print(what, highlight=False)
+    text = "\n".join(line.rstrip() for line in printed.get().splitlines())
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def power(report: Report) -> str:

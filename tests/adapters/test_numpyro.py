@@ -14,7 +14,7 @@ from jax.example_libraries import stax
 from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.adapters import numpyro as adapter
-from elbocheck.checks import gradient, scale, value
+from elbocheck.checks import every_point, gradient, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
 
@@ -323,3 +323,43 @@ def test_training_at_fixed_noise() -> None:
     assert problem.fit is not None
     trained = problem.at(problem.vector_of(problem.fit(problem.params)))
     assert decompose(trained).elbo > decompose(problem).elbo
+
+
+def two_levels(x: Any) -> None:
+    location, width = numpyro.param("location", 0.3), numpyro.param("width", 1.5, constraint=POSITIVE)
+    spread = numpyro.param("spread", 0.8, constraint=POSITIVE)
+    noise = numpyro.param("noise", 0.5, constraint=POSITIVE)
+    shared = numpyro.sample("shared", dist.Normal(location, width))
+    with numpyro.plate("data", N):
+        own = numpyro.sample("own", dist.Normal(shared, spread))
+        numpyro.sample("x", dist.Normal(own, noise), obs=x[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["AutoNormal", "AutoDiagonalNormal", "AutoMultivariateNormal", "AutoDelta"])
+def test_automatic_guides(kind: str) -> None:
+    """Latents that are parts of one auxiliary site, and points."""
+    guide = getattr(infer.autoguide, kind)(two_levels)
+    assert_identity(moved(adapter.problem(two_levels, guide, X, data=N), 1))
+
+
+def test_shared_parameters_are_out_of_scope_not_wrong() -> None:
+    def tied(x: Any) -> None:
+        spread = numpyro.param("spread", 0.8, constraint=POSITIVE)
+        with numpyro.plate("data", N):
+            z = numpyro.sample("z", dist.Normal(numpyro.param("location", 0.3), spread))
+            numpyro.sample("x", dist.Normal(z, spread), obs=x[:, 0])
+
+    guide = infer.autoguide.AutoNormal(tied)
+    problem = moved(adapter.problem(tied, guide, X, data=N), 1)
+    for check, outcome in ((value, Outcome.HOLDS), (every_point, Outcome.OUT_OF_SCOPE)):
+        result = check(problem)
+        assert result is not None
+        assert result.outcome is outcome, result.message
+
+
+def test_the_analytic_kl_takes_the_scale_of_the_guide() -> None:
+    """NumPyro's `TraceMeanField_ELBO` does not see a scale around the model's latent."""
+    plain, model = TraceMeanField_ELBO(), scaled(ppca, 0.5, ("z",))
+    alone = moved(adapter.problem(model, mean_field, X, data=N, loss=plain), 1)
+    without = moved(adapter.problem(ppca, mean_field, X, data=N, loss=plain), 1)
+    assert decompose(alone).elbo == decompose(without).elbo

@@ -1,0 +1,22 @@
+"""Adapters of libraries that are not installed: one line that says what to install."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import pytest
+
+from elbocheck.errors import MissingExtraError
+
+LIBRARIES = {"sklearn": "sklearn", "numpyro": "numpyro", "pyro": "pyro", "hmmlearn": "hmmlearn"}
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_missing_library_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter: Any = importlib.import_module(f"elbocheck.adapters.{name}")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda library: None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'elbocheck\[{LIBRARIES[name]}\]'") as raised:
+        adapter.problem(None, None, data=1) if name in ("numpyro", "pyro") else adapter.problem(None, None)
+    assert "\n" not in str(raised.value)
