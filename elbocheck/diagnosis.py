@@ -220,7 +220,7 @@ def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
     moving = np.abs(exact) > close
     ratios = reported[moving] / exact[moving]
     if (
-        ratios.size
+        ratios.size > 1  # any one number is a multiple of any other
         and np.ptp(ratios) <= 1e-9 * np.abs(ratios).max()
         and np.abs(reported[~moving]).max(initial=0) <= close
     ):
@@ -291,7 +291,7 @@ def _rows(problem: Problem, result: Result) -> Diagnosis:
 
 def _place(kind: str, factor: str, component: int | None) -> str:
     if factor == "q":
-        return "the entropy of q"
+        return "the entropy of q" if kind in ("entropy", "value") else "q"
     if not factor:
         return "the whole bound"
     return f"factor {factor}" if component is None else f"factor {factor}, component {component}"

@@ -101,7 +101,7 @@ def problem(estimator: Any, x: Any, lengths: Any = None, *, iterations: int = 20
         subset=subset,
         departures=(*_dirichlet(estimator, len(lengths)), *emissions.departures(estimator, len(lengths))),
         library="numpy",
-        label=label or f"{estimator} on {len(lengths)} sequences",
+        label=label or f"{' '.join(str(estimator).split())} on {len(lengths)} sequences",
     )
 
 

@@ -116,7 +116,7 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
         subset=lambda params, indices: at(params).score(x[np.asarray(indices)]),
         departures=adapter.departures(estimator, x),
         library="numpy",
-        label=label or f"{estimator} on {len(x)} data",
+        label=label or f"{' '.join(str(estimator).split())} on {len(x)} data",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adapters_data import gaps, moved, shipped
-from elbocheck import Problem, decompose
+from elbocheck import Problem, check_target, decompose
 from elbocheck.adapters import sklearn as adapter
 from elbocheck.checks import every_point, evidence, fit, permutation, scale, value
 from elbocheck.errors import InputError
@@ -19,7 +19,7 @@ decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-lear
 mixtures = pytest.importorskip("sklearn.mixture", reason="scikit-learn is not installed")
 PCA, FactorAnalysis = decomposition.PCA, decomposition.FactorAnalysis
 
-IRIS, DIGITS = shipped("iris"), shipped("digits_binary")
+IRIS, DIGITS, WAITING = shipped("iris"), shipped("digits_binary"), shipped("old_faithful")[:, 1:]
 KINDS = ("full", "tied", "diag", "spherical")
 mixture = partial(mixtures.GaussianMixture, n_components=3, random_state=0)
 ESTIMATORS = {
@@ -128,3 +128,36 @@ def test_what_is_no_bound_is_refused() -> None:
         adapter.problem(PCA(4), IRIS)
     with pytest.raises(InputError, match=r"no adapter for int"):
         adapter.problem(3, IRIS)
+
+
+class WrongMStep(mixtures.GaussianMixture):
+    """Covariances as if one datum less had been seen."""
+
+    def _m_step(self, *arguments: Any, **options: Any) -> None:
+        super()._m_step(*arguments, **options)
+        self.covariances_ = self.covariances_ * len(WAITING) / (len(WAITING) - 1)
+        self.precisions_cholesky_ = 1.0 / np.sqrt(self.covariances_)
+
+
+class WrongScore(mixtures.GaussianMixture):
+    """A score without the normaliser of the normal distribution."""
+
+    def score(self, X: Any, y: Any = None) -> float:
+        return super().score(X) + 0.5 * X.shape[1] * np.log(2 * np.pi)
+
+
+def test_a_wrong_m_step_does_not_pass() -> None:
+    problem = adapter.problem(WrongMStep(2, covariance_type="diag", reg_covar=0.0, random_state=0), WAITING)
+    result = fit(problem)
+    assert result is not None
+    assert result.outcome in (Outcome.VIOLATED, Outcome.INCONCLUSIVE)
+    assert gaps(decompose(trained(problem)))["x"] == pytest.approx(1 / (2 * len(WAITING)), abs=1e-10)
+
+
+def test_a_wrong_score_is_named() -> None:
+    estimator = WrongScore(2, covariance_type="diag", reg_covar=0.0, random_state=0)
+    report = check_target(adapter.target(estimator, x=WAITING), on_fail="report")
+    diagnosis = next(one.result.diagnosis for one in report.failures if one.check == "value" and one.result)
+    assert diagnosis is not None
+    assert (diagnosis.kind, diagnosis.factor) == ("value", "x")
+    assert "½ log 2π per dimension" in diagnosis.suspect
