@@ -39,6 +39,7 @@ class Bound:
         declaration = self.declare(self.layout.unpack(vector), fixed)
         elbo: Array = declaration.entropy_weight * declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
+        owned: dict[str, str] = {}
         for factor in declaration.factors:
             unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
             if unknown:
@@ -48,6 +49,13 @@ class Bound:
             terms = factor_terms(factor, declaration)
             if factor.name in factors:
                 raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
+            shared = [name for name in self.layout.names if self._owns(factor, name) and name in owned]
+            if shared:
+                raise DeclarationError(
+                    f"factors {owned[shared[0]]!r} and {factor.name!r} both own {shared[0]!r}; different factors "
+                    "must have different parameters (name it in neither: then no gap of theirs is predicted)"
+                )
+            owned.update({name: factor.name for name in self.layout.names if self._owns(factor, name)})
             elbo = elbo + factor.weight * namespace(elbo).xp.sum(terms["log_density"], axis=-1)
             beta = effective_beta(factor, declaration)
             if beta is not None:
@@ -61,6 +69,10 @@ class Bound:
             factors=factors,
             entropy_weight=xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
         )
+
+    @staticmethod
+    def _owns(factor: Factor, name: str) -> bool:
+        return any(covers(one, name) for one in factor.parameters)
 
     def value(self, vector: Array, fixed: Arrays) -> Array:
         """The ELBO under test, nats per datum."""
@@ -130,10 +142,7 @@ class Bound:
         differentiate: dict[str, Any] = {"eta": eta}
         values: dict[str, Any] = {
             "eta": eta,
-            "owned": {
-                f.name: np.array([any(covers(one, name) for one in f.parameters) for name in self.layout.names])
-                for f in factors
-            },
+            "owned": {f.name: np.array([self._owns(f, name) for name in self.layout.names]) for f in factors},
             "degree": {f.name: np.array(float(f.distribution.scale_degree or 0)) for f in priors},
         }
         if priors and self.points is not None and not declaration.optimal:

@@ -229,8 +229,13 @@ class Problem:
         return self.layout.pack(self.arrays)
 
     def vector_of(self, params: Any) -> np.ndarray:
-        """Other parameters, of the same structure, as a vector (P,)."""
-        return self.layout.pack(flat(params, f"{self.label}: params"))
+        """Other parameters, of the same structure, as a vector (P,); raises `InputError` for another one."""
+        arrays = flat(params, f"{self.label}: params")
+        expected = dict(zip(self.layout.names, self.layout.shapes, strict=True))
+        if {name: np.shape(array) for name, array in arrays.items()} != expected:
+            found = {name: np.shape(array) for name, array in arrays.items()}
+            raise InputError(f"{self.label}: params have the shapes {found}; the problem's own have {expected}")
+        return self.layout.pack(arrays)
 
     def tree(self, vector: np.ndarray) -> Any:
         """A vector (P,) as parameters of the problem's own structure, NumPy arrays inside."""
