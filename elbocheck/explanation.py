@@ -16,14 +16,14 @@ from elbocheck.problem import Problem
 from elbocheck.solver import certify
 
 PROMISES = {
-    "convention": "the reported number is the ELBO itself, in nats per datum (THEORY section 1)",
-    "value": "the reported ELBO is that of the declared distributions (THEORY section 1)",
-    "every point": "log p and entropy of every factor differ by β·∇ELBO, at every point (THEORY section 3)",
-    "gradient": "the reported gradient is the derivative of the reported ELBO (THEORY section 8)",
-    "evidence": "the ELBO is a lower bound of the log evidence, tight at the exact posterior (THEORY section 6)",
-    "scale": "the ELBO per datum does not depend on how often each datum is there (THEORY section 1)",
-    "permutation": "the ELBO does not depend on the order of the data (THEORY section 1)",
-    "fit": "where training stops the ELBO is stationary, and equals a sum of entropies (THEORY section 2)",
+    "convention": "the reported number is the ELBO itself, in nats per datum (theory, section 1)",
+    "value": "the reported ELBO is that of the declared distributions (theory, section 1)",
+    "every point": "log p and entropy of every factor differ by β·∇ELBO, at every point (theory, section 3)",
+    "gradient": "the reported gradient is the derivative of the reported ELBO (theory, section 8)",
+    "evidence": "the ELBO is a lower bound of the log evidence, tight at the exact posterior (theory, section 6)",
+    "scale": "the ELBO per datum does not depend on how often each datum is there (theory, section 1)",
+    "permutation": "the ELBO does not depend on the order of the data (theory, section 1)",
+    "fit": "where training stops the ELBO is stationary, and equals a sum of entropies (theory, section 2)",
 }
 READINGS = {
     "value": "Look at the terms of the ELBO in that factor; training and solver are not involved.",

@@ -129,7 +129,7 @@ def test_a_wrong_target_raises_with_everything_a_person_needs() -> None:
     text = str(caught.value)
     for part in (
         "promise",
-        "(THEORY",
+        "(theory,",
         "target    wrong, N = 6; elbocheck",
         "numpy",
         "reading   factor x",
