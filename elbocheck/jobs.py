@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elbocheck.backends import get_backend
-from elbocheck.checks import control, every_point, scope, stationary
+from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
@@ -79,8 +79,8 @@ class Row:
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
-        self.seconds = seconds
-        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
+        self.seconds, allowed = seconds, MOST_INCONCLUSIVE[get_backend().dtype] * self.problems
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > allowed:
             self.outcome = Outcome.INCONCLUSIVE.value
         if self.outcome == Outcome.HOLDS.value:
             self.message = ""
@@ -133,9 +133,9 @@ class RandomJob:
         begin = time.perf_counter()
         row = Row(cell.model.name, cell.posterior, "random", "scope")
         for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
-            result = scope(sample.problem())
+            result = outside(sample.problem())
             row.add(result)
-            if result.outcome is not Outcome.OUT_OF_SCOPE:
+            if result.outcome is Outcome.HOLDS:
                 row.outcome, row.message = Outcome.VIOLATED.value, f"the theorem seems to apply ({sample.label})"
             row.least_gap = result.gap if row.least_gap is None else min(row.least_gap, result.gap)
             tick(1)

@@ -7,7 +7,7 @@ from elbocheck.checks.control import control
 from elbocheck.checks.criterion import criterion_holds
 from elbocheck.checks.equivalence import equivalent
 from elbocheck.checks.every_point import every_point
-from elbocheck.checks.scope import scope
+from elbocheck.checks.scope import outside, scope
 from elbocheck.checks.stationary import stationary
 
-__all__ = ["agreement", "control", "criterion_holds", "equivalent", "every_point", "scope", "stationary"]
+__all__ = ["agreement", "control", "criterion_holds", "equivalent", "every_point", "outside", "scope", "stationary"]
