@@ -16,7 +16,7 @@ from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
+from elbocheck.profiles import COSTLY, most_inconclusive
 from elbocheck.solver import find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 
@@ -79,7 +79,7 @@ class Row:
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
-        self.seconds, allowed = seconds, MOST_INCONCLUSIVE[get_backend().dtype] * self.problems
+        self.seconds, allowed = seconds, most_inconclusive(get_backend().dtype, self.problems) * self.problems
         if self.outcome == Outcome.HOLDS.value and self.inconclusive > allowed:
             self.outcome = Outcome.INCONCLUSIVE.value
         if self.outcome == Outcome.HOLDS.value:
@@ -149,7 +149,7 @@ class RandomJob:
 class RealJob:
     """One cell on one real data set, from several random starts.
 
-    `thinning`: of the data one row in so many, where q has parameters for each and the backend cannot afford all.
+    `thinning`: of the data one row in so many, where searches are costly and the backend cannot afford all.
     """
 
     cell: str
@@ -166,8 +166,8 @@ class RealJob:
 
     def affordable(self) -> RealJob:
         """As much of this job as the current backend can afford."""
-        backend = get_backend()
-        thinning = backend.share if find_cell(self.cell).grows_with_data else 1
+        backend, cell = get_backend(), find_cell(self.cell)
+        thinning = backend.share if cell.costly or cell.grows_with_data else 1
         return replace(self, starts=max(self.starts // backend.share, 1), thinning=thinning)
 
     @property
