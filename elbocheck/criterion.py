@@ -108,15 +108,20 @@ def _least_squares(name: str, jacobian: np.ndarray, target: np.ndarray, mask: np
 
 
 def _rescaling(name: str, jacobians: Mapping[str, Any], values: Mapping[str, Any], present: np.ndarray) -> Criterion:
-    """The tangent of THEORY section 5, divided by the degree of homogeneity of the prior."""
+    """The tangent of THEORY section 5, divided by the degree of homogeneity of the prior.
+
+    What each other factor, the points and the entropy ask for counts alike, whatever the units of the data: natural
+    parameters of data of size 1e-4 are so large that a violated demand of size one would pass for rounding.
+    """
     size = jacobians["eta"][name].shape[-1] - 1
-    others = np.concatenate([rows for other, rows in jacobians["eta"].items() if other != name])
-    matrix, target = [others[:, :size]], [-others[:, size]]
-    for key in ("points", "entropy"):
-        if key in jacobians:
-            matrix.append(jacobians[key][:, :size])
-            target.append(values[key])
+    demands = [(rows[:, :size], -rows[:, size]) for other, rows in jacobians["eta"].items() if other != name]
+    demands += [(jacobians[key][:, :size], values[key]) for key in ("points", "entropy") if key in jacobians]
+    lengths = [float(np.linalg.norm(aim) or np.linalg.norm(rows) or 1.0) for rows, aim in demands]
+    matrix = [rows / length for (rows, _), length in zip(demands, lengths, strict=True)]
+    target = [aim / length for (_, aim), length in zip(demands, lengths, strict=True)]
     trained = np.zeros(size, dtype=bool)
     trained[present] = True
     degree = float(values["degree"][name])
-    return _least_squares(name, np.concatenate(matrix), np.concatenate(target), trained, degree)
+    solved = _least_squares(name, np.concatenate(matrix), np.concatenate(target), trained, degree)
+    whole = np.concatenate([rows for rows, _ in demands]) * degree
+    return replace(solved, jacobian=whole, target=np.concatenate([aim for _, aim in demands]))

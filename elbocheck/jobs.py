@@ -11,14 +11,14 @@ from typing import Any
 
 from elbocheck.backends import get_backend
 from elbocheck.cases import replay_line, sample_case, write_case
-from elbocheck.checks import control, every_point, scope, stationary
+from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
+from elbocheck.profiles import COSTLY, most_inconclusive
 from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 from elbocheck.training import Climbs, PointRecord, Snapshot, along, record
@@ -100,8 +100,8 @@ class Row:
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
-        self.seconds = seconds
-        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
+        self.seconds, allowed = seconds, most_inconclusive(get_backend().dtype, self.problems) * self.problems
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > allowed:
             self.outcome = Outcome.INCONCLUSIVE.value
         if self.outcome == Outcome.HOLDS.value:
             self.message = ""
@@ -155,9 +155,9 @@ class RandomJob:
         begin = time.perf_counter()
         row = Row(cell.model.name, cell.posterior, "random", "scope")
         for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
-            result = scope(sample.problem())
+            result = outside(sample.problem())
             row.add(result)
-            if result.outcome is not Outcome.OUT_OF_SCOPE:
+            if result.outcome is Outcome.HOLDS:
                 row.outcome, row.message = Outcome.VIOLATED.value, f"the theorem seems to apply ({sample.label})"
             row.least_gap = result.gap if row.least_gap is None else min(row.least_gap, result.gap)
             tick(1)
@@ -171,7 +171,7 @@ class RandomJob:
 class RealJob:
     """One cell on one real data set, from several random starts.
 
-    `thinning`: of the data one row in so many, where q has parameters for each and the backend cannot afford all.
+    `thinning`: of the data one row in so many, where searches are costly and the backend cannot afford all.
     """
 
     cell: str
@@ -188,8 +188,8 @@ class RealJob:
 
     def affordable(self) -> RealJob:
         """As much of this job as the current backend can afford."""
-        backend = get_backend()
-        thinning = backend.share if find_cell(self.cell).grows_with_data else 1
+        backend, cell = get_backend(), find_cell(self.cell)
+        thinning = backend.share if cell.costly or cell.grows_with_data else 1
         return replace(self, starts=max(self.starts // backend.share, 1), thinning=thinning)
 
     @property

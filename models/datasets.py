@@ -32,9 +32,11 @@ class Dataset:
         return Dataset(self.name, rows, weights)
 
     def thinned(self, step: int) -> Dataset:
-        """Every `step`-th row, which the name then says."""
+        """Every `step`-th row, or the beginning of a single sequence; the name says so."""
         if step == 1:
             return self
+        if len(self.x) == 1:
+            return Dataset(f"{self.name}, first 1/{step}", self.x[:, : -(-self.x.shape[1] // step)], self.data_weights)
         kept = self.data_weights[::step]
         return Dataset(f"{self.name}, 1 row in {step}", self.x[::step], kept / kept.sum())
 

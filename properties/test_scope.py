@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from elbocheck.checks import every_point, scope
+from elbocheck.backends import get_backend
+from elbocheck.checks import every_point, outside, scope
 from elbocheck.models import OUT_OF_SCOPE
-from elbocheck.models.sample import Cell
-from elbocheck.outcome import Outcome
+from elbocheck.models.sample import Cell, Sample
+from elbocheck.outcome import Outcome, Result
 from elbocheck.strategies import samples
 from elbocheck.testing import cells_under_test, run_property, share
 
@@ -24,15 +25,18 @@ def by_cell(cells: tuple[Cell, ...]) -> pytest.MarkDecorator:
 
 @by_cell(OUT_OF_SCOPE)
 def test_models_outside_are_recognised_with_the_reason(cell: Cell, elbocheck_settings: settings) -> None:
-    tally = run_property(
-        elbocheck_settings,
-        samples(cell, solvable=True),
-        lambda sample: [scope(sample.problem()), every_point(sample.problem())],
-    )
-    assert tally.results
-    for result in tally.results:
-        assert result.outcome is Outcome.OUT_OF_SCOPE, result
-        assert "factor" in result.message
+    def check(sample: Sample) -> list[Result]:
+        problem = sample.problem()
+        return [outside(problem), every_point(problem)]
+
+    results = run_property(elbocheck_settings, samples(cell, solvable=True), check).results
+    told = [result for result in results if result.outcome is Outcome.OUT_OF_SCOPE]
+    assert all("factor" in result.message for result in told)
+    if get_backend().dtype == "float64":
+        assert told == results
+    else:  # a residual, or a gap, can be too small to be told from 0; `outside` compares with float64
+        assert told
+        assert not any(result.outcome is Outcome.HOLDS for result in results if result.check == "scope")
 
 
 @by_cell(CELLS)

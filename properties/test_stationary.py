@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from elbocheck.backends import get_backend
 from elbocheck.checks import stationary
 from elbocheck.models.sample import Cell
 from elbocheck.strategies import samples
@@ -13,7 +14,10 @@ from elbocheck.testing import budget_for, cells_under_test, run_property
 CELLS = cells_under_test()
 
 LEAST_SADDLES = 0.1
-"""Where q follows the model (exact or trained with it), one verified point in ten must be a saddle."""
+"""Where q follows the model (exact or trained with it), one verified point in ten must be a saddle.
+
+In float64: in float32 the rounding of a step parts equal components, and the search leaves the saddle between them.
+"""
 ENOUGH = 20
 """Points from which a share of one in ten can be told: a backend that can afford few problems verifies fewer."""
 
@@ -27,5 +31,5 @@ def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_sett
     )
     tally.require_conclusive()
     kinds = tally.kinds
-    if cell.has_saddles and sum(kinds.values()) >= ENOUGH:
+    if cell.has_saddles and get_backend().dtype == "float64" and sum(kinds.values()) >= ENOUGH:
         assert kinds["saddle"] >= LEAST_SADDLES * sum(kinds.values()), kinds

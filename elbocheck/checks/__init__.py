@@ -12,11 +12,11 @@ from elbocheck.checks.evidence import evidence
 from elbocheck.checks.fit import fit
 from elbocheck.checks.gradient import gradient
 from elbocheck.checks.rows import permutation, scale
-from elbocheck.checks.scope import scope
+from elbocheck.checks.scope import outside, scope
 from elbocheck.checks.stationary import stationary
 from elbocheck.checks.value import value
 
 __all__ = [
     "agreement", "control", "convention", "criterion_holds", "equivalent", "every_point", "evidence", "fit", "gradient",
-    "permutation", "scale", "scope", "stationary", "value",
+    "outside", "permutation", "scale", "scope", "stationary", "value",
 ]  # fmt: skip

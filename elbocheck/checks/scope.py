@@ -5,6 +5,9 @@ Rejects: a model outside the theorem that is taken for one inside, and the rever
 
 from __future__ import annotations
 
+import numpy as np
+
+from elbocheck.backends import get_backend
 from elbocheck.criterion import Criterion, criteria
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
@@ -22,6 +25,21 @@ def scope(problem: Problem) -> Result:
     worst = max(one.residual for one in missing)
     message = "; ".join(f"factor {one.factor!r}: {reason(one)} (residual {one.residual:.1e})" for one in missing)
     return Result("scope", problem.label, Outcome.OUT_OF_SCOPE, gap=worst, points=0, message=message)
+
+
+def outside(problem: Problem) -> Result:
+    """`scope` of a problem that the theorem does not cover.
+
+    `inconclusive` where float64 says so and the type that runs cannot tell, because the residual is below √eps.
+    """
+    found, backend = scope(problem), problem.program.backend
+    if found.outcome is Outcome.OUT_OF_SCOPE or backend.dtype == "float64":
+        return found
+    exact, limit = scope(problem.on(get_backend(backend.name, "float64"))), float(np.sqrt(backend.eps))
+    if exact.outcome is not Outcome.OUT_OF_SCOPE or exact.gap > 2 * limit:
+        return found
+    message = f"the criterion's residual is {exact.gap:.1e}; {backend.dtype} tells it from 0 above {limit:.1e} only"
+    return Result("scope", problem.label, Outcome.INCONCLUSIVE, gap=found.gap, points=0, message=message)
 
 
 def reason(criterion: Criterion) -> str:
