@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elbocheck import Departure, Problem
+from elbocheck import Departure, Problem, decompose
 from elbocheck.checking import CHECKS, applies
 from elbocheck.diagnosis import diagnose
+from elbocheck.errors import DeclarationError, InputError
 from elbocheck.outcome import Outcome, Result
 from targets import START, Mixture
 
@@ -167,3 +168,33 @@ def test_checks_need_what_they_compare(name: str) -> None:
     assert applies(name, bare) is not needs
     if needs or name == "gradient":
         assert CHECKS[name](bare) is None
+
+
+def test_training_of_a_black_box_is_judged_on_its_declaration() -> None:
+    """float() allows differences only: the stationary point is sought on the declared bound, which is exact."""
+
+    def opaque(p: Any) -> float:
+        return float(np.real(MIXTURE.elbo({**p, "logits": np.array([float(np.real(v)) for v in p["logits"]])})))
+
+    problem = MIXTURE.problem(elbo=opaque, fit=lambda p: MIXTURE.em(p, count=0.1))
+    result = judge(problem, "fit")
+    assert problem.program.backend.error_of(problem.program.gradient) > 0.0
+    assert result.outcome is Outcome.VIOLATED, result.message
+    assert "it leaves" in result.message
+    assert judge(MIXTURE.problem(elbo=opaque), "fit").outcome is Outcome.HOLDS
+
+
+def test_factors_do_not_share_parameters() -> None:
+    def shared(p: Any) -> Any:
+        one = MIXTURE.factors(p)
+        return replace(
+            one, factors=(replace(one.factors[0], parameters=("logits", "components.means")), one.factors[1])
+        )
+
+    with pytest.raises(DeclarationError, match=r"factors 'z' and 'x' both own 'components.means'"):
+        decompose(MIXTURE.problem(factors=shared))
+
+
+def test_parameters_of_another_structure_are_refused() -> None:
+    with pytest.raises(InputError, match=r"params have the shapes .*'logits': \(2,\)"):
+        decompose(CORRECT, {"logits": np.zeros(2)})
