@@ -14,7 +14,9 @@ from elbocheck.backends.analytic import continued
 from elbocheck.backends.batch import Batch
 from elbocheck.backends.namespace import namespace
 from elbocheck.errors import InputError
+from elbocheck.jobs import RealJob
 from elbocheck.models.catalogue import cells, find_cell
+from elbocheck.models.datasets import load
 from elbocheck.models.sample import Cell, random_sample
 from oracle_tools import by_cell, draw
 
@@ -228,3 +230,16 @@ def test_data_beyond_the_type_are_refused() -> None:
     cell = find_cell("ppca/exact")
     with using("numpy", "float32"), pytest.raises(InputError, match="data up to 1e\\+39 do not fit into float32"):
         random_sample(cell, np.array([[1e39], [0.0], [1.0]]), 1, seed=0)
+
+
+def test_of_real_data_as_much_as_the_backend_can_afford() -> None:
+    jobs = [RealJob("ppca/full", "iris", 1, 2, 0), RealJob("hmm-gaussian/exact", "waiting_times", 2, 2, 0),
+            RealJob("gmm-full/exact", "old_faithful", 2, 2, 0)]  # fmt: skip
+    assert [job.affordable() for job in jobs] == jobs
+    with using("numpy") as numpy:
+        fewer = [job.affordable() for job in jobs]
+        assert [(job.starts, job.thinning) for job in fewer] == [(1, numpy.share), (1, numpy.share), (1, 1)]
+    rows, sequence = (load(job.data).thinned(job.thinning) for job in fewer[:2])
+    assert (rows.name, rows.x.shape) == ("iris, 1 row in 6", (25, 4))
+    assert rows.data_weights.sum() == pytest.approx(1.0)
+    assert (sequence.name, sequence.x.shape) == ("waiting_times, first 1/6", (1, 46))
