@@ -172,6 +172,12 @@ def elbocheck_settings(request: pytest.FixtureRequest) -> Any:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without a target there is nothing for the module of targets to test."""
+    of_targets = collection_path.parts[-2:] == ("properties", "test_target.py")
+    return True if of_targets and TARGETS not in config.stash else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The tests of a target: one for each check and problem."""
     if "elbocheck_check" not in metafunc.fixturenames or TARGETS not in metafunc.config.stash:

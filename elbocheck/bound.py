@@ -169,8 +169,9 @@ def leverage(factor: Factor, declaration: Declaration) -> Array:
     weights = xp.reshape(weights, weights.shape + (1,) * (batch.ndim - weights.ndim)) + xp.zeros_like(batch)
     if factor.where is not None:
         weights = xp.where(factor.where > 0, weights, xp.zeros_like(weights))
-    if batch.shape[0] == 1:  # the same natural parameters for all data
-        weights = xp.sum(weights, axis=0, keepdims=True)
+    for axis in range(batch.ndim):  # the same natural parameters for all data, or for all points
+        if batch.shape[axis] == 1 and weights.shape[axis] > 1:
+            weights = xp.sum(weights, axis=axis, keepdims=True)
     rows = []
     for statistic, mean in zip(
         distribution.sufficient_statistics(factor.value), distribution.mean_statistics(), strict=True

@@ -41,7 +41,8 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
 def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """r_nc N(z; m_nc, P_c⁻¹) as 2H sigma points for each component, P_c = I + W_cᵀ Ψ_c⁻¹ W_c.
 
-    log p(x, c) = log π_c + log N(x; μ_c, Ψ_c) − ½ log det P_c + ½ hᵀ P_c⁻¹ h with h = W_cᵀ Ψ_c⁻¹ (x − μ_c).
+    log p(x, c) = log π_c + log p(x | m, c) + log N(m; 0, I) − log N(m; m, P_c⁻¹) at m = m_nc, where errors of m are of
+    second order and nothing cancels (as it does in −½ (x − μ)ᵀ Ψ⁻¹ (x − μ) + ½ hᵀ P⁻¹ h, h = Wᵀ Ψ⁻¹ (x − μ)).
     """
     w, means, log_variances = params["loadings"], params["means"], params["log_variances"]
     xp, constants, present = namespace(w).xp, namespace(w).constants, fixed["exists_D"]
@@ -53,14 +54,15 @@ def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     deviation = (fixed["x"][:, None, :] - means) * present
     whitened = xp.matmul(xp.matmul(deviation[..., None, :], scaled), xp.matrix_transpose(inverse))[..., 0, :]
     log_determinant = xp.sum(xp.log(xp.linalg.diagonal(cholesky)), axis=-1)
+    mean = xp.matmul(whitened[..., None, :], inverse)[..., 0, :]
+    residual = deviation - present * xp.matmul(w, mean[..., None])[..., 0]
     log_noise = -0.5 * xp.sum(
-        present * (constants.log_2pi + log_variances) + deviation * deviation * xp.exp(-log_variances), axis=-1
+        present * (constants.log_2pi + log_variances) + residual * residual * xp.exp(-log_variances), axis=-1
     )
-    log_x = log_noise - log_determinant + 0.5 * xp.sum(whitened * whitened, axis=-1)
+    log_x = log_noise - log_determinant - 0.5 * xp.sum(mean * mean, axis=-1)
     prior = Categorical(params["logits"], where=fixed["exists_K"])
     one_hot = xp.astype(xp.eye(count), w.dtype)
     q = Categorical(prior.log_density(one_hot) + log_x, where=fixed["exists_K"])
-    mean = xp.matmul(whitened[..., None, :], inverse)[..., 0, :]
     data = mean.shape[0]
     root = xp.zeros((data, 1, 1, 1), dtype=w.dtype) + xp.matrix_transpose(inverse)
     points, weights = sigma_points(
