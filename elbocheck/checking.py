@@ -199,7 +199,8 @@ def check_target(
     )
     if first is not None:
         checked[checked.index(first)] = shrunk(target, first, seconds=0.5 * spent)
-    report = CheckReport(tuple(checked), stale(checked, known_failures), seconds=time.perf_counter() - begin)
+    found = [(one.id, one.result.outcome is Outcome.VIOLATED) for one in checked if one.result is not None]
+    report = CheckReport(tuple(checked), stale(found, known_failures), seconds=time.perf_counter() - begin)
     if on_fail == "raise" and not report.ok:
         from elbocheck.explanation import plain
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbocheck.errors import InputError
-from elbocheck.outcome import Outcome
 
 if TYPE_CHECKING:
     from elbocheck.checking import Checked
@@ -88,15 +87,18 @@ def match(checked: Checked, known: Sequence[KnownFailure]) -> Checked:
     return replace(checked, known=find(checked.id, known))
 
 
-def stale(checked: Sequence[Checked], known: Sequence[KnownFailure]) -> tuple[str, ...]:
-    """What is wrong with the list: entries that matched nothing, whose checks all pass, or that have expired."""
-    found = []
+def stale(found: Sequence[tuple[str, bool]], known: Sequence[KnownFailure]) -> tuple[str, ...]:
+    """What is wrong with the list: entries that matched nothing, whose checks all pass, or that have expired.
+
+    `found`: (target::check, whether it was violated) of everything that was checked.
+    """
+    lines = []
     for one in known:
-        own = [each for each in checked if fnmatchcase(each.id, one.id) and each.result is not None]
+        own = [violated for identifier, violated in found if fnmatchcase(identifier, one.id)]
         if one.expired:
-            found.append(f"known failure {one.id!r} expired on {one.expires}: fix it or extend it ({one.reason})")
+            lines.append(f"known failure {one.id!r} expired on {one.expires}: fix it or extend it ({one.reason})")
         elif not own:
-            found.append(f"known failure {one.id!r} matches no check: remove it ({one.reason})")
-        elif not any(each.result and each.result.outcome is Outcome.VIOLATED for each in own):
-            found.append(f"known failure {one.id!r} passes now: remove it ({one.reason})")
-    return tuple(found)
+            lines.append(f"known failure {one.id!r} matches no check: remove it ({one.reason})")
+        elif not any(own):
+            lines.append(f"known failure {one.id!r} passes now: remove it ({one.reason})")
+    return tuple(lines)

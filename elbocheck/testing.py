@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ from elbocheck.cases import CATALOGUE_CHECKS, replay_line, sample_case, target_c
 from elbocheck.checking import CHECKS, Checked, applies, run_check, shrunk
 from elbocheck.errors import TargetError
 from elbocheck.explanation import explain_failure
-from elbocheck.known_failures import KnownFailure, find
+from elbocheck.known_failures import KnownFailure, find, stale
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY, TARGET_PROFILES, most_inconclusive
@@ -247,18 +246,10 @@ def summary_lines(reports: Iterable[Any]) -> list[str]:
     ]
 
 
-def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> list[str]:
+def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tuple[str, ...]:
     """What is wrong with the list of known failures after a run."""
-    found, lines = _found(reports), []
-    for one in known:
-        own = [properties for identifier, properties, _ in found if fnmatchcase(identifier, one.id)]
-        if one.expired:
-            lines.append(f"known failure {one.id!r} expired on {one.expires}: fix it or extend it ({one.reason})")
-        elif not own:
-            lines.append(f"known failure {one.id!r} matches no check: remove it ({one.reason})")
-        elif all(properties["outcome"] != Outcome.VIOLATED.value for properties in own):
-            lines.append(f"known failure {one.id!r} passes now: remove it ({one.reason})")
-    return lines
+    found = [(name, properties["outcome"] == Outcome.VIOLATED.value) for name, properties, _ in _found(reports)]
+    return stale(found, known)
 
 
 def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) -> str:

@@ -75,28 +75,29 @@ def fit(problem: Problem) -> Result | None:
         back = stop(problem, goal.problem.vector)
         if not back.converged and back.gain > LEAVES * at.gain:
             gaps = "; ".join(f"F − S of {t.label} is {t.gap - t.delta:+.3e}" for t in at.terms.factors if t.covered)
-            return Result(
-                CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
-                at=tuple(at.problem.vector),
-                message=f"{CHECK}: training stops where the bound is not stationary: {where}, and started at the "
-                f"stationary point it leaves, to where {back.gain:.1e} can be gained again. {gaps} ({problem.label})",
-                gradient_norm=at.terms.gradient_norm,
+            return _verdict(
+                problem, at, Outcome.VIOLATED,
+                f"training stops where the bound is not stationary: {where}, and started at the stationary point it "
+                f"leaves, to where {back.gain:.1e} can be gained again. {gaps}",
             )  # fmt: skip
         if at.nearly:
             return replace(theorem, note=f"training stopped early: {where}")
     again = stop(problem, at.problem.vector).problem
     if _moved(at.problem, again) <= STANDS * problem.program.backend.eps:
-        return Result(
-            CHECK, problem.label, Outcome.VIOLATED, gap=at.gain, bound=at.terms.elbo_rounding,
-                at=tuple(at.problem.vector),
-            message=f"{CHECK}: training stands still where the bound is not stationary: {where}, but started again it "
-            f"does not move (a block that is never updated, or a tolerance far too wide) ({problem.label})",
-            gradient_norm=at.terms.gradient_norm,
+        return _verdict(
+            problem, at, Outcome.VIOLATED,
+            f"training stands still where the bound is not stationary: {where}, but started again it does not move (a "
+            "block that is never updated, or a tolerance far too wide)",
         )  # fmt: skip
+    return _verdict(problem, at, Outcome.INCONCLUSIVE, f"training has not converged: {where}; run it longer")
+
+
+def _verdict(problem: Problem, at: Stop, outcome: Outcome, message: str) -> Result:
+    """What is said of a point that is not stationary: the gain that is left, over what rounding lets training see."""
     return Result(
-        CHECK, problem.label, Outcome.INCONCLUSIVE, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
-        message=f"{CHECK}: training has not converged: {where}; run it longer ({problem.label})",
-        gradient_norm=at.terms.gradient_norm,
+        CHECK, problem.label, outcome, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
+        message=f"{CHECK}: {message} ({problem.label})", gradient_norm=at.terms.gradient_norm,
+        at=tuple(at.problem.vector),
     )  # fmt: skip
 
 
