@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import settings
 
@@ -32,4 +34,6 @@ def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_sett
     tally.require_conclusive()
     kinds = tally.kinds
     if cell.has_saddles and get_backend().dtype == "float64" and sum(kinds.values()) >= ENOUGH:
-        assert kinds["saddle"] >= LEAST_SADDLES * sum(kinds.values()), kinds
+        count = sum(kinds.values())
+        noise = math.sqrt(count * LEAST_SADDLES * (1.0 - LEAST_SADDLES))  # one standard error of what a run draws
+        assert kinds["saddle"] >= LEAST_SADDLES * count - noise, kinds

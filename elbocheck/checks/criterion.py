@@ -30,7 +30,10 @@ def criterion_holds(problem: Problem) -> Result:
         absolute = np.abs(criterion.jacobian) @ np.abs(beta) + np.abs(criterion.target)
         error = np.abs(criterion.jacobian @ beta - criterion.target)
         # 16 roundings in each entry of the Jacobian, one per product summed
-        bound = eps * (16 + np.sqrt(beta.size)) * np.maximum(absolute, np.finfo(float).tiny)
+        # where a natural parameter is a difference (a − 1 of a beta distribution) the roundings of what it is made of
+        # stay: each parameter is rounded to eps of its natural unit, or of itself where it is larger
+        made_of = np.abs(criterion.jacobian) @ problem.unit_vector
+        bound = eps * ((16 + np.sqrt(beta.size)) * np.maximum(absolute, np.finfo(float).tiny) + 2 * made_of)
         row = int(np.argmax(error / bound)) if error.size else 0
         if error.size:
             deviations.append(
