@@ -124,3 +124,10 @@ def test_the_two_commands_name_an_existing_extra_and_script() -> None:
     assert "pip install -e '.[test]' && pytest -n auto" in TEXT
     assert "test" in project["optional-dependencies"]
     assert "elbocheck" in project["scripts"]
+
+
+def test_the_share_of_faults_is_that_of_the_page() -> None:
+    page = " ".join((ROOT / "docs" / "faults.md").read_text(encoding="utf-8").split())
+    assert " ".join(" ".join(after("faults")).split()) in page
+    assert "recovery alone finds 27 %" in TEXT
+    assert "recovery within 5 % 27%" in page
