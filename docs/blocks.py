@@ -128,7 +128,7 @@ class Page:
 def words(text: str) -> list[str]:
     """What must agree: versions, times and names of cases may differ, rounding errors only by whether they are tiny."""
     text = re.sub(r"\d+(\.\d+)? ?s\b", "# s", text)
-    text = re.sub(r"(elbocheck|Python|numpy|jax|torch) \d+\.[\w.]+", r"\1 #", text)
+    text = re.sub(r"(elbocheck|Python|numpy|jax|torch)\s+\d+\.[\w.]+", r"\1 #", text)
     text = re.sub(r"-[0-9a-f]{8}\.json", "-#.json", text)
     found = []
     for word in text.replace("−", "-").split():

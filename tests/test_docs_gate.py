@@ -33,7 +33,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def words(output: str) -> list[str]:
     """Words of an output; rounding errors are tiny, times, versions and names of cases are any."""
     text = re.sub(r"-[0-9a-f]{8}\.json", ".json", output)
-    text = re.sub(r"(Python|jax|elbocheck) \d\S*", r"\1 version", text)
+    text = re.sub(r"(Python|jax|numpy|elbocheck)\s+\d\S*", r"\1 version", text)
     text = re.sub(r"; \d+ s\b", "; time", text)
     return ["tiny" if re.fullmatch(r"\d+(\.\d+)?e-\d+", word) and float(word) < 1e-9 else word for word in text.split()]
 

