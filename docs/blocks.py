@@ -126,7 +126,7 @@ class Page:
 
 
 def words(text: str) -> list[str]:
-    """What must agree: versions, times and names of cases may differ, rounding errors only by whether they are tiny."""
+    """What must agree: versions, times and names of cases may differ, rounding errors are 0."""
     text = re.sub(r"\d+(\.\d+)? ?s\b", "# s", text)
     text = re.sub(r"(elbocheck|Python|numpy|jax|torch)\s+\d+\.[\w.]+", r"\1 #", text)
     text = re.sub(r"-[0-9a-f]{8}\.json", "-#.json", text)
@@ -137,8 +137,7 @@ def words(text: str) -> list[str]:
             found.append(word)
         else:
             value = float(number[2])
-            shown = "tiny" if value and abs(value) < 1e-9 else f"{value + 0.0:.3g}"
-            found.append(number[1] + ("tiny" if not value and "e" in number[2] else shown) + number[3])
+            found.append(number[1] + ("0" if abs(value) < 1e-9 else f"{value:.3g}") + number[3])
     return found
 
 

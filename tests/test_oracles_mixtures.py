@@ -77,15 +77,19 @@ def log_likelihood(sample: Sample, params: Params) -> np.ndarray:
     if name == "categorical-mixture":  # scipy.stats wants probabilities, which lose digits at saturated logits
         log_p = scipy.special.log_softmax(params["logits_x"], axis=-1)
         return np.stack([log_p[:, np.arange(row.size), row.astype(int)].sum(-1) for row in x])
+    if name == "multinomial-mixture":  # the same, by tilting the distribution with equal odds
+        log_p = scipy.special.log_softmax(params["logits_x"], axis=-1)
+        equal = stats.multinomial(TRIALS, np.full(x.shape[1], 1 / x.shape[1])).logpmf(x) + TRIALS * np.log(x.shape[1])
+        return (x[:, None] * log_p).sum(-1) + np.reshape(equal, (-1, 1))
     if name in VECTORS:
         columns = VECTORS[name](params)
         found = [d.logpdf(x.T) if name == "dirichlet-mixture" else d.logpmf(x) for d in columns]
         return np.stack([np.reshape(column, -1) for column in found], axis=1)
     value = x[:, None]
     if name in FAILURE_COUNTS:  # the same, by tilting the distribution with equal odds
-        logits, equal = params["logits_x"], ELEMENTWISE[name]({"logits_x": np.zeros(())})
-        tilt = value * (log_expit(logits) + np.log(2)) + FAILURE_COUNTS[name](value) * (log_expit(-logits) + np.log(2))
-        return (equal.logpmf(value) + tilt).sum(-1)
+        logits, equal, failures = params["logits_x"], ELEMENTWISE[name]({"logits_x": 0.0}), FAILURE_COUNTS[name](value)
+        base = equal.logpmf(value) + (value + failures) * np.log(2)  # first: a sure outcome has less than their rounding
+        return (base + value * log_expit(logits) + failures * log_expit(-logits)).sum(-1)
     if name == "pareto-mixture":  # log x is exponential; scipy.stats takes the logarithm of a density that underflows
         return (stats.expon(scale=exp(-params["log_shapes"])).logpdf(np.log(value)) - np.log(value)).sum(-1)
     family = ELEMENTWISE[name](params)
@@ -160,7 +164,9 @@ def base_measure(sample: Sample, params: Params) -> np.ndarray:
 
 
 def joint(sample: Sample, params: Params) -> np.ndarray:
-    return scipy.special.log_softmax(params["logits"]) + log_likelihood(sample, params)
+    logits = params["logits"]
+    log_weights = -np.logaddexp.reduce(logits - logits[:, None], axis=1)  # SciPy's loses digits of one close to 0
+    return log_weights + log_likelihood(sample, params)
 
 
 def responsibilities(sample: Sample, params: Params) -> np.ndarray:
@@ -185,7 +191,7 @@ def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
     for sample in draw_many(samples(cell), 20, entropy=1):
         problem = sample.problem()
         params = sample.unpadded(problem.params)
-        oracle = sample.data_weights @ scipy.special.logsumexp(joint(sample, params), axis=1)
+        oracle = sample.data_weights @ np.logaddexp.reduce(joint(sample, params), axis=1)
         assert_elbo(decompose(problem), float(oracle), sample)
 
 
