@@ -46,10 +46,16 @@ def row(report: dict[str, Any], seconds: float) -> str:
 
 
 def put(text: str, new: str) -> str:
-    """The page with one row replaced or added at the end."""
-    head = "|".join(new.split("|")[:3]) + "|"
-    kept = [line for line in text.rstrip("\n").split("\n") if not line.startswith(head)]
-    return "\n".join([*kept, new]) + "\n"
+    """The page, which ends with the table, with one row replaced or added."""
+    lines = text.rstrip("\n").split("\n")
+    rows = {key(line): line for line in [*lines, new] if key(line) in COMBINATIONS}
+    kept = [line for line in lines if key(line) not in COMBINATIONS]
+    return "\n".join([*kept, *(rows[name] for name in COMBINATIONS if name in rows)]) + "\n"
+
+
+def key(line: str) -> str:
+    """backend:dtype of a row, nonsense for other lines."""
+    return ":".join(cell.strip() for cell in line.split("|")[1:3])
 
 
 def main() -> None:

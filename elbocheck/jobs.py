@@ -18,7 +18,7 @@ from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, most_inconclusive
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
 from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 from elbocheck.training import Climbs, PointRecord, Snapshot, along, record
@@ -100,8 +100,8 @@ class Row:
 
     def close(self, seconds: float) -> Row:
         """Judge the share of inconclusive problems and record the time."""
-        self.seconds, allowed = seconds, most_inconclusive(get_backend().dtype, self.problems) * self.problems
-        if self.outcome == Outcome.HOLDS.value and self.inconclusive > allowed:
+        self.seconds = seconds
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
             self.outcome = Outcome.INCONCLUSIVE.value
         if self.outcome == Outcome.HOLDS.value:
             self.message = ""

@@ -26,7 +26,9 @@ class Start:
     """Where and how a search for a stationary point begins.
 
     `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
-    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle. `missing`:
+    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle; `tied`:
+    integers (P,), elements with equal ones move together in that stage (equal components), which rounding would part.
+    `missing`:
     only wanted while no "point", or no "saddle", has been certified by the starts before it. `limit`: most
     evaluations of a stage. `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a
     closed-form optimum given all others; the search then moves the others alone, on the profile of the bound.
@@ -36,6 +38,7 @@ class Start:
     vector: np.ndarray
     index: int = 0
     held: np.ndarray | bool = False
+    tied: np.ndarray | None = None
     missing: Literal["", "point", "saddle"] = ""
     limit: int = 80
     optimum: Callable[[np.ndarray], np.ndarray] | None = None

@@ -25,7 +25,7 @@ from elbocheck.explanation import explain_failure
 from elbocheck.known_failures import KnownFailure, find, stale
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, TARGET_PROFILES, most_inconclusive
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE, TARGET_PROFILES
 from elbocheck.target import Case, Target
 
 Drawn = TypeVar("Drawn")
@@ -57,14 +57,13 @@ class Tally:
         return Counter(kind for result in self.results for kind in result.kinds)
 
     def require_conclusive(self) -> None:
-        """Fail if more than `most_inconclusive` of the problems were inconclusive or out of scope, with the reasons."""
+        """Fail if more than `MOST_INCONCLUSIVE` of the problems were inconclusive or out of scope, with the reasons."""
         open_ = [result for result in self.results if result.outcome is not Outcome.HOLDS]
         share = len(open_) / max(len(self.results), 1)
         reasons = "\n".join(f"  {result.problem}: {result.outcome.value}, {result.message}" for result in open_[:10])
         assert self.results, "no problem was drawn"
-        most = most_inconclusive(get_backend().dtype, len(self.results))
-        assert share <= most, (
-            f"{len(open_)} of {len(self.results)} problems without verdict, allowed {most:.0%}:\n{reasons}"
+        assert share <= MOST_INCONCLUSIVE, (
+            f"{len(open_)} of {len(self.results)} problems without verdict, allowed {MOST_INCONCLUSIVE:.0%}:\n{reasons}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from elbocheck.model import Params
+from elbocheck.models.mixture import merged
 from elbocheck.problem import Start
 
 if TYPE_CHECKING:
@@ -65,8 +66,21 @@ def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "po
         moved, more = variational.collapsed(model, params, subset)
         params, held = {**params, **moved}, {**held, **more}
     mask = _vector(sample, {name: value.astype(float) for name, value in held.items()}) > 0
-    label = "collapsed" if subset.all() else "partly collapsed"
-    return Start(label, _vector(sample, params), held=mask, missing=missing, limit=30)
+    label, vector = "collapsed" if subset.all() else "partly collapsed", _vector(sample, params)
+    return Start(label, vector, held=mask, tied=_tied(sample, vector, subset), missing=missing, limit=30)
+
+
+def _tied(sample: Sample, vector: np.ndarray, subset: np.ndarray) -> np.ndarray | None:
+    """Labels (P,) shared by elements that are equal and differ only in which latent of `subset` they belong to."""
+    layout = sample.program.bound.layout
+    own = np.arange(layout.size)
+    labels = layout.unpack(own)
+    for block in sample.cell.blocks:
+        for axis in (axis for axis, name in enumerate(block.axes) if name == "K"):
+            labels[block.name] = merged(labels[block.name], subset, axis)
+    first = layout.pack(labels).astype(int)
+    found = np.where(vector[first] == vector, first, own)
+    return None if np.array_equal(found, own) else found
 
 
 def _vector(sample: Sample, params: Params) -> np.ndarray:

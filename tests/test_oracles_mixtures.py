@@ -88,7 +88,7 @@ def log_likelihood(sample: Sample, params: Params) -> np.ndarray:
     value = x[:, None]
     if name in FAILURE_COUNTS:  # the same, by tilting the distribution with equal odds
         logits, equal, failures = params["logits_x"], ELEMENTWISE[name]({"logits_x": 0.0}), FAILURE_COUNTS[name](value)
-        base = equal.logpmf(value) + (value + failures) * np.log(2)  # first: a sure outcome has less than their rounding
+        base = equal.logpmf(value) + (value + failures) * np.log(2)  # first: a sure outcome is less than its rounding
         return (base + value * log_expit(logits) + failures * log_expit(-logits)).sum(-1)
     if name == "pareto-mixture":  # log x is exponential; scipy.stats takes the logarithm of a density that underflows
         return (stats.expon(scale=exp(-params["log_shapes"])).logpdf(np.log(value)) - np.log(value)).sum(-1)

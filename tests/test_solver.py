@@ -9,7 +9,7 @@ from elbocheck.models import find_cell
 from elbocheck.models.sample import random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.profiles import most_inconclusive
+from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.solver.certificate import FAR, Inertia
 from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
@@ -124,6 +124,8 @@ def test_a_search_that_ended_early_says_which_block_was_on_its_way(stationary_pr
 def test_limits_follow_the_precision() -> None:
     double, single = precision_of(float(np.finfo(np.float64).eps)), precision_of(float(np.finfo(np.float32).eps))
     assert (double.gradient, single.gradient) == (1e-9, 1e-3)
+    assert double.rounding <= 1e-9
+    assert double.rounding / double.eps == single.rounding / single.eps
     for limits in (double, single):  # nothing is asked for that the type cannot represent
         assert limits.null > 20 * limits.eps
         assert limits.gradient > 1e3 * limits.eps
@@ -131,7 +133,7 @@ def test_limits_follow_the_precision() -> None:
 
 def test_too_much_inconclusive_fails_a_property_and_nothing_is_dropped() -> None:
     fine, open_ = Result("c", "p", Outcome.HOLDS), Result("c", "p", Outcome.INCONCLUSIVE, message="ran away")
-    allowed = int(100 * most_inconclusive("float64", 100))
+    allowed = int(100 * MOST_INCONCLUSIVE)
     Tally([fine] * (100 - allowed) + [open_] * allowed).require_conclusive()
     with pytest.raises(AssertionError, match="ran away"):
         Tally([fine] * (99 - allowed) + [open_] * (allowed + 1)).require_conclusive()

@@ -70,7 +70,7 @@ class PlainBackend:
 
     @property
     def hessian_error(self) -> float:
-        """Of central differences of first derivatives with their best step, see `NumpyBackend.hessian_error`."""
+        """Of central differences of first derivatives with their best step; 100 as in `NumpyBackend.hessian_error`."""
         return 100.0 * float(TYPICAL ** (2.0 / 3.0))
 
     def error_of(self, derived: Function) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -30,19 +31,23 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
     start = Start("ascent", problem.vector) if start is None else start
     backend, free = problem.program.backend, problem.free_mask
     precision = precision_of(backend.eps)
-    precision = replace(precision, null=max(precision.null, backend.hessian_error))
     profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape), watch=watch)
     vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, np.zeros(free.size)
-    for moving in [free & ~start.held, free] if np.any(start.held & free) else [free]:
+    apart = np.arange(free.size)
+    stages = [(free, apart)]
+    if np.any(start.held & free) or start.tied is not None:
+        stages.insert(0, (free & ~start.held, apart if start.tied is None else start.tied))
+    for moving, labels in stages:
         columns = np.flatnonzero(moving & ~profile.eliminated)
-        begin = vector[columns] / problem.unit_vector[columns]
-        along = replace(profile, columns=columns, base=vector)
-        if backend.cheap_hessians or start.index or columns.size <= quasi_newton.FEW:
+        _, first, groups = np.unique(labels[columns], return_index=True, return_inverse=True)
+        begin = (vector[columns] / problem.unit_vector[columns])[first]
+        along = replace(profile, columns=columns, groups=groups, base=vector)
+        if backend.cheap_hessians or start.index or begin.size <= quasi_newton.FEW:
             found = search(along, begin, start.index, start.limit, precision)
         else:
             found = quasi_newton.search(along.gradient, along, begin, start.limit, precision)
         iterations += found.iterations
-        moved = found.vector - begin
+        moved = (found.vector - begin)[groups]
         displacement[columns] = np.where(np.abs(moved) > np.abs(displacement[columns]), moved, displacement[columns])
         vector = along.place(found.vector)
     return certify(problem.at(vector), start.label, iterations, displacement)
@@ -50,9 +55,9 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The bound as a function of the elements `columns` in chart units, the others as in `base` (P,).
+    """The bound as a function of the elements `columns` (C,) in chart units, the others as in `base` (P,).
 
-    q's eliminated elements follow as their optimum.
+    Column k has the value of the point's element `groups`[k]. q's eliminated elements follow as their optimum.
 
     With the eliminated elements φ at their optimum the profile has the gradient ∂F/∂θ and the Hessian
     F_θθ − F_θφ F_φφ⁺ F_φθ.
@@ -62,6 +67,7 @@ class Profile:
     start: Start
     eliminated: np.ndarray
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    groups: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
     base: np.ndarray = field(default_factory=lambda: np.zeros(0))
     watch: Watch | None = None
 
@@ -74,16 +80,21 @@ class Profile:
     def place(self, point: np.ndarray) -> np.ndarray:
         """The full vector for a point of the search."""
         full = np.array(self.base)
-        full[self.columns] = point * self.problem.unit_vector[self.columns]
+        full[self.columns] = point[self.groups] * self.problem.unit_vector[self.columns]
         return self.settle(full)
+
+    @cached_property
+    def grouping(self) -> np.ndarray:
+        """0/1 (C, groups)."""
+        return np.eye(self.groups.max(initial=-1) + 1)[self.groups]
 
     def gradient(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """(F, ∇F) of the profile."""
         full = self.place(point)
         if not np.all(np.isfinite(full)):
-            return np.nan, np.full(self.columns.size, np.nan)
+            return np.nan, np.full(point.size, np.nan)
         value, gradient = self.problem.free_gradient(full)
-        gradient = (gradient * self.problem.unit_vector)[self.columns]
+        gradient = self.grouping.T @ (gradient * self.problem.unit_vector)[self.columns]
         self.tell(full, value, gradient)
         return value, gradient
 
@@ -95,9 +106,10 @@ class Profile:
         units, columns = self.problem.unit_vector, self.columns
         full = self.place(point)
         if not np.all(np.isfinite(full)):
-            return np.nan, np.full(columns.size, np.nan), np.full((columns.size, columns.size), np.nan)
+            return np.nan, np.full(point.size, np.nan), np.full((point.size, point.size), np.nan)
         value, gradient, hessian = self.problem.derivatives(full)
-        self.tell(full, value, (gradient * units)[columns])
+        slope = self.grouping.T @ (gradient * units)[columns]
+        self.tell(full, value, slope)
         hessian = hessian * units * units[:, None]
         reduced = hessian[np.ix_(columns, columns)]
         others = np.flatnonzero(self.eliminated & self.problem.free_mask)
@@ -105,7 +117,7 @@ class Profile:
             mixed = hessian[np.ix_(columns, others)]
             inner = hessian[np.ix_(others, others)]
             reduced = reduced - mixed @ np.linalg.pinv(inner, rcond=1e-14, hermitian=True) @ mixed.T
-        return float(value), (gradient * units)[columns], reduced
+        return float(value), slope, self.grouping.T @ reduced @ self.grouping
 
 
 def find_stationary_points(

@@ -14,21 +14,25 @@ import numpy as np
 class Precision:
     """Limits in nats per datum and chart units, and relative thresholds of the search.
 
-    `gradient`: largest certified ‖∇F‖; `rounding`: largest bound on its rounding error; `distance`: largest certified
-    Newton step (beyond, a small gradient only says that the bound is flat, as it is at infinity); `null`: eigenvalues
-    below this share of the largest are symmetries; `curvature`: least curvature of an ascent step, as such a share.
+    `gradient`: largest certified ‖∇F‖; `distance`: largest certified Newton step (beyond, a small gradient only says
+    that the bound is flat, as it is at infinity); `null`: eigenvalues below this share of the largest are symmetries;
+    `curvature`: least curvature of an ascent step, as such a share.
     """
 
     eps: float
     gradient: float
-    rounding: float
     distance: float
     null: float
     curvature: float
 
+    @property
+    def rounding(self) -> float:
+        """Largest bound on the rounding error of ∇F: the same number of roundings in every type, 2²² (1e-9 and 0.5)."""
+        return 2.0**22 * self.eps
 
-DOUBLE = Precision(float(np.finfo(np.float64).eps), 1e-9, 1e-9, 1e-6, 1e-12, 1e-8)
-SINGLE = Precision(float(np.finfo(np.float32).eps), 1e-3, 5e-2, 1e-2, 1e-5, 1e-4)
+
+DOUBLE = Precision(float(np.finfo(np.float64).eps), 1e-9, 1e-6, 1e-12, 1e-8)
+SINGLE = Precision(float(np.finfo(np.float32).eps), 1e-3, 1e-2, 1e-5, 1e-4)
 
 
 def precision_of(eps: float) -> Precision:
