@@ -163,6 +163,8 @@ class RandomJob:
             tick(1)
         if row.outcome == Outcome.OUT_OF_SCOPE.value:
             row.message = cell.out_of_scope
+        elif row.inconclusive == row.problems:
+            row.outcome = Outcome.INCONCLUSIVE.value
         row.seconds = time.perf_counter() - begin
         return row
 

@@ -37,6 +37,11 @@ class Report:
         return sum(row.points for row in self.rows if row.check == "stationary")
 
     @property
+    def inconclusive(self) -> int:
+        """Problems without verdict: no certified point, or a scope that the type cannot tell."""
+        return sum(row.inconclusive for row in self.rows)
+
+    @property
     def exit_code(self) -> int:
         fine = (Outcome.HOLDS.value, Outcome.OUT_OF_SCOPE.value)
         return 0 if self.rows and all(row.outcome in fine for row in self.rows) else 1
@@ -51,7 +56,7 @@ class Report:
                 "cells": len(self.rows),
                 "points": self.points,
                 "violated": sum(row.outcome == Outcome.VIOLATED.value for row in self.rows),
-                "inconclusive": sum(row.inconclusive for row in self.rows),
+                "inconclusive": self.inconclusive,
                 "out_of_scope": sum(row.outcome == Outcome.OUT_OF_SCOPE.value for row in self.rows),
             },
             "cells": [asdict(row) for row in self.rows],

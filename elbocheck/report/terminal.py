@@ -116,7 +116,6 @@ def summary(report: Report, seconds: float) -> str:
     """One sentence for the end of the output."""
     theorem = [row for row in report.rows if row.check == "stationary"]
     problems = sum(row.problems for row in theorem)
-    missing = sum(row.inconclusive for row in theorem)
     controls = [row for row in report.rows if row.check.startswith("control")]
     bad = sum(row.outcome == Outcome.VIOLATED.value for row in report.rows)
     doubtful = sum(row.outcome == Outcome.INCONCLUSIVE.value for row in report.rows)
@@ -125,7 +124,7 @@ def summary(report: Report, seconds: float) -> str:
     else:
         verdict = f"{bad} row{'' if bad == 1 else 's'} violated, {doubtful} with too much inconclusive"
     return (
-        f"{verdict}: {report.points} stationary points of {problems} problems verified, {missing} problems "
+        f"{verdict}: {report.points} stationary points of {problems} problems verified, {report.inconclusive} problems "
         f"inconclusive, {sum(row.problems for row in controls)} control problems; {seconds:.0f} s"
     )
 
