@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites
 from elbocheck.adapters.plan import Tree, all_fields
-from elbocheck.adapters.programs import problem_of
+from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
 from elbocheck.errors import InputError
@@ -91,21 +90,8 @@ def _double(leaf: Any) -> Any:
     return array.astype(float) if array.dtype.kind == "f" and array.ndim else leaf
 
 
-@dataclass(frozen=True, eq=False)
-class NumPyroProgram:
+class NumPyroProgram(Guided):
     """`plan.Program` of a NumPyro model and guide."""
-
-    model: Callable[..., Any]
-    guide: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    loss: Any
-    seed: int
-
-    @property
-    def particles(self) -> int:
-        """How many points q has."""
-        return int(self.loss.num_particles)
 
     def zero(self) -> Any:
         import jax.numpy as jnp
@@ -168,18 +154,14 @@ class NumPyroProgram:
                     owners[owner].add(name)
                     transform = biject_to(site["kwargs"].get("constraint", constraints.real))
                     found[name] = (transform, site["value"])
-        shared = sorted(owners["model"] & owners["guide"])
-        if shared:
-            raise InputError(f"parameters {shared} are in the model and in the guide: q then moves with β")
+        refuse_shared(**owners)
         return found
 
     def unconstrained(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Initial values, or those given, in the charts of NumPyro's optimisers; nested for modules."""
         import jax
 
-        unknown = sorted(set(params) - set(self._constraints))
-        if unknown:
-            raise InputError(f"there are no param sites {unknown}; there are {sorted(self._constraints)}")
+        refuse_unknown(params, self._constraints)
         start = {}
         for name, (transform, value) in self._constraints.items():
             value = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), params.get(name, value))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from elbocheck.adapters.plan import Program, Tree, make_plan
@@ -25,6 +26,35 @@ class Valued(Program, Protocol):
     def particle(self, index: int) -> Callable[[Tree], Any]:
         """`params -> −loss` with one particle, nats for all data."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Guided:
+    """A model and a guide, what both are called with, the loss that trains them, and the seed of the noise."""
+
+    model: Callable[..., Any]
+    guide: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    loss: Any
+    seed: int
+
+    @property
+    def particles(self) -> int:
+        """How often q is drawn."""
+        return int(self.loss.num_particles)
+
+
+def refuse_shared(model: set[str], guide: set[str]) -> None:
+    """Raise `InputError` for `param` sites of both."""
+    if shared := sorted(model & guide):
+        raise InputError(f"parameters {shared} are in the model and in the guide: q then moves with β")
+
+
+def refuse_unknown(params: Iterable[str], sites: Iterable[str]) -> None:
+    """Raise `InputError` for parameters that are no `param` sites."""
+    if unknown := sorted(set(params) - set(sites)):
+        raise InputError(f"there are no param sites {unknown}; there are {sorted(sites)}")
 
 
 def problem_of(

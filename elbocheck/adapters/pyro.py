@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites
 from elbocheck.adapters.plan import Tree, all_fields
-from elbocheck.adapters.programs import problem_of
+from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
 from elbocheck.errors import InputError
 from elbocheck.problem import Problem
@@ -95,21 +94,8 @@ def _double_precision() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-@dataclass(frozen=True, eq=False)
-class PyroProgram:
+class PyroProgram(Guided):
     """`plan.Program` of a Pyro model and guide."""
-
-    model: Callable[..., Any]
-    guide: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    loss: Any
-    seed: int
-
-    @property
-    def particles(self) -> int:
-        """How many times q is drawn."""
-        return int(self.loss.num_particles)
 
     def zero(self) -> Any:
         import torch
@@ -139,9 +125,7 @@ class PyroProgram:
                     constraint = site["kwargs"].get("constraint", constraints.real)
                     value: Any = site["value"]
                     found[name] = (constraint, value.detach().double(), module)
-        shared = sorted(owners["model"] & owners["guide"])
-        if shared:
-            raise InputError(f"parameters {shared} are in the model and in the guide: q then moves with β")
+        refuse_shared(**owners)
         return found
 
     def unconstrained(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -149,9 +133,7 @@ class PyroProgram:
         import torch
         from torch.distributions import transform_to
 
-        unknown = sorted(set(params) - set(self._start))
-        if unknown:
-            raise InputError(f"there are no param sites {unknown}; there are {sorted(self._start)}")
+        refuse_unknown(params, self._start)
         start = {}
         for name, (constraint, value, _) in self._start.items():
             value = torch.as_tensor(params.get(name, value)).detach().double()
