@@ -115,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
-    from elbocheck.cases import is_target, load_targets, named
+    from elbocheck.cases import is_target, load_targets, named, refuse_single_precision
     from elbocheck.errors import ElbocheckError
     from elbocheck.known_failures import load_known_failures
 
@@ -127,6 +127,7 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     try:
         config.stash[KNOWN] = load_known_failures(known) if known else ()
         if is_target(named(option(config, "target"))):
+            refuse_single_precision(option(config, "target"), dtype)
             config.stash[TARGETS] = load_targets(option(config, "target"))
         else:
             from elbocheck.models.catalogue import user_cells
@@ -146,6 +147,11 @@ KNOWN: pytest.StashKey[Sequence[KnownFailure]] = pytest.StashKey()
 def backend_of(config: pytest.Config) -> tuple[str, str]:
     """(backend, dtype) of this run."""
     return option(config, "backend"), option(config, "dtype")
+
+
+def what_ran(config: pytest.Config) -> tuple[str, str]:
+    """(backend, dtype) of the reports of this run: targets run in their own library."""
+    return ("target", "float64") if TARGETS in config.stash else backend_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -245,7 +251,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in stale_entries(reports, config.stash.get(KNOWN, ())):
         terminalreporter.write_line(line, red=True)
     if option(config, "report"):
-        terminalreporter.write_line(f"report: {write_report(option(config, 'report'), reports, *backend_of(config))}")
+        terminalreporter.write_line(f"report: {write_report(option(config, 'report'), reports, *what_ran(config))}")
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elbocheck import __version__
-from elbocheck.backends import current_dtype, get_backend, select
+from elbocheck.backends import get_backend, select
 from elbocheck.checking import CHECKS, Checked, run_check
 from elbocheck.checks import criterion_holds, every_point, scope, stationary
 from elbocheck.errors import InputError
@@ -24,6 +24,8 @@ from elbocheck.problem import Problem
 from elbocheck.target import Case, Target, decoded, encoded
 
 FOLDER = "elbocheck-cases"
+TARGET_DTYPE = "float64"
+"""Code under test runs, and is judged, in double precision, whatever the catalogue runs in."""
 CATALOGUE_CHECKS: Mapping[str, Callable[[Problem], Result]] = {
     "every point": every_point, "stationary": stationary, "criterion": criterion_holds, "scope": scope,
 }  # fmt: skip
@@ -114,7 +116,7 @@ def replay(path: str | Path) -> Replayed:
             raise InputError(f"{path}: the check {case['check']!r} cannot be repeated; {', '.join(checks)} can")
         sample = Sample.checked(cell, **decoded(case["sample"]))
         return Replayed(cell.name, checks[case["check"]](sample.problem()), case["outcome"])
-    select(get_backend().name, case["dtype"] if case["dtype"] != current_dtype() else current_dtype())
+    refuse_single_precision(str(path), case["dtype"])
     target = load_target(case["target"], case["name"])
     if case["check"] not in CHECKS:
         raise InputError(f"{path}: unknown check {case['check']!r}; there are {', '.join(CHECKS)}")
@@ -129,6 +131,12 @@ def replay(path: str | Path) -> Replayed:
         again = Case(problems[case["index"]], case["index"])
     checked = run_check(target, case["check"], again)
     return Replayed(f"{target.name}, {again.problem.label}", checked.result, case["outcome"], checked)
+
+
+def refuse_single_precision(source: str, dtype: str) -> None:
+    """Raise `InputError` for targets in float32: their own code is run, and judged, in double precision."""
+    if dtype != TARGET_DTYPE:
+        raise InputError(f"{source}: targets are checked in {TARGET_DTYPE}; --dtype {dtype} is for the catalogue")
 
 
 def is_target(found: Any) -> bool:
@@ -150,7 +158,7 @@ def load_targets(source: str) -> tuple[Target, ...]:
     if found is None or not is_target(found):
         raise InputError(
             f"{source!r} must name a Target, or several: MODULE:ATTRIBUTE; "
-            + (f"{where!r} has no {attribute or 'target'!r}" if found is None else f"found {found!r}")
+            + (f"{where!r} has no {attribute or 'target'!r}" if found is None else f"it is of type {type(found).__name__}")
         )
     return tuple(found) if isinstance(found, (list, tuple)) else (found,)
 

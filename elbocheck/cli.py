@@ -84,9 +84,12 @@ def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     if options.model or options.data:
         raise InputError(f"give either {options.source!r} or --model and --data, not both")
     _for_code_outside(options.dtype)
-    from elbocheck.cases import is_target, load_targets, named
+    from elbocheck.cases import is_target, load_targets, named, refuse_single_precision
 
-    return load_targets(options.source) if is_target(named(options.source)) else ()
+    if not is_target(named(options.source)):
+        return ()
+    refuse_single_precision(options.source, options.dtype)
+    return load_targets(options.source)
 
 
 def _for_code_outside(dtype: str) -> None:

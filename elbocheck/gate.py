@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elbocheck import __version__
-from elbocheck.backends import current_dtype
-from elbocheck.cases import FOLDER, Replayed, replay_line, target_case, write_case
+from elbocheck.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
 from elbocheck.checking import CHECKS, CheckReport, check_target
 from elbocheck.errors import DeclarationError, InputError
 from elbocheck.explanation import WIDTH, explain_failure, headline, plain
@@ -33,7 +32,7 @@ def verify_targets(
     """Check targets, print tables and failures, write a case for each failure; (report, exit code)."""
     console = Console(highlight=False, markup=False, width=None) if console is None else console
     drawn = f"profile {profile} ({TARGET_PROFILES[profile]} problems of each target that draws them)"
-    show(console, f"elbocheck {__version__}: {source}, {current_dtype()}, {drawn}")
+    show(console, f"elbocheck {__version__}: {source}, {TARGET_DTYPE}, {drawn}")
     rows, codes = list[Row](), list[int]()
     for target in targets:
         report = _checked(target, profile, _own(known, target, targets), console)
@@ -44,7 +43,7 @@ def verify_targets(
         if not report.bad:
             _show(console, target, report, lines)
         rows += described(rows_of(target, report), report, lines)
-    return Report(tuple(rows), "target", current_dtype()), max(codes, default=2)
+    return Report(tuple(rows), "target", TARGET_DTYPE), max(codes, default=2)
 
 
 def _own(known: Sequence[KnownFailure], target: Target, targets: Sequence[Target]) -> Sequence[KnownFailure]:

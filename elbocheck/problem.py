@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elbocheck.backends import current_dtype, get_backend
+from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
@@ -201,14 +201,14 @@ class Problem:
 
     @cached_property
     def _backend(self) -> Backend:
-        """Derivatives for code of the library that this problem's functions are written in."""
+        """Derivatives for code of the library that this problem's functions are written in, in double precision."""
         library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
         if library == "torch":
             from elbocheck.backends.torch_eager import EagerTorchBackend
 
-            return EagerTorchBackend(current_dtype())
+            return EagerTorchBackend()
         if library == "jax":
-            return get_backend("jax")
+            return get_backend("jax", "float64")
         from elbocheck.backends.plain import PlainBackend
 
         return PlainBackend()

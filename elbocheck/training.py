@@ -161,7 +161,14 @@ class Climbs:
 
 
 def along(problem: Problem, vectors: Iterable[np.ndarray], most: int = MOST) -> tuple[Snapshot, ...]:
-    """Snapshots at the given parameter vectors, at most `most` of them, the first and the last among them."""
-    vectors = list(vectors)
-    chosen = np.unique(np.linspace(0, len(vectors) - 1, min(most, len(vectors))).round().astype(int))
-    return tuple(snapshot(decompose(problem.at(vectors[step])), int(step)) for step in chosen)
+    """Snapshots at the given parameter vectors, at most `most` of them, until ‖∇F‖ is no more than its rounding error.
+
+    The first is among them and, if the gradient does not vanish, the last.
+    """
+    vectors, steps = list(vectors), list[Snapshot]()
+    for step in np.unique(np.linspace(0, len(vectors) - 1, min(most, len(vectors))).round().astype(int)):
+        decomposition = decompose(problem.at(vectors[step]))
+        steps.append(snapshot(decomposition, int(step)))
+        if decomposition.gradient_norm <= decomposition.gradient_rounding:
+            break
+    return tuple(steps)

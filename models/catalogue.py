@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import textwrap
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -70,7 +71,8 @@ def user_cells(source: str) -> tuple[Cell, ...]:
     wrong = [one for one in result if not isinstance(one, Cell)]
     if wrong or not result:
         raise InputError(
-            f"{source!r} must be a Target, a Cell, or a non-empty tuple of them; found {wrong[:1] or 'nothing'}"
+            f"{source!r} must be a Target, a Cell, or a non-empty tuple of them; "
+            f"found {textwrap.shorten(str(wrong[:1] or 'nothing'), 60)}"
         )
     return result
 

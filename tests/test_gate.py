@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import targets
-from elbocheck import Declaration, Problem, Target, check_target, iter_checks, load_known_failures
+from elbocheck import Declaration, Factor, Problem, Target, check_target, iter_checks, load_known_failures
+from elbocheck.backends import using
 from elbocheck.cases import load_targets, read_case, replay, sample_case, target_case, write_case
 from elbocheck.checking import CheckFailure
 from elbocheck.checks import every_point
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.explanation import explain_failure
+from elbocheck.families import Bernoulli
 from elbocheck.gate import rows_of, verify_targets
 from elbocheck.known_failures import KnownFailure
 from elbocheck.models import find_cell
@@ -293,10 +295,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     again = run(*command, *line.split()[2:], folder=tmp_path)
     assert again.returncode == 1
     assert "violated (as recorded)" in again.stdout
-    for wrong in ("nowhere:target", "targets:nothing", "targets:X"):
-        refused = run(*command, "verify", wrong, folder=tmp_path)
+    for wrong in (["nowhere:target"], ["targets:nothing"], ["targets:X"], ["targets:target", "--dtype", "float32"]):
+        refused = run(*command, "verify", *wrong, folder=tmp_path)
         assert (refused.returncode, refused.stdout) == (2, "")
-        assert "Traceback" not in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert "targets are checked in float64" in refused.stderr
 
 
 def test_the_pytest_door(tmp_path: Path) -> None:
@@ -308,7 +311,8 @@ def test_the_pytest_door(tmp_path: Path) -> None:
     assert good.returncode == 0, good.stdout
     assert "target targets:target, dtype float64, profile quick" in good.stdout
     assert "mixture: 8 checks, 8 holds" in good.stdout
-    assert json.loads((tmp_path / "r.json").read_text())["summary"]["cells"] == 8
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["summary"]["cells"], report["backend"], report["dtype"]) == (8, "target", "float64")
     for name in ("residual", "bound", "gradient_norm", "backend", "dtype", "seed"):
         assert f'<property name="{name}"' in (tmp_path / "j.xml").read_text()
     (tmp_path / "known.toml").write_text('[[known]]\nid = "broken mixtures::value"\nreason = "½ log 2π"\n')
@@ -318,9 +322,27 @@ def test_the_pytest_door(tmp_path: Path) -> None:
     assert "reading   factor x: ½ log 2π per dimension" in bad.stdout
     assert "elbocheck replay elbocheck-cases" in bad.stdout
     assert "known" in bad.stdout
-    refused = run(*command, "--elbocheck-target", "targets:nothing", folder=tmp_path)
-    assert refused.returncode == 4
-    assert "has no attribute 'nothing'" in refused.stderr
+    for wrong, message in (
+        (["targets:nothing"], "has no attribute 'nothing'"),
+        (["targets:target", "--elbocheck-dtype", "float32"], "targets are checked in float64"),
+    ):
+        refused = run(*command, "--elbocheck-target", *wrong, folder=tmp_path)
+        assert refused.returncode == 4
+        assert message in refused.stderr
+
+
+@pytest.mark.parametrize("library", ["numpy", "jax"])
+def test_code_under_test_runs_in_float64_also_in_a_run_of_float32(library: str) -> None:
+    def declare(p: Any) -> Declaration:
+        coin = Factor("x", Bernoulli(p["logit"]), 0.0 * p["logit"] + np.ones((2, 1)), parameters=("logit",))
+        return Declaration((coin,), np.ones((2, 1)), np.zeros(2), np.full(2, 0.5))
+
+    with using(library, "float32"):
+        problem = Problem({"logit": np.array(0.3)}, factors=declare, library=library)
+        assert problem.program.backend.dtype == "float64"
+        result = every_point(problem)
+    assert result.outcome is Outcome.HOLDS
+    assert result.bound < 1e-12
 
 
 def test_the_decorator(tmp_path: Path) -> None:

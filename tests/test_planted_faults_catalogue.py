@@ -247,4 +247,4 @@ def test_faults_that_obey_the_identity_need_a_second_value(name: str) -> None:
     assert every_point(changed).outcome is Outcome.HOLDS
     result = equivalent(original, changed, check="recomputed")
     assert result.outcome is Outcome.VIOLATED
-    assert f"recomputed: {fault.named}" in result.message
+    assert f"{fault.named} deviates" in result.message
