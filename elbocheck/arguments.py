@@ -46,7 +46,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
         help=f"random problems per cell: {profiles} (default quick)",
     )
     _add_backend(verify)
-    verify.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
+    verify.add_argument("--seed", type=_seed, default=0, help="seed of the random problems (default 0)")
     verify.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     verify.add_argument("--json", metavar="FILE", help="write the report as JSON")
     verify.add_argument("--html", metavar="FILE", help="write the report as one self-contained page (extra: report)")
@@ -64,7 +64,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     census.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished program")
     census.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
     _add_backend(census)
-    census.add_argument("--seed", type=int, default=0, help="seed of the random problems (default 0)")
+    census.add_argument("--seed", type=_seed, default=0, help="seed of the random problems (default 0)")
     census.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
     census.set_defaults(command=run["census"])
 
@@ -79,7 +79,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     certify.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: random problems)")
     certify.add_argument("--latents", type=int, default=2, metavar="K", help="latents on --data (default 2)")
     certify.add_argument("--bits", type=int, default=192, help="precision (default 192)")
-    certify.add_argument("--seed", type=int, default=0, help="seed of the random problem (default 0)")
+    certify.add_argument("--seed", type=_seed, default=0, help="seed of the random problem (default 0)")
     certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON")
     certify.set_defaults(command=run["certify"])
 
@@ -92,7 +92,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     explain.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
     explain.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: the one it is verified on)")
     explain.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
-    explain.add_argument("--seed", type=int, default=0, help="seed of the start (default 0)")
+    explain.add_argument("--seed", type=_seed, default=0, help="seed of the start (default 0)")
     explain.add_argument("--plot", metavar="FILE.png|svg", help="plot F, S and the entropies (extra: report)")
     _add_backend(explain)
     explain.set_defaults(command=run["explain"])
@@ -117,6 +117,13 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="as JSON on standard output")
     listing.set_defaults(command=run["list"])
     return whole
+
+
+def _seed(text: str) -> int:
+    """A seed; NumPy takes no negative ones."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number, at least 0; got {text}")
+    return int(text)
 
 
 def _add_backend(parser: argparse.ArgumentParser) -> None:

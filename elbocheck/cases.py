@@ -156,9 +156,10 @@ def load_targets(source: str) -> tuple[Target, ...]:
     where, _, attribute = source.partition(":")
     found = named(source)
     if found is None or not is_target(found):
+        missing = f"{where!r} has no {attribute or 'target'!r}"
         raise InputError(
             f"{source!r} must name a Target, or several: MODULE:ATTRIBUTE; "
-            + (f"{where!r} has no {attribute or 'target'!r}" if found is None else f"it is of type {type(found).__name__}")
+            + (missing if found is None else f"it is of type {type(found).__name__}")
         )
     return tuple(found) if isinstance(found, (list, tuple)) else (found,)
 

@@ -11,12 +11,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+
+from elbocheck.errors import DeclarationError, InputError, MissingExtraError, NotRigorousError, UndecidedError
+
+try:
+    from flint import arb, ctx
+except ModuleNotFoundError as error:
+    raise MissingExtraError("a certificate needs python-flint", "certify") from error
 
 from elbocheck import krawczyk
 from elbocheck.backends.ball import BallBackend
 from elbocheck.backends.ball_arrays import Balls, Objects, boxed, objects
-from elbocheck.errors import DeclarationError, InputError, NotRigorousError, UndecidedError
 from elbocheck.krawczyk import Existence
 from elbocheck.model import Symmetries, no_symmetries
 from elbocheck.models.sample import Cell, Sample
@@ -25,28 +30,32 @@ from elbocheck.problem import Problem
 from elbocheck.solver import Inertia, StationaryPoint, find_stationary_points
 from elbocheck.solver import distinct as distinct_points
 
+LEAST_BITS = 128
+"""With fewer, rounding is larger than the boxes in which a stationary point is sought."""
 PROBES = 3
 """Random points at which declared symmetries are tried."""
 
 
 @dataclass(frozen=True)
 class Enclosure:
-    """An interval that contains a true value: `text` in decimals, `middle` and `radius` as floats that contain it."""
+    """An interval that contains a true value: `text` in decimals, `middle` and `radius` as floats that contain it.
+
+    `contains_zero`: of the ball itself, which may be narrower than any float.
+    """
 
     text: str
     middle: float
     radius: float
+    contains_zero: bool
 
     @classmethod
     def of(cls, ball: arb) -> Enclosure:
         """From a ball, with the rounding of its midpoint added to the radius."""
-        middle = float(ball.mid())
-        radius = float((ball - arb(middle)).abs_upper()) if ball.is_finite() else np.inf
-        return cls(ball.str(40), middle, float(np.nextafter(radius, np.inf)) if radius else 0.0)
-
-    @property
-    def contains_zero(self) -> bool:
-        return abs(self.middle) <= self.radius
+        middle, radius = float(ball.mid()), np.inf
+        if ball.is_finite() and np.isfinite(middle):
+            apart = ball - arb(middle)
+            radius = 0.0 if apart.is_zero() else float(np.nextafter(float(apart.abs_upper()), np.inf))
+        return cls(ball.str(40), middle, radius, bool(ball.contains(0)))
 
     @property
     def size(self) -> float:
@@ -285,14 +294,17 @@ def prove(
         return rows[:, trained] / units[trained]
 
     with ctx.workprec(bits):
-        tangents = enclosures.tangents(symmetries, base)
-        usable = [i for i, row in enumerate(tangents) if all(one.is_zero() for one in row[frozen])]
-        start = objects(np.zeros(trained.size))
-        where = krawczyk.across(start, generators(start))
-        middle = hessian(where.point, where.free)
-        if refine:
-            where = krawczyk.refined(where, gradient, middle, bits)
-        residuals = enclosures.residuals(place(where.point))
+        try:
+            tangents = enclosures.tangents(symmetries, base)
+            usable = [i for i, row in enumerate(tangents) if all(one.is_zero() for one in row[frozen])]
+            start = objects(np.zeros(trained.size))
+            where = krawczyk.across(start, generators(start))
+            middle = hessian(where.point, where.free)
+            if refine:
+                where = krawczyk.refined(where, gradient, middle, bits)
+            residuals = enclosures.residuals(place(where.point))
+        except UndecidedError as error:
+            return Proof(origin, (), f"{error}", np.inf, 0.0, 0, trained.size, None, None, None)
         found: Existence = krawczyk.exists(where, gradient, hessian, generators, middle)
         gap = elbo = None
         if found.box is not None:
@@ -328,13 +340,14 @@ def certify_sample(
     """A certificate for one sample: float64 search, then everything else in ball arithmetic.
 
     Raises `InputError` where the theorem does not apply, `NotRigorousError` where a formula of the model is only
-    approximate, `DeclarationError` where a declared symmetry is none.
+    approximate, `DeclarationError` where a declared symmetry is none, `UndecidedError` where balls overlap that the
+    model compares.
     """
     cell = sample.cell
     if cell.out_of_scope:
         raise InputError(f"{cell.name} is out of the theorem's scope: {cell.out_of_scope}")
-    if not 64 <= bits <= 4096:
-        raise InputError(f"the precision must lie between 64 and 4096 bits; got {bits}")
+    if not LEAST_BITS <= bits <= 4096:
+        raise InputError(f"the precision must lie between {LEAST_BITS} and 4096 bits; got {bits}")
     problem, symmetries = unpadded(sample).problem(), symmetries_of(cell)
     enclosures = Enclosures(problem, bits)
     start = enclosures.residuals(problem.vector)
@@ -345,23 +358,3 @@ def certify_sample(
         for point in found
     )
     return Certificate(cell.name, sample.sizes, bits, start, checked, proofs)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Which of several float values lies nearest to a true value; `errors`: bounds on their distances from it."""
-
-    enclosure: Enclosure
-    errors: Mapping[str, float]
-    nearest: str
-
-
-def referee(problem: Problem, values: Mapping[str, float], bits: int = 192) -> Verdict:
-    """Which of several values of F(problem) is nearest; `nearest` is "" where the enclosure cannot tell."""
-    ball = Enclosures(problem, bits).elbo(problem.vector)
-    with ctx.workprec(bits):
-        distances = {name: abs(ball - arb(float(value))) for name, value in values.items()}
-        best = min(distances, key=lambda name: float(distances[name].mid()))
-        clear = all(distances[best] < other for name, other in distances.items() if name != best)
-    errors = {name: krawczyk.upper(distance) for name, distance in distances.items()}
-    return Verdict(Enclosure.of(ball), errors, best if clear else "")

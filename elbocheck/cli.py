@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from elbocheck import __version__
 from elbocheck.arguments import parser
 from elbocheck.backends import get_backend, require, select
-from elbocheck.errors import DeclarationError, InputError
+from elbocheck.errors import DeclarationError, InputError, UndecidedError
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, DeclarationError) as error:
         print(f"elbocheck: {error}", file=sys.stderr)
         return 2
+    except UndecidedError as error:
+        print(f"elbocheck: nothing is proved: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         kept = f"{options.record} keeps what had finished" if hasattr(options, "record") else "no report was written"
         print(f"elbocheck: interrupted; {kept}", file=sys.stderr)
@@ -153,9 +156,14 @@ def _certify(options: argparse.Namespace) -> int:
         drawn = [real_sample(cell, load(options.data), options.latents, options.seed)]
     console, begin, passed = Console(), time.perf_counter(), 0
     for sample in drawn:
-        certificate = certify_sample(sample, options.bits)
-        if certificate.proved or not certificate.identity:
-            break
+        try:
+            certificate = certify_sample(sample, options.bits)
+        except UndecidedError:
+            if sample is drawn[-1]:
+                raise
+        else:
+            if certificate.proved or not certificate.identity:
+                break
         passed += sample is not drawn[-1]
     skipped = f" ({passed} without an isolated stationary point passed over)" if passed else ""
     print_certificate(console, certificate, options.data or f"random problem, seed {options.seed}{skipped}")

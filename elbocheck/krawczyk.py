@@ -86,7 +86,7 @@ def upper(x: Any) -> float:
 
 def across(point: Objects, generators: Objects) -> Slice:
     """The slice through a point on which as many coordinates are pinned as there are independent generators (R, P)."""
-    size, matrix = point.size, floats(generators).reshape((-1, point.size))
+    size, matrix = point.size, floats(generators).reshape((len(generators), point.size))
     rank = 0
     if matrix.size:
         lengths = np.linalg.norm(matrix, axis=1)
@@ -164,8 +164,11 @@ def exists(
                 return Existence("", upper(image), radius, box, signs)
     except UndecidedError as error:
         return Existence(f"{error}")
-    far, values = upper(newton), np.abs(np.linalg.eigvalsh(floats(middle)))
-    if far >= RADII[0] and values.min() > SINGULAR * values.max():
+    values = np.abs(np.linalg.eigvalsh(floats(middle)))
+    far, blur = upper(newton), max((float(one.rad()) for one in newton), default=0.0)
+    if far >= RADII[0] and values.min(initial=np.inf) > SINGULAR * values.max(initial=0.0):
+        if blur >= RADII[0]:
+            return Existence(f"rounding moves Newton's step by up to {blur:.1e}: use more bits")
         return Existence(f"not stationary: Newton's method would move the point by {far:.1e}")
     return Existence(f"the Hessian is singular on the slice, or too close to it{NOT_ISOLATED}")
 

@@ -19,9 +19,13 @@ def truncated(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """
     states, exists = enumerated(model, fixed)
     logits = log_joint(model, params, fixed)
-    xp = namespace(logits).xp
-    ranked = xp.sort(xp.where(exists, logits, -xp.inf), axis=-1)
-    best = exists & (logits >= ranked[:, -min(STATES, logits.shape[-1])][:, None])
+    xp, every = namespace(logits).xp, range(logits.shape[-1])
+    one, none = xp.ones_like(logits[:, 0]), xp.zeros_like(logits[:, 0])
+    ahead = [
+        sum((xp.where((logits[:, j] > logits[:, i]) & exists[..., j], one, none) for j in every if j != i), none)
+        for i in every
+    ]  # how many states are more probable; no state is compared with itself, which intervals cannot decide
+    best = exists & (xp.concat([count[:, None] for count in ahead], axis=-1) < STATES)
     q = Categorical(logits, where=best)
     return WeightedPoints({"z": states}, q.mean_statistics()[0], q.entropy(), optimal=True)
 

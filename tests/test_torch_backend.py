@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -23,9 +24,11 @@ NAMES = ("sbn/exact", "hmm-gaussian/exact", "ppca/exact", "gamma-mixture/exact",
 needs_torch = pytest.mark.skipif("torch" not in available(), reason="needs torch: pip install 'elbocheck[torch]'")
 
 
-def everything(name: str, backend: str, dtype: str = "float64", seed: int = 0) -> Any:
+def everything(
+    name: str, backend: str, dtype: str = "float64", seed: int = 0, sizes: tuple[int, int, int] = (7, 3, 1)
+) -> Any:
     with using(backend, dtype):
-        problem = draw(find_cell(name), (7, 3, 1), seed).problem()
+        problem = draw(replace(find_cell(name), capacity=sizes), sizes, seed).problem()
         program, vector, fixed = problem.program, problem.vector, problem.fixed
         held = program.points(vector, fixed)
         inputs = {"base": vector, "units": np.ones_like(vector), "fixed": fixed}
@@ -50,6 +53,69 @@ def test_everything_equals_jax(name: str) -> None:
 def test_float32_runs_in_float32(name: str) -> None:
     types = {leaf.dtype for leaf in jax.tree.leaves(everything(name, "torch", "float32"))}
     assert types <= {np.dtype("float32"), np.dtype(bool)}
+
+
+@needs_torch
+def test_a_constant_of_another_type_is_refused() -> None:
+    """The planted fault: PyTorch promotes silently, and the result would be cast back."""
+    import torch
+
+    third = torch.full((1,), 1 / 3, dtype=torch.float64)
+    assert get_backend("torch").value(lambda v, _: v * third)(np.ones(3), {}).dtype == np.float64
+    with pytest.raises(RuntimeError, match=r"computes in torch\.float32: a constant of another type entered"):
+        get_backend("torch", "float32").value(lambda v, _: v * third)(np.ones(3), {})
+
+
+@needs_torch
+def test_scalars_are_differentiated_in_their_own_type() -> None:
+    """`torch.vmap` promotes a scalar that meets a Python number: 1 + 2⁻³⁰ would keep what float32 cannot hold."""
+    backend = get_backend("torch", "float32")
+
+    def function(vector: Any, fixed: Any) -> Any:
+        return ((1.0 + vector[0] * 2.0**-30) - 1.0) ** 2 * 2.0**60
+
+    value, gradient, hessian = backend.value_gradient_hessian(function, np.arange(1))(np.ones(1), {})
+    assert (float(value), float(gradient[0]), float(hessian[0, 0])) == (0.0, 0.0, 2.0)
+    jacobian, _ = backend.jacobian(lambda v, fixed: (function(v, fixed), v), "forward")(np.ones(1), {})
+    assert float(np.ravel(jacobian)[0]) == 0.0
+
+
+@needs_torch
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_recorded_for_float32_has_no_other_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operation of every recorded program, when it is run."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    import elbocheck.backends.torch as backend
+
+    found, seen = set[str](), set[str]()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = operation(*args, **(kwargs or {}))
+            parts = result if isinstance(result, tuple | list) else (result,)
+            seen.add(f"{operation}")
+            found.update(
+                f"{operation}" for one in parts if isinstance(one, torch.Tensor) and one.dtype is torch.float64
+            )
+            return result
+
+    recorded = backend.record
+
+    def watched(*arguments: Any) -> Any:
+        run = recorded(*arguments)
+
+        def replay(inputs: Any) -> Any:
+            with Watch():
+                return run(inputs)
+
+        return replay
+
+    monkeypatch.setattr(backend, "record", watched)
+    everything(name, "torch", "float32", sizes=(8, 3, 1))  # sizes for which nothing has been recorded
+    assert len(seen) >= 10
+    assert not found
 
 
 @needs_torch

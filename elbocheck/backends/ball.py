@@ -80,7 +80,7 @@ def _taylor(
 ) -> tuple[Any, Objects, Objects]:
     """(value, t¹, t²) of the function along directions (B, P)."""
     first, second, value = [], [], None
-    for begin in range(0, len(directions), DIRECTIONS):
+    for begin in range(0, max(len(directions), 1), DIRECTIONS):
         some = objects(directions[begin : begin + DIRECTIONS])
         result = function(Balls(vector, some, None, order), fixed)
         zeros = objects(np.zeros(len(some)))

@@ -186,7 +186,9 @@ class Balls:
     def __abs__(self) -> Balls:
         if self.d is None:
             return Balls(boxed(_absolute(self.v)), order=self.order)
-        return self.array_namespace().xp.where(decided(self > 0.0), self, -self)
+        positive = self > 0.0
+        decided(positive | (self < 0.0))  # at 0 there is no derivative
+        return self.array_namespace().xp.where(decided(positive), self, -self)
 
     def __gt__(self, other: Any) -> Any:
         return compare(self, other, lambda a, b: True if a > b else False if a <= b else None)

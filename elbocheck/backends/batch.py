@@ -72,7 +72,7 @@ class Batch:
 
     def __getitem__(self, index: Any) -> Batch:
         parts = index if isinstance(index, tuple) else (index,)
-        data = self.data[(slice(None), *(part.data[0] if isinstance(part, Batch) else part for part in parts))]
+        data = self.data[(slice(None), *(_index(part) if isinstance(part, Batch) else part for part in parts))]
         block_of_parameters = self.data.ndim == 2 and len(data) > 1 and data.dtype.kind == "c"
         if block_of_parameters and not data.imag.any() and np.all(data.real == data.real[:1]):
             data = data.real[:1]  # nothing moves in it: its lanes are one
@@ -93,6 +93,13 @@ class Batch:
 
     def __abs__(self) -> Batch:
         return Batch(analytic.UNARY["abs"](self.data))
+
+
+def _index(part: Batch) -> Any:
+    """An index that is the same at all points; raises `TypeError` for others."""
+    if np.any(part.data != part.data[:1]):
+        raise TypeError("an index differs between the points of a batch; select with xp.where")
+    return part.data[0]
 
 
 def aligned(*values: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +25,8 @@ from elbocheck.backends.base import Function, in_columns, machine_epsilon
 
 IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that do nothing where no derivative is taken and nothing is written in place."""
+
+CONVERSIONS = (torch.ops.aten._to_copy.default, torch.ops.aten.to.dtype, torch.ops.aten.to.dtype_layout)
 
 SHAPE_ONLY = (
     torch.ops.aten.new_zeros.default, torch.ops.aten.new_ones.default, torch.ops.aten.new_full.default,
@@ -106,7 +108,11 @@ class TorchBackend:
             key = (structure, *((leaf.shape, leaf.dtype) for leaf in inputs))
             with torch.no_grad():
                 if key not in recorded:
-                    recorded[key] = record(lambda *flat: function(*tree_unflatten(list(flat), structure)), inputs)
+                    recorded[key] = record(
+                        lambda *flat: function(*tree_unflatten(list(flat), structure)),
+                        inputs,
+                        getattr(torch, self.dtype),
+                    )
                 return recorded[key](inputs)
 
         return run
@@ -147,11 +153,13 @@ class Recorder(TorchDispatchMode):
     """Writes down the operations that depend on the inputs; results of all others are constants.
 
     Below all transforms only operations on plain tensors are left, and equal ones are written once. Raises
-    `RuntimeError` where a result could not be repeated: an operation in place, a number read out of a tensor.
+    `RuntimeError` where a result could not be repeated (an operation in place, a number read out of a tensor), and
+    where one has another floating-point type than `dtype`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
+        self.dtype = dtype
         self.graph = Graph()
         self.nodes: dict[int, Node] = {}
         self.memory: set[float] = set()
@@ -161,6 +169,7 @@ class Recorder(TorchDispatchMode):
         self.names: dict[int, str] = {}
         self.failures: list[Node] = []
         self.kept: list[torch.Tensor] = []
+        self.widened: set[int] = set()
 
     def input(self, tensor: torch.Tensor) -> None:
         """The next argument of the graph."""
@@ -183,12 +192,14 @@ class Recorder(TorchDispatchMode):
             self._name(args[0], self._laid_out(*args[:2]))  # the buffer of a result, written once and whole
         elif operation._schema.is_mutable and (dependent or any(memory(x) in self.captured for x in tensors)):
             raise RuntimeError(f"the torch backend cannot record {operation}; write the function without it")
-        elif dependent and operation in IDENTITIES:
+        elif dependent and (operation in IDENTITIES or self._only_converts(operation, args[0], result)):
             self._name(result, self.nodes[id(args[0])])
         elif dependent and operation not in SHAPE_ONLY:
             if not isinstance(result, torch.Tensor | tuple | list):
                 raise RuntimeError(f"the torch backend cannot record {operation}; write the function without it")
-            self._write(operation, args, kwargs, result)
+            self._write(operation, args, kwargs, result, tensors)
+        elif not dependent and isinstance(result, torch.Tensor) and self._widens(result, operation, tensors):
+            self._widened(result)
         return result
 
     def _fresh(self, buffer: torch.Tensor, source: torch.Tensor) -> bool:
@@ -224,18 +235,57 @@ class Recorder(TorchDispatchMode):
             return leaf
         if not self.known(leaf):
             name = self.names.setdefault(id(leaf), f"constant_{len(self.names)}")
-            self.constants[name] = leaf
+            number = leaf.is_floating_point() and (not leaf.ndim or id(leaf) in self.widened)
+            self.constants[name] = leaf.to(self.dtype) if number else leaf
             self.captured.add(memory(leaf))
             return self._once(("constant", name), lambda: self.graph.get_attr(name))
         return self.nodes[id(leaf)]
 
-    def _write(self, operation: Any, args: Any, kwargs: Any, result: Any) -> None:
+    def _write(self, operation: Any, args: Any, kwargs: Any, result: Any, tensors: Sequence[torch.Tensor]) -> None:
         node = self._call(operation, *tree_map(self.node, (tuple(args), kwargs)))
         if isinstance(result, torch.Tensor):
-            self._name(result, node)
+            self._name(self._checked(result, operation, tensors), node)
         else:
             for index, part in enumerate(result):
-                self._name(part, self._call(operator.getitem, (node, index), {}))
+                self._name(self._checked(part, operation, tensors), self._call(operator.getitem, (node, index), {}))
+
+    def _only_converts(self, operation: Any, source: Any, result: Any) -> bool:
+        """Whether `torch.vmap` takes a scalar that meets a Python number into the number's type, float64, or back.
+
+        What is written down stays in `dtype`; all of the wider type that comes of it is marked as `widened`.
+        """
+        if operation not in CONVERSIONS or not (source.is_floating_point() and result.is_floating_point()):
+            return False
+        if result.dtype is not self.dtype:
+            self._widened(result)
+        return source.dtype is not result.dtype or id(source) in self.widened
+
+    def _widened(self, tensor: torch.Tensor) -> None:
+        self.widened.add(id(tensor))
+        self.kept.append(tensor)
+
+    def _widens(self, result: torch.Tensor, operation: Any, tensors: Sequence[torch.Tensor]) -> bool:
+        """Whether a result has a wider type because of scalars that `torch.vmap` has converted, and of nothing else."""
+        if not result.is_floating_point() or result.dtype is self.dtype:
+            return False
+        floating = [one for one in tensors if one.is_floating_point()]
+        own = [one for one in floating if one.dtype is self.dtype or id(one) in self.widened]
+        numbers = [one for one in floating if not one.ndim and not self.known(one)]
+        converted = (
+            operation in CONVERSIONS or any(id(one) in self.widened for one in own) or len(numbers) == len(floating)
+        )
+        return bool(floating) and converted and all(any(one is mine for mine in (*own, *numbers)) for one in floating)
+
+    def _checked(self, result: torch.Tensor, operation: Any, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        """PyTorch would go on in the wider type where two meet, whatever was asked for."""
+        if self._widens(result, operation, tensors):
+            self._widened(result)
+        elif result.is_floating_point() and result.dtype is not self.dtype:
+            raise RuntimeError(
+                f"{operation} gives {result.dtype}, the backend computes in {self.dtype}: a constant of another type "
+                "entered; make it with dtype= or xp.astype"
+            )
+        return result
 
     def _call(self, operation: Any, args: Any, kwargs: Any) -> Node:
         return self._once(
@@ -255,12 +305,12 @@ def memory(tensor: torch.Tensor) -> float:
     return tensor.untyped_storage().data_ptr()
 
 
-def record(function: Function, inputs: list[torch.Tensor]) -> Function:
+def record(function: Function, inputs: list[torch.Tensor], dtype: torch.dtype) -> Function:
     """The function of a list of tensors, for tensors of these shapes, as a list of plain operations.
 
     Where a matrix has no inverse or Cholesky factor, everything is NaN.
     """
-    recorder = Recorder()
+    recorder = Recorder(dtype)
     with recorder, warnings.catch_warnings():
         # PyTorch itself scripts some forward derivatives when the first is taken, and warns of that
         warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from decimal import ROUND_UP, Context, Decimal
 
 from rich.console import Console
 
@@ -15,7 +16,7 @@ def print_certificate(console: Console, certificate: Certificate, problem: str) 
     data, observed, latents = certificate.sizes
     _say(console, f"{certificate.name}, {problem}: N = {data}, D = {observed}, K = {latents}; {certificate.bits} bits")
     _say(console, "\nThe identity at every point: gap − (β·∇F + δ) = 0, nats per datum, enclosed")
-    _say(console, f"  {'factor':<14}{'gap':>12}  {'residual':>14}  where")
+    _say(console, f"  {'factor':<14}{'gap, about':>12}  {'residual':>14}  where")
     places = [("start", certificate.start), *((proof.origin, proof.residuals) for proof in certificate.proofs)]
     for place, residuals in places:
         for one in residuals:
@@ -24,7 +25,7 @@ def print_certificate(console: Console, certificate: Certificate, problem: str) 
         count, widest = len(certificate.symmetries), max(one.size for one in certificate.symmetries)
         _say(
             console, f"\nSymmetries: {count} declared; the derivative of F along {'it' if count == 1 else 'each'} is "
-            f"0 ± {widest:.0e} at random points.",
+            f"0 ± {above(widest)} at random points.",
         )  # fmt: skip
     _say(console, "")
     if not certificate.proofs:
@@ -53,12 +54,12 @@ def _say_proof(console: Console, proof: Proof) -> None:
     pinned = f", {proof.pinned} more pinned against symmetries" if proof.pinned else ""
     _say(
         console,
-        f"Proved ({proof.origin}): a stationary point exists within {proof.radius:.1e} of the computed one, in "
-        f"natural units, and no other one{modulo} within {proof.unique:.0e} ({proof.free} coordinates{pinned}).",
+        f"Proved ({proof.origin}): a stationary point exists within {above(proof.radius, 2)} of the computed one, "
+        f"in natural units, and no other one{modulo} within {proof.unique:.0e} ({proof.free} coordinates{pinned}).",
     )  # fmt: skip
     _say(console, f"  Kind: {_kind(proof.inertia)}.")
     _say(
-        console, f"  There F = {proof.elbo.middle:.12g} nats per datum, and F − S − δ = {_around(proof.gap)}.",
+        console, f"  There F = {_written(proof.elbo)} nats per datum, and F − S − δ = {_around(proof.gap)}.",
         "green" if proof.gap.contains_zero else "bold red",
     )  # fmt: skip
 
@@ -70,8 +71,18 @@ def _kind(inertia: Inertia | None) -> str:
     return f"{inertia.kind}, proved ({inertia.positive} directions up, {inertia.negative} down{flat})"
 
 
+def above(size: float | Decimal, digits: int = 1) -> str:
+    """A bound in few digits, rounded up: what is printed contains what was proved."""
+    return f"{Context(prec=digits, rounding=ROUND_UP).create_decimal(Decimal(size)):.{digits - 1}e}"
+
+
 def _around(enclosure: Enclosure) -> str:
     """An interval around 0 by its bound; one without 0 in full."""
-    if enclosure.contains_zero:
-        return f"0 ± {enclosure.size:.0e}"
-    return f"{enclosure.middle:.2e} ± {enclosure.radius:.0e}"
+    return f"0 ± {above(enclosure.size)}" if enclosure.contains_zero else _written(enclosure, 3)
+
+
+def _written(enclosure: Enclosure, digits: int = 12) -> str:
+    """middle ± radius in few digits: the radius includes what rounding the middle leaves out."""
+    middle, up = f"{enclosure.middle:.{digits}g}", Context(prec=60, rounding=ROUND_UP)
+    left_out = abs(up.subtract(Decimal(middle), Decimal(enclosure.middle)))
+    return f"{middle} ± {above(up.add(left_out, Decimal(enclosure.radius)))}"
