@@ -37,7 +37,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     verify.add_argument("--model", metavar="NAME", help="only this model of the catalogue (see `elbocheck list`)")
     verify.add_argument("--data", metavar="NAME|FILE.csv", help="shipped data set, or CSV file with a header")
     verify.add_argument("--weights", metavar="COLUMN", help="column of the data that holds weights")
-    verify.add_argument("--latents", type=int, default=2, metavar="K", help="latents on --data (default 2)")
+    verify.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
     profiles = ", ".join(f"{name} {count}" for name, count in PROFILES.items())
     verify.add_argument(
         "--profile",
@@ -77,7 +77,7 @@ def parser(run: Mapping[str, Command]) -> argparse.ArgumentParser:
     certify.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
     certify.add_argument("--posterior", metavar="NAME", help="variational family (default: the model's first one)")
     certify.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: random problems)")
-    certify.add_argument("--latents", type=int, default=2, metavar="K", help="latents on --data (default 2)")
+    certify.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
     certify.add_argument("--bits", type=int, default=192, help="precision (default 192)")
     certify.add_argument("--seed", type=_seed, default=0, help="seed of the random problem (default 0)")
     certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON")

@@ -148,12 +148,14 @@ def _certify(options: argparse.Namespace) -> int:
     from elbocheck.strategies import draw_many, samples
 
     model, _, posterior = options.model.partition("/")
-    posterior = options.posterior or posterior or cells_of(model)[0].posterior
+    if posterior and options.posterior not in (None, posterior):
+        raise InputError(f"{options.model} names a posterior already; --posterior {options.posterior} is another one")
+    posterior, latents = posterior or options.posterior or cells_of(model)[0].posterior, _latents(options)
     cell = find_cell(f"{model}/{posterior}")
     if options.data is None:  # the first draws are the simplest; some problems have no isolated stationary point
         drawn = draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=options.seed)[2:]
     else:
-        drawn = [real_sample(cell, load(options.data), options.latents, options.seed)]
+        drawn = [real_sample(cell, load(options.data), latents, options.seed)]
     console, begin, passed = Console(), time.perf_counter(), 0
     for sample in drawn:
         try:
@@ -238,21 +240,30 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     examples = PROFILES[options.profile]
     if options.weights is not None and options.data is None:
         raise InputError(f"--weights {options.weights} names a column of the data; give --data too")
+    latents = _latents(options)
     if options.data is not None:
         dataset = load(options.data, options.weights)
         if options.model is None:
             if options.data not in SHIPPED:
                 raise InputError(f"--data {options.data}: say with --model which model to run on it")
-            chosen = [entry for entry in REAL if entry[1] == options.data]
+            own = [entry for entry in REAL if entry[1] == options.data]
+            chosen = [(name, data, k if options.latents is None else latents) for name, data, k in own]
             if not chosen:
                 raise InputError(f"--data {options.data}: no model runs on it by default; choose one with --model")
         else:
-            chosen = [(cell.name, options.data, options.latents) for cell in cells]
+            chosen = [(cell.name, options.data, latents) for cell in cells]
             for cell in cells:
-                real_sample(cell, dataset, options.latents, options.seed)
+                real_sample(cell, dataset, latents, options.seed)
         return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
     reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names and not options.source]
     return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source)
+
+
+def _latents(options: argparse.Namespace) -> int:
+    """The number of latents on given data."""
+    if options.latents is not None and options.data is None:
+        raise InputError(f"--latents {options.latents} goes with --data; random problems have numbers of their own")
+    return 2 if options.latents is None else int(options.latents)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -301,6 +301,8 @@ def test_the_command_line_prints_80_columns_and_writes_json(
         (["nothing"], "unknown model 'nothing'"),
         (["ppca", "--posterior", "nothing"], "unknown cell 'ppca/nothing'"),
         (["ppca", "--json", "/nowhere/x.json"], "cannot write"),
+        (["ppca", "--latents", "99"], "--latents 99 goes with --data"),
+        (["ppca/exact", "--posterior", "full"], "names a posterior already; --posterior full is another one"),
         (["ppca", "--bits", "3"], "between 128 and 4096 bits; got 3"),
     ],
 )

@@ -402,3 +402,26 @@ def test_a_scope_that_no_problem_tells_is_inconclusive(monkeypatch: pytest.Monke
     assert (told.rows[0].outcome, told.inconclusive, told.exit_code) == ("out of scope", 1, 0)
     assert (untold.rows[0].outcome, untold.inconclusive, untold.exit_code) == ("inconclusive", 2, 1)
     assert "2 problems inconclusive" in " ".join(summary(untold, 1.0).split())
+
+
+@pytest.mark.usefixtures("no_computing")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "--model", "sbn", "--latents", "3"], "--latents 3 goes with --data"),
+        (["explain", "geometric-mixture", "--latents", "3"], "--latents 3 goes with --data"),
+    ],
+)
+def test_options_that_nothing_would_read_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify", "certify ppca", "explain ppca", "census --record x"])
+def test_negative_seeds_are_usage_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command.split(), "--seed", "-1"])
+    assert stopped.value.code == 2
+    assert "a seed is a whole number, at least 0; got -1" in capsys.readouterr().err

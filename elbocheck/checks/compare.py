@@ -37,13 +37,20 @@ def judge(
     attempts: Sequence[str] = (),
     gradient_norm: float = 0.0,
 ) -> Result:
-    """`holds` if every deviation is within its bound, else `violated`; the message names those
-    that are not, worst first."""
+    """`holds` if every deviation is within its bound, else `violated`; the message names the others, worst first.
+
+    A bound that has overflowed says nothing: `inconclusive`, if nothing else is violated.
+    """
     deviations = list(deviations)
+    unbounded = [one for one in deviations if not np.isfinite(one.bound)]
+    deviations = [one for one in deviations if np.isfinite(one.bound)]
     worst = max(deviations, key=lambda one: one.excess, default=Deviation("nothing", 0.0, 0.0))
     relative = max((one.size / one.scale for one in deviations if one.scale > 0.0), default=0.0)
     broken = sorted((one for one in deviations if not one.excess <= 1.0), key=lambda one: -one.excess)
     lines = [f"{one.what} deviates by {one.size:.3e} nats per datum, bound {one.bound:.1e}" for one in broken[:6]]
+    if not broken and unbounded:
+        message = f"{check}: the rounding bound of {unbounded[0].what} is {unbounded[0].bound} ({problem})"
+        return Result(check, problem, Outcome.INCONCLUSIVE, points=0, attempts=tuple(attempts), message=message)
     message = f"{check}: {'; '.join(lines)} ({problem})" if broken else ""
     return Result(
         check=check,

@@ -49,6 +49,8 @@ def sample_for(name: str, data: str | None, latents: int | None, seed: int) -> t
     shown = {cell: (file, count) for cell, file, count in REAL}
     cell = next((cell for cell in own if cell.name in shown), own[0])
     if data is None and cell.name not in shown:
+        if latents is not None:
+            raise InputError(f"--latents {latents} goes with --data; random problems have numbers of their own")
         drawn = draw_many(samples(cell, solvable=True), 3, entropy=seed)[-1]  # the first ones are the simplest
         return drawn, f"a random problem, seed {seed}", drawn.sizes[0]
     file, count = shown[cell.name] if data is None else (data, 2)
