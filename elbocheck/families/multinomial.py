@@ -78,8 +78,10 @@ class Multinomial:
         log_rest = xp.where(rest > 0, xp.log(xp.where(rest > 0, rest, 1.0)), LOG_ZERO)
         log_q = xp.where(is_top, log_rest, xp.log1p(-others))
         tables = count_tables(self.trials, self.trials + 1)
-        log_factorials = xp.asarray(tables.log_factorials)
-        functions = xp.where(is_top[..., None], xp.asarray(tables.log_arrangements), -log_factorials)
+        arrangements, factorials = (
+            xp.astype(xp.asarray(table), log_p.dtype) for table in (tables.log_arrangements, tables.log_factorials)
+        )
+        functions = xp.where(is_top[..., None], arrangements, -factorials)
         return xp.sum(expectation(tables, functions, log_p, log_q), axis=-1)
 
     def log_density(self, value: Array) -> Array:
