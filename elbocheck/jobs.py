@@ -12,11 +12,12 @@ from typing import Any
 from elbocheck.backends import get_backend
 from elbocheck.cases import replay_line, sample_case, write_case
 from elbocheck.checks import control, every_point, outside, stationary
+from elbocheck.checks.control import LEAST_GAP
 from elbocheck.identity import decompose
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
-from elbocheck.models.sample import Cell, Sample
+from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
 from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
@@ -261,22 +262,42 @@ class ControlJob:
 
 
 def run_control(one: Control, sample: Sample) -> tuple[Result, PointRecord]:
-    """(result of one negative control, the point with the |F − S| that it found)."""
-    arranged = one.arrange(sample)
-    problem, certified = arranged.problem(), True
-    if one.solve:
-        points = find_stationary_points(problem)
-        # where redundant latents make a gap vanish another point shows it
-        best = max(points, key=lambda point: (point.certified, abs(point.decomposition.gap)))
-        problem, certified = best.problem, best.certified
-    decomposition = decompose(problem)
-    # the reference is computed in double precision, whatever runs
-    predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
+    """(result of one negative control, the point with the |F − S| that it found).
+
+    A point at which the gap is predicted to vanish, too (redundant latents), shows nothing; then others are sought from
+    new parameters, and the control is inconclusive if there are none.
+    """
+    for restart in range(RESTARTS if one.solve else 1):
+        arranged = one.arrange(sample if not restart else restarted(sample, restart))
+        problem, certified = arranged.problem(), True
+        if one.solve:
+            best = max(
+                find_stationary_points(problem), key=lambda point: (point.certified, abs(point.decomposition.gap))
+            )
+            problem, certified = best.problem, best.certified
+        decomposition = decompose(problem)
+        # the reference is computed in double precision, whatever runs
+        predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
+        shows = not one.solve or max(abs(predicted), abs(decomposition.gap)) >= LEAST_GAP
+        if certified and shows:
+            break
     bound = None
     if problem.program.backend.dtype != "float64":
         bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
-    result = control(one.name, sample.label, decomposition, predicted, certified, bound)
+    result = control(one.name, sample.label, decomposition, predicted, certified and shows, bound)
     return result, record(decomposition, "control")
+
+
+RESTARTS = 8
+"""Most searches of a control for a point at which its gap does not vanish."""
+
+
+def restarted(sample: Sample, restart: int) -> Sample:
+    """The same data at other random parameters."""
+    return random_sample(
+        sample.cell, sample.x, sample.latents, sample.seed + restart, data_weights=sample.data_weights,
+        frozen=sample.frozen, label=sample.label,
+    )  # fmt: skip
 
 
 Part = RandomJob | RealJob | ControlJob

@@ -25,12 +25,14 @@ def control(
 ) -> Result:
     """The plain gap F − S against `predicted`, which comes from a closed form that shares no code with it.
 
+    `certified`: a stationary point, if the control is about one, with something to show.
     `computed_bound`: what `RELATIVE` is replaced with where the type cannot reach it.
     """
     gap = decomposition.elbo - decomposition.entropy_sum
     check = f"control: {name}"
     if not certified:
-        return Result(check, problem, Outcome.INCONCLUSIVE, points=0, message="no stationary point was certified")
+        message = "no stationary point was certified at which the gap is not predicted to vanish"
+        return Result(check, problem, Outcome.INCONCLUSIVE, points=0, message=message)
     if abs(gap) < LEAST_GAP:
         return Result(
             check, problem, Outcome.VIOLATED, gap=abs(gap), bound=LEAST_GAP,
