@@ -136,7 +136,7 @@ def replay(path: str | Path) -> Replayed:
 def refuse_single_precision(source: str, dtype: str) -> None:
     """Raise `InputError` for targets in float32: their own code is run, and judged, in double precision."""
     if dtype != TARGET_DTYPE:
-        raise InputError(f"{source}: targets are checked in {TARGET_DTYPE}; --dtype {dtype} is for the catalogue")
+        raise InputError(f"{source}: targets are checked in {TARGET_DTYPE}; {dtype} is for the catalogue")
 
 
 def is_target(found: Any) -> bool:

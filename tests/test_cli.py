@@ -16,7 +16,6 @@ from elbocheck.arguments import parser
 from elbocheck.jobs import ControlJob, Job, RandomJob, RealJob, Row
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import PROFILES
-from elbocheck.report.terminal import summary
 from elbocheck.verify import Report
 
 COMMANDS = ("verify", "census", "certify", "explain", "replay", "faults", "list")
@@ -391,37 +390,3 @@ def test_verify_leaves_nothing_in_the_working_directory(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
     assert "horse_kicks" in done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_scope_that_no_problem_tells_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float32 a residual may drown in rounding; if all of them do, nothing was recognised."""
-    outcomes = iter([Outcome.OUT_OF_SCOPE, Outcome.INCONCLUSIVE] + [Outcome.INCONCLUSIVE] * 2)
-    monkeypatch.setattr("elbocheck.jobs.outside", lambda problem: Result("scope", "p", next(outcomes), gap=1e-5))
-    job = RandomJob(("bounded-logits/arbitrary",), 2, 0)
-    told, untold = (Report(tuple(job.run(lambda count: None)), "numpy", "float32") for _ in range(2))
-    assert (told.rows[0].outcome, told.inconclusive, told.exit_code) == ("out of scope", 1, 0)
-    assert (untold.rows[0].outcome, untold.inconclusive, untold.exit_code) == ("inconclusive", 2, 1)
-    assert "2 problems inconclusive" in " ".join(summary(untold, 1.0).split())
-
-
-@pytest.mark.usefixtures("no_computing")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["verify", "--model", "sbn", "--latents", "3"], "--latents 3 goes with --data"),
-        (["explain", "geometric-mixture", "--latents", "3"], "--latents 3 goes with --data"),
-    ],
-)
-def test_options_that_nothing_would_read_are_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(arguments) == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["verify", "certify ppca", "explain ppca", "census --record x"])
-def test_negative_seeds_are_usage_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([*command.split(), "--seed", "-1"])
-    assert stopped.value.code == 2
-    assert "a seed is a whole number, at least 0; got -1" in capsys.readouterr().err

@@ -14,16 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elbocheck import Factor, Problem, jobs
+from elbocheck import Factor, Problem
 from elbocheck.checks import criterion_holds, equivalent, every_point, stationary
 from elbocheck.families import Laplace, NegativeBinomial, Normal
-from elbocheck.jobs import run_control
 from elbocheck.models import find_cell
-from elbocheck.models.controls import CONTROLS
 from elbocheck.models.sample import Cell, random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.posteriors import WeightedPoints
-from elbocheck.strategies.samples import Draw, realise
 
 Params = Mapping[str, Any]
 Change = Callable[[Factor, Params], Factor]
@@ -251,15 +248,3 @@ def test_faults_that_obey_the_identity_need_a_second_value(name: str) -> None:
     result = equivalent(original, changed, check="recomputed")
     assert result.outcome is Outcome.VIOLATED
     assert f"{fault.named} deviates" in result.message
-
-
-def test_controls_look_for_a_point_that_shows_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal components make the gap of fixed weights vanish, as predicted: a fault of the point, not of the check."""
-    one = next(one for one in CONTROLS if one.name == "weights are constants")
-    choice = Draw(one.cell.name, (12, 2, 3), "model", "equal", 0.0, -1.0, 0.0, (), 2)
-    sample = realise(one.cell, choice, solvable=True)
-    assert run_control(one, sample)[0].outcome is Outcome.HOLDS
-    monkeypatch.setattr(jobs, "RESTARTS", 1)
-    assert run_control(one, sample)[0].outcome is Outcome.INCONCLUSIVE
-    wrong = replace(one, predicted=lambda *_: 0.5)
-    assert run_control(wrong, sample)[0].outcome is Outcome.VIOLATED

@@ -70,7 +70,7 @@ class NumpyBackend:
         return run
 
     def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
-        """As the protocol says; steps of `self.eps`^(1/5) in the vector, whose elements should be of order one."""
+        """As the protocol says; steps of half `self.eps`^(1/5) in the vector, whose elements should be of order one."""
         slopes = self.jacobian(lambda *arguments: (function(*arguments),) * 2, mode="forward")
 
         def run(vector: Any, fixed: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
