@@ -132,8 +132,9 @@ class JaxBackend:
                 return value, terms()
 
             # by blocks: the derivative of a slice is a vector of all parameters, mostly zeros
-            (value, terms), slopes = jax.value_and_grad(with_terms, has_aux=True)(unpack(vector))
-            return value, jnp.concatenate([jnp.ravel(one) for one in slopes.values()]), terms
+            blocks = unpack(vector)
+            (value, terms), slopes = jax.value_and_grad(with_terms, has_aux=True)(blocks)
+            return value, jnp.concatenate([jnp.ravel(slopes[name]) for name in blocks]), terms  # JAX sorts names
 
         return self._hoisted(whole)
 
