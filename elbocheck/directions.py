@@ -161,13 +161,13 @@ class Finder:
         return False
 
     def _slopes(self, point: Reading, names: Sequence[str], blocks: Sequence[str], kinds: Sequence[str]) -> Slopes:
-        values, sizes, error = {}, {}, 0.0
+        values, errors = {}, {}
         for block in blocks:
             for kind in kinds:
-                values[block, kind], sizes[block, kind], off = candidate_slope(point, block, kind)
-                error = max(error, off)
+                values[block, kind], size, off = candidate_slope(point, block, kind)
+                errors[block, kind] = point.constant * size + 10.0 * off
         target = float(sum(targets(point, name).sum() for name in names))
-        return Slopes(values, sizes, target, point.constant * point.scale + 10.0 * error, point.constant)
+        return Slopes(values, errors, target, point.constant * point.scale)
 
     def _with_parameters(self) -> set[str]:
         """Factors whose natural parameters can change at all."""
@@ -363,7 +363,21 @@ def directions(problem: Problem) -> tuple[Direction, ...]:
     recipes = problem.program.recipes
     if "all" not in recipes:
         recipes["all"] = Finder(problem).recipes()
-    return tuple(_at(problem, recipe) for recipe in recipes["all"])
+    return tuple(_still(read(problem), _at(problem, recipe)) for recipe in recipes["all"])
+
+
+def _still(reading: Reading, found: Direction) -> Direction:
+    """The same, outside the theorem after all if it does not meet the gap at this point."""
+    names, total = found.recipe.factors, sum(found.slopes)
+    if found.recipe.reason:
+        return found
+    left = abs(float(sum(targets(reading, name).sum() for name in names)) - total)
+    if left <= reading.constant * (reading.scale + abs(total)) + 10.0 * sum(found.errors) + found.missed:
+        return found
+    beta = found.beta[0] if len(found.beta) == 1 else found.beta.sum(0)
+    if vanishes(reading, names, beta, found.missed):
+        return found
+    return replace(found, recipe=replace(found.recipe, reason=ELSEWHERE, residual=left / max(reading.scale, 1e-300)))
 
 
 def _at(problem: Problem, recipe: Recipe) -> Direction:

@@ -346,7 +346,7 @@ def _terms_along(reading: Reading, found: Direction, thorough: bool) -> Iterator
             rounding = reading.constant * size + times * (found.missed * count + 10.0 * found.errors[group])
             if thorough:
                 rounding += reading.value_noise + times * wobble[group]
-            left = 0.0 if count == 1 and not recipe.reason else gap - delta - times * found.slopes[group]
+            left = gap - delta - times * found.slopes[group]  # rounding where the theorem covers the factor
             yield FactorTerms(
                 name=name,
                 component=group if len(found.beta) > 1 else None,
