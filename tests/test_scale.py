@@ -41,10 +41,10 @@ def rows_of(path: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
 
 def test_every_row_has_its_numbers_and_stands_in_the_table(tmp_path: Path) -> None:
     away = tmp_path / "rows.json"
-    done = run("--models", "mixture,vae", "--libraries", "jax", "--no-check", "--json", str(away))
+    done = run("--models", "mixture", "--libraries", "jax", "--no-check", "--json", str(away))
     assert done.returncode == 0, done.stderr
     rows = rows_of(away)
-    assert set(rows) == {("mixture", "jax", 200), ("mixture", "jax", 400), ("vae", "jax", 16)}
+    assert set(rows) == {("mixture", "jax", 200), ("mixture", "jax", 400)}
     for row in rows.values():
         assert "error" not in {**row["bare"], **row["reading"]}, row
         assert min(row["ratios"].values()) > 0.0
@@ -52,7 +52,7 @@ def test_every_row_has_its_numbers_and_stands_in_the_table(tmp_path: Path) -> No
         assert 10.0 < row["bare"]["peak"] < 10_000.0
         assert row["reading"]["covered"].endswith(" of 2")
     table = [line.split()[:3] for line in done.stdout.splitlines() if line]
-    assert table[1:] == [["mixture", "jax", "200"], ["mixture", "jax", "400"], ["vae", "jax", "16"]]
+    assert table[1:] == [["mixture", "jax", "200"], ["mixture", "jax", "400"]]
 
 
 def test_a_black_box_counts_its_calls_and_rows_are_added_to_a_file(tmp_path: Path) -> None:
