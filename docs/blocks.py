@@ -152,7 +152,7 @@ def main() -> None:
                 text = text[: block.begin] + shown.strip("\n") + "\n" + text[block.end :]
         path.write_text(text, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        print(f"{path.relative_to(DOCS)} filled")
+        print(f"{path.name} filled")
 
 
 if __name__ == "__main__":
