@@ -1,6 +1,6 @@
 """The fenced blocks of the documentation, run as a reader would run them: `python docs/blocks.py [PAGE.md ...]`.
 
-The tests do the same and compare; this command puts what the blocks print into the pages.
+The tests do the same and compare (tests/printed.py); this command puts what the blocks print into the pages.
 
     ```python      is executed, in the order of the page, one namespace for each page
     ```console     `$ ` lines are run in the page's folder, what follows them is what they print

@@ -67,7 +67,7 @@ def test_the_real_data_table_shows_the_same_cells_and_no_gap() -> None:
     rows = [line.split() for line in after("verify") if "/" in line and "e-" in line]
     assert [(row[0], row[1]) for row in rows] == [(cell, data) for cell, data, _ in REAL]
     for row in rows:
-        assert row[2] == row[3].rstrip("†"), row
+        assert float(row[2]) == pytest.approx(float(row[3].rstrip("†")), abs=1.01e-4), row  # the last printed digit
         assert float(row[4]) <= float(row[5])
 
 
