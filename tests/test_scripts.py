@@ -152,7 +152,11 @@ def test_the_quoted_cost_of_a_reading_is_consistent() -> None:
 def test_the_measured_backends_agree_with_the_theory() -> None:
     """Catches a row of docs/backends.md with a violation that the page does not speak of."""
     text = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|") and "float" in line]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|") and "float" in line
+    ]
     assert [row[:2] for row in rows] == [
         [name, dtype] for name in ("jax", "numpy", "torch") for dtype in ("float64", "float32")
     ]
