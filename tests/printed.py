@@ -25,7 +25,7 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)")
 HEADING = re.compile(r"\b(?:bound|rounding)\b")
 BEFORE_A_BOUND = re.compile(r"\b(?:bound(?: of)?|an error of|one of)\s+$")
 IGNORED = (
-    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s+s\b"), "# s"),
+    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s*s\b"), "# s"),
     (re.compile(r"\b(elbocheck|Python|numpy|jax|torch)(\s+)\d+\.[\w.]*\w"), r"\1\2#"),
     (re.compile(r"-[0-9a-f]{8}\.json"), "-#.json"),
     (re.compile("[─━]+"), "─"),
