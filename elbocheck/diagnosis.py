@@ -20,7 +20,7 @@ from elbocheck.errors import ElbocheckError
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, natural_size, read
+from elbocheck.reading import Reading, read
 from elbocheck.solver import find_stationary_point
 from elbocheck.suspect import Suspect
 from elbocheck.suspects import suspects
@@ -174,9 +174,9 @@ def deviating(reading: Reading) -> dict[str, float]:
                 off[one.what.removeprefix("the gradient in ")] = one.size
         return off
     for name, direction in block_directions(reading.problem):
-        (one, error), (other, more) = (reading.along(direction, side) for side in (False, True))
-        if abs(one - other) > 4 * reading.constant * (reading.scale + abs(one)) + 10.0 * (error + more):
-            off[name] = max(off.get(name, 0.0), abs(one - other))
+        (code, error), (declared, more) = (reading.along(direction, side) for side in (False, True))
+        if abs(code - declared) > 4 * reading.constant * (reading.scale + abs(code)) + 10.0 * (error + more):
+            off[name] = max(off.get(name, 0.0), abs(code - declared))
     return off
 
 

@@ -186,15 +186,21 @@ class Finder:
             if recipe.reason == NO_DIRECTION and not self._dear:
                 recipe = self._from_elements(name, recipe)
             moved.append(recipe)
-        exact = [one for one in moved if one.reason == ELSEWHERE and one.parts]
-        for one in exact:
-            for other in exact:
-                if one in moved and other in moved and one is not other and set(one.parts or ()) == set(other.parts or ()):
-                    both = (*one.factors, *other.factors)
-                    if all(vanishes(point, both, self._beta(one, point)) for point in self.points):
-                        moved = [each for each in moved if each not in (one, other)]
-                        moved.append(replace(one, factors=both, reason=""))
-        yield from moved
+        yield from self._joined(moved)
+
+    def _joined(self, recipes: list[Recipe]) -> list[Recipe]:
+        """Factors whose β is the same direction, as one group, if it gives the sum of their gaps."""
+        found = list(recipes)
+        for one in recipes:
+            for other in recipes:
+                alike = one.parts and other.parts and set(one.parts) == set(other.parts)
+                if one is other or not alike or one not in found or other not in found:
+                    continue
+                both = (*one.factors, *other.factors)
+                if all(vanishes(point, both, self._beta(one, point)) for point in self.points):
+                    found = [each for each in found if each not in (one, other)]
+                    found.append(replace(one, factors=both, reason=""))
+        return found
 
     def _beta(self, recipe: Recipe, point: Reading) -> np.ndarray:
         return direction(recipe.parts or (), self.problem.layout, point.problem.vector)
@@ -225,15 +231,14 @@ class Finder:
         if worst > EXACT:
             return replace(best, residual=min(best.residual, worst))
         held = all(
-            vanishes(point, (name,), one.beta, one.missed)
-            for point, one in zip(self.points, solutions, strict=True)
+            vanishes(point, (name,), one.beta, one.missed) for point, one in zip(self.points, solutions, strict=True)
         )
         return replace(best, parts=None, residual=worst, reason="" if held else ELSEWHERE)
 
 
 def candidate_slope(point: Reading, block: str, kind: str) -> tuple[float, float, float]:
     """(slope of the declared F along a candidate, Σ|terms| of it, error beyond rounding)."""
-    key = ("slope", block, kind)
+    key = f"slope {block} {kind}"
     memory = point.problem.memory
     if key not in memory:
         along = direction([(block, kind, 1.0)], point.problem.layout, point.problem.vector)
@@ -333,7 +338,7 @@ def solve(problem: Problem, name: str, blocks: Sequence[str]) -> Solved | None:
 
 def _lsmr(
     problem: Problem, name: str, columns: np.ndarray, rows: int, forward: object, target: np.ndarray, zeros: dict
-) -> np.ndarray:  # type: ignore[type-arg]
+) -> np.ndarray:
     back = problem.program.natural_back(rows)
 
     def backward(weights: np.ndarray) -> np.ndarray:
@@ -359,7 +364,7 @@ def _groups(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def directions(problem: Problem) -> tuple[Direction, ...]:
-    """β of every factor, or group of them, at the problem's parameters; what is covered is decided once, see `Recipe`."""
+    """β of every factor, or group of them, at the problem's parameters; how to find it is found once, see `Recipe`."""
     recipes = problem.program.recipes
     if "all" not in recipes:
         recipes["all"] = Finder(problem).recipes()

@@ -188,7 +188,7 @@ def decompose(
     here = problem if params is None else problem.at(problem.vector_of(params))
     if problem.program.catalogued:
         return _by_datum(here, sketched)
-    key = ("decomposition", thorough)
+    key = f"decomposition, thorough {thorough}"
     if key not in here.memory:
         here.memory[key] = _of_reading(here, thorough)
     found: Decomposition = here.memory[key]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from elbocheck.backends.base import Function, machine_epsilon
 from elbocheck.backends.numpy import STEPS, tree_map
 from elbocheck.errors import InputError
@@ -209,38 +210,58 @@ def directional(
     """(df(θ + t·direction)/dt at 0, (R,), estimated error of the worst element) from values of f alone."""
     value = np.atleast_1d(function(vector))
     noise, step = ROUNDINGS * np.finfo(float).eps * float(np.abs(value).max(initial=0.0)), FIRST_STEP
+    found, least = np.full(value.size, np.nan), float("inf")
     for _ in range(TRIES):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # steps out of the domain give NaN, and are shrunk
             best, error = _extrapolated(lambda t: np.ravel(function(vector + t * direction)), step, noise)
-        if np.all(np.isfinite(error)):
-            return best, float(np.max(error, initial=0.0))
+        worst = float(np.max(error, initial=0.0)) if np.all(np.isfinite(error)) else float("inf")
+        if worst < least or not value.size:
+            found, least = best, worst
+        if least <= USELESS * (float(np.abs(value).max(initial=0.0)) + float(np.abs(found).max(initial=0.0))):
+            break
         step *= SHRINK
-    return np.full(value.size, np.nan), float("inf")
+    return found, least
 
 
 def _extrapolated(along: Callable[[float], np.ndarray], step: float, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """(derivative at 0, estimated error) of each element, from central differences at `LEVELS` steps, each half the last.
+    """(derivative at 0, estimated error) of each element, from central differences at `LEVELS` steps, halved each time.
 
     C. J. F. Ridders, Advances in Engineering Software 4, 1982: of the table of extrapolations the entry that differs
     least from its neighbours. The number of evaluations is always the same, where `scipy.differentiate` stops when its
     error grows, which is a matter of rounding.
     """
     table: list[np.ndarray] = []
-    best, error = np.zeros(0), np.zeros(0)
-    for level in range(LEVELS):
-        size = step * 0.5**level
+    plain: list[np.ndarray] = []
+    sizes = [step * 0.5**level for level in range(LEVELS)]
+    best, error, finest = np.zeros(0), np.zeros(0), np.zeros(0)
+    for level, size in enumerate(sizes):
         row = [np.asarray((along(size) - along(-size)) / (2.0 * size), dtype=float)]
+        plain.append(row[0])
         for order, coarser in enumerate(table, start=1):
             row.append(row[-1] + (row[-1] - coarser) / (4.0**order - 1.0))
         if not level:
-            best, error = row[0], np.full(row[0].shape, np.inf)
+            best, error, finest = row[0], np.full(row[0].shape, np.inf), np.full(row[0].shape, size)
         for order in range(1, len(row)):
             off = np.maximum(np.abs(row[order] - row[order - 1]), np.abs(row[order] - table[order - 1])) + noise / size
             better = off < error
             best, error = np.where(better, row[order], best), np.where(better, off, error)
+            finest = np.where(better, size, finest)
         table = row
-    return best, error
+    return best, error + _roughness(plain, best, sizes) / finest
+
+
+def _roughness(plain: list[np.ndarray], best: np.ndarray, sizes: list[float]) -> np.ndarray:
+    """Noise of the values, seen where plain differences do not approach the best one as their steps shrink.
+
+    Estimates of noise can agree by chance, of single precision even exactly.
+    """
+    found, before = np.zeros(best.shape), np.full(best.shape, np.inf)
+    for one, size in zip(plain, sizes, strict=True):
+        off = np.abs(one - best)
+        found = np.maximum(found, np.where(off > 0.5 * before, off * size, 0.0))
+        before = off
+    return found
 
 
 def continues(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray) -> bool:

@@ -77,9 +77,7 @@ def unpredicted(decomposition: Decomposition) -> list[FactorTerms]:
     ]
 
 
-def out_of_scope(
-    check: str, problem: str, terms: Sequence[FactorTerms], claims: Sequence[Claim] = ()
-) -> Result:
+def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms], claims: Sequence[Claim] = ()) -> Result:
     """What is said of factors that the theorem does not cover; `claims` have the reasons."""
     outside = [one for one in claims if not one.covered]
     if outside:

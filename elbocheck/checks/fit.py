@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.errors import NotFiniteError
+from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_point
