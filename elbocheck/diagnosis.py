@@ -63,7 +63,9 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
 
 def probes(problem: Problem) -> list[Probe]:
     """The problem at its own parameters and at some beside them."""
-    points = [problem, *problem.beside, *problem.nearby(POINTS)[len(problem.beside) :]]
+    if "probes" not in problem.memory:
+        problem.memory["probes"] = problem.nearby(POINTS)[len(problem.beside) :]
+    points = [problem, *problem.beside, *problem.memory["probes"]]
     found = [Probe(at, decompose(at)) for at in points]
     return [one for one in found if np.isfinite(one.terms.elbo) and np.isfinite(one.terms.declared)]
 
