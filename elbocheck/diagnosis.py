@@ -6,6 +6,7 @@ parameters that the deviation depends on still name the factor.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,8 @@ from elbocheck.trees import covers
 
 POINTS = 3
 """Parameter points beside the problem's own."""
+BUDGET = 30.0
+"""Seconds after which no further mistake is tried: what is known by then is said."""
 LOUD = 1e-3
 """A block whose share of ∇F is smaller is left alone where others are not stationary."""
 
@@ -86,7 +89,10 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     named = convention_factor(problem, read(problem))
     if named is not None:
         return _convention(problem, result)
+    deadline = time.perf_counter() + BUDGET
     for suspect in suspects([one.problem for one in points], [one.terms for one in points]):
+        if time.perf_counter() > deadline:
+            break
         found = explains(suspect, points)
         if found is not None:
             place = _place(suspect.kind, suspect.factor, suspect.component)
@@ -307,8 +313,10 @@ def culprit(at: Stop) -> str:
     }
     if len(loud) == 1:
         return loud.pop()
-    left = {}
+    left, deadline = {}, time.perf_counter() + BUDGET
     for owner in sorted(loud):
+        if left and time.perf_counter() > deadline:
+            break
         held = {name: False for name in problem.layout.names if owners.get(name, "q") != owner}
         alone = find_stationary_point(replace(problem, free={**problem.free, **held}, starts=(), fit=None))
         left[owner] = decompose(problem.at(alone.problem.vector)).gradient_norm

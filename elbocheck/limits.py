@@ -10,6 +10,11 @@ from typing import Any
 
 from elbocheck.errors import TimeoutExceeded
 
+IMPORT = 60.0
+"""Seconds that the import of a user's module may take."""
+LOOP = "is there an endless loop in it?"
+MORE = "A Target(timeout=...) allows more for one call"
+
 _allowed: list[float] = []
 _running: list[str] = []
 
@@ -34,12 +39,12 @@ def limited(what: str) -> Iterator[None]:
     if not _allowed or _running:  # a call inside another counts with it
         yield
         return
-    with time_limit(_allowed[-1], what):
+    with time_limit(_allowed[-1], what, f"{LOOP} {MORE}"):
         yield
 
 
 @contextmanager
-def time_limit(seconds: float, what: str) -> Iterator[None]:
+def time_limit(seconds: float, what: str, hint: str = LOOP) -> Iterator[None]:
     """Raises `TimeoutExceeded` if the block takes longer; without effect where this thread has no alarm."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
@@ -54,10 +59,7 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
     try:
         yield
     except _Expired:
-        raise TimeoutExceeded(
-            f"{what} did not come back within {seconds:g} s; is there an endless loop in it? A Target(timeout=...) "
-            "allows more for one call"
-        ) from None
+        raise TimeoutExceeded(f"{what} did not come back within {seconds:g} s; {hint}") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)

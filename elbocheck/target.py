@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis.strategies import SearchStrategy, fixed_dictionaries
 
 from elbocheck.errors import InputError
+from elbocheck.limits import allowed, limited
 from elbocheck.problem import Problem
 from elbocheck.strategies.drawing import draw_many
 
@@ -35,7 +36,8 @@ class Target:
     `problems`: a sequence of Problems; or a Hypothesis strategy of Problems; or a function that makes one from keyword
     arguments, drawn from `arguments`, name -> strategy of plain values (numbers, strings, lists, NumPy arrays). Only
     the first and the last can be replayed without Hypothesis.
-    `timeout`: seconds that one check of one problem may take before it counts as hanging.
+    `timeout`: seconds that one call of the code under test may take before it counts as hanging; neither compilation
+    nor what elbocheck does with the results counts.
     Raises `InputError` for fields of the wrong kind.
     """
 
@@ -90,7 +92,9 @@ class Target:
     def make(self, arguments: Arguments) -> Case:
         """The case of these arguments."""
         assert self.recipe is not None
-        return Case(self._checked(self.recipe(**arguments)), arguments=arguments)
+        with allowed(self.timeout), limited(f"target {self.name!r}: problems(**arguments)"):
+            problem = self.recipe(**arguments)
+        return Case(self._checked(problem), arguments=arguments)
 
     def _checked(self, problem: Any) -> Problem:
         if not isinstance(problem, Problem):

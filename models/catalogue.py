@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from elbocheck.errors import InputError
+from elbocheck import limits
+from elbocheck.errors import InputError, TimeoutExceeded
 from elbocheck.model import Model
 from elbocheck.models.sample import Cell
 
@@ -38,7 +39,8 @@ def load_module(source: str) -> ModuleType:
     """A module by path (`my_model.py`) or by import name; raises `InputError` if it cannot be loaded."""
     try:
         if not source.endswith(".py"):
-            return importlib.import_module(source)
+            with limits.time_limit(limits.IMPORT, f"the import of {source!r}"):
+                return importlib.import_module(source)
         path = Path(source).resolve()
         name = f"elbocheck_user_{path.stem}"
         if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
@@ -49,10 +51,13 @@ def load_module(source: str) -> ModuleType:
         module = importlib.util.module_from_spec(specification)
         sys.modules[name] = module  # dataclasses look their module up
         try:
-            specification.loader.exec_module(module)
+            with limits.time_limit(limits.IMPORT, f"the import of {source!r}"):
+                specification.loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
+    except TimeoutExceeded:
+        raise
     except Exception as error:  # whatever the user's code raises
         raise InputError(f"cannot load {source!r}: {type(error).__name__}: {error}") from error
     return module
