@@ -20,9 +20,10 @@ class Factor:
 
     `distribution` and `value` broadcast, from the right, to (N or 1, M, *elements, *event): data, points of q,
     independent elements, one value of the family.
-    `parameters`: names of the blocks that the natural parameters are made of (disjoint between factors).
+    `parameters`: names of the blocks that the natural parameters are made of: a hint for the search for β and for
+    messages, which may be left out; other factors, q and everything else may depend on them, too.
     `beta`: closed form of the direction β with η = (∂η/∂θ) β (THEORY section 4), one array per block; None leaves it
-    to the least-squares criterion.
+    to the search (`elbocheck.directions`).
     `rescaling`: only for a prior without parameters: the tangent that undoes z -> a z in the other factors
     (−W for the first linear map, THEORY section 5); `rescaled`: the names of the latents that z -> a z multiplies.
     `where`: boolean, broadcasting to the elements: those that exist.
