@@ -18,7 +18,7 @@ from elbocheck.parameters import Layout
 Part = tuple[str, str, float]
 """(block, kind, multiple)."""
 
-COMMON, RARE = ("scale", "shift"), ("softplus", "softminus", "decay")
+COMMON, RARE = ("scale", "shift"), ("softplus", "softminus", "decay", "log", "logit", "log1m")
 MULTIPLES = (1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
 MOST_PAIRS = 1200
 """Pairs of candidates are tried where there are at most so many candidates with their multiples."""
@@ -28,15 +28,23 @@ def elements(kind: str, block: np.ndarray) -> np.ndarray:
     """One candidate direction in a block (…,) of parameters.
 
     "scale": θ, for what is linear or a power; "shift": 1, for logs; "softplus": softplus(θ) / σ(θ), for softplus(θ) to
-    a power; "softminus": log σ(θ) / σ(−θ), for logits of a log probability; "decay": e^−θ, for exp(θ) − 1.
+    a power; "softminus": log σ(θ) / σ(−θ), for logits of a log probability; "decay": e^−θ, for exp(θ) − 1; "log":
+    θ log θ, for rates and probabilities as they are; "logit": θ (1 − θ) logit θ, and "log1m": (1 − θ) log(1 − θ), for
+    probabilities. Not finite where a chart does not exist.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if kind == "scale":
             return np.array(block)
         if kind == "shift":
             return np.ones_like(block)
         if kind == "decay":
             return np.exp(-block)
+        if kind == "log":
+            return block * np.log(block)
+        if kind == "logit":
+            return block * (1.0 - block) * (np.log(block) - np.log1p(-block))
+        if kind == "log1m":
+            return (1.0 - block) * np.log1p(-block)
         side = block if kind == "softplus" else -block
         small = side < -30.0  # log1p(t) (1 + 1/t) for t = e^θ → 0
         found = np.where(small, 1.0 + 0.5 * np.exp(side), np.logaddexp(0.0, side) * (1.0 + np.exp(-side)))

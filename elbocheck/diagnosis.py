@@ -156,6 +156,10 @@ def _located(problem: Problem, points: list[Probe]) -> Diagnosis:
     off = deviating(read(problem))
     if not off:
         sentence = f"a constant of {size:+.6g} nats per datum, which no parameter changes"
+        varying = [f.name for f in problem.declaration.factors if not f.distribution.constant_base_measure]
+        if len(varying) == 1:  # the one term that depends on the data alone
+            sentence = f"factor {varying[0]}: {sentence}, as the base measure log h does"
+            return Diagnosis("value", varying[0], suspect="a constant", sentence=sentence)
         return Diagnosis("value", suspect="a constant", sentence=sentence)
     owners = owners_of(problem)
     loudest = max(off, key=lambda name: off[name])
@@ -184,7 +188,8 @@ def deviating(reading: Reading) -> dict[str, float]:
     for name, direction in block_directions(reading.problem):
         (code, error), (declared, more) = (reading.along(direction, side) for side in (False, True))
         if abs(code - declared) > 4 * reading.constant * (reading.scale + abs(code)) + 10.0 * (error + more):
-            off[name] = max(off.get(name, 0.0), abs(code - declared))
+            where = reading.problem.layout.slices[name]  # of a norm a random direction shows 1 / √size
+            off[name] = max(off.get(name, 0.0), abs(code - declared) * float(np.sqrt(where.stop - where.start)))
     return off
 
 

@@ -87,6 +87,11 @@ class Program:
         return self._gradient(self.bound.held)
 
     @cached_property
+    def held_along(self) -> Callable[..., Any]:
+        """`-> ∂F` along a direction with q held, by complex steps only: differences move what is held."""
+        return self.backend.pushforward(self.bound.held, lambda value, tangent, more: tangent)
+
+    @cached_property
     def magnitudes(self) -> Callable[..., Any]:
         """`-> {factor: (G,)}`: Σ|terms|."""
         return self.backend.value(self.bound.magnitudes)

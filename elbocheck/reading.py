@@ -177,12 +177,22 @@ def _with_q_held(reading: Reading) -> Reading | None:
     within = 1e3 * reading.constant * (np.abs(size * d) + reading.scale)
     if np.all((np.abs(size * (g - d)) <= within) | ~free):
         return None
-    slope = problem.program.held(problem.vector, problem.fixed)[1]
-    same = np.abs(size * (g - slope)) <= within
+    slope = held_slope(reading, g)
+    return None if slope is None else replace(reading, slope=slope, held=True)
+
+
+def held_slope(reading: Reading, gradient: np.ndarray) -> np.ndarray | None:
+    """d (P,) with q held, if a gradient is that; None if it is not, or if there are elements that only q moves with."""
+    problem, d = reading.problem, reading.slope
+    assert d is not None
+    size, free = natural_size(problem), problem.free_mask
+    within = 1e3 * reading.constant * (np.abs(size * d) + reading.scale)
+    slope = np.asarray(problem.program.held(problem.vector, problem.fixed)[1])
+    same = np.abs(size * (gradient - slope)) <= within
     moves_q_alone = (slope == 0.0) & (np.abs(size * d) > within)
     if not np.all(np.isfinite(slope)) or not np.all(same | ~free) or np.any(moves_q_alone & free):
         return None
-    return replace(reading, slope=slope, held=True)
+    return slope
 
 
 def rounding_constant(terms: Mapping[str, Any]) -> float:

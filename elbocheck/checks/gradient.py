@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from elbocheck.checks.blocks import (
     FINEST,
+    HELD,
     SAFETY,
     block_directions,
     compared,
@@ -25,7 +27,7 @@ from elbocheck.checks.blocks import (
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, natural_size, read
+from elbocheck.reading import Reading, held_slope, natural_size, read
 
 CHECK = "gradient"
 MOST_BLOCKS = 16
@@ -43,19 +45,37 @@ def gradient(problem: Problem) -> Result | None:
     if problem.grad is None and backend.directional:
         return None
     reading = read(problem)
-    if backend.directional:
-        return judge(CHECK, problem.label, _against_slopes(reading))
     note, right = "", _value_holds(reading)
+    if backend.directional:
+        deviations = _against_slopes(reading)
+        if right and off(deviations) and _holds_q_along(reading):
+            return Result(CHECK, problem.label, Outcome.HOLDS, note=HELD)
+        return judge(CHECK, problem.label, deviations)
     if problem.grad is None and right:
         deviations, note = judged(reading)
     elif problem.grad is None:
         deviations = list(_against_values(reading, reported_gradient(problem)))
     else:
         deviations = _of_own(reading, right)
+        if right and off(deviations) and held_slope(reading, own_gradient(problem)) is not None:
+            deviations, note = [], HELD
     assert reading.gradient is not None
     norm = float(np.linalg.norm(problem.scaled(reading.gradient, up=True)))
     result = judge(CHECK, problem.label, deviations, gradient_norm=norm)
     return replace(result, note=note) if result.outcome is Outcome.HOLDS else result
+
+
+def _holds_q_along(reading: Reading) -> bool:
+    """Whether the problem's own `grad` is d with q held, along random directions of each block."""
+    problem, own = reading.problem, own_gradient(reading.problem)
+    run: Any = problem.program.held_along
+    for _, direction in block_directions(problem):
+        slope = float(run(problem.vector, problem.fixed, direction))
+        declared, within = reading.along(direction)[0], 1e3 * reading.constant * (reading.scale + abs(slope))
+        moves_q_alone = abs(slope) <= within < abs(declared)
+        if not run.exact or abs(float(own @ direction) - slope) > within or moves_q_alone:
+            return False
+    return True
 
 
 def _value_holds(reading: Reading) -> bool:
