@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,34 @@ from elbocheck.errors import DeclarationError
 from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Arrays, Layout
 from elbocheck.posteriors import WeightedPoints
+from elbocheck.terms import (
+    effective_beta,
+    expectation,
+    factor_terms,
+    leverage,
+    leverages,
+    log_density_of,
+    magnitude,
+    natural,
+    natural_rows,
+    stacked,
+    totals,
+)
 from elbocheck.trees import covers
+
+Lazy = Callable[[], Any]
+"""Arrays that nothing is differentiated for, made when they are asked for."""
+
+
+@dataclass(frozen=True)
+class FactorShape:
+    """What a declaration says of a factor at any parameters: hints, shapes, family."""
+
+    name: str
+    parameters: tuple[str, ...]
+    value: tuple[int, ...]
+    event_ndim: int
+    family: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,29 +59,19 @@ class Bound:
     elbo: Callable[[Arrays, Arrays], Array] | None = None
     points: Callable[[Arrays, Arrays], WeightedPoints] | None = None
     factors: Callable[[Arrays, Arrays, Arrays], tuple[Factor, ...]] | None = None
+    shapes: list[FactorShape] = field(default_factory=list)
+    """What `declared` has seen of the factors, last."""
+    optimal: list[bool] = field(default_factory=list)
+    """Whether the declaration says that q is optimal, as `declared` has seen it last."""
 
     def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
         """(declared ELBO of each datum (N,), every term of it)."""
         declaration = self.declare(self.layout.unpack(vector), fixed)
         elbo: Array = declaration.entropy_weight * declaration.entropy
         factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
-        owned: dict[str, str] = {}
+        self.check_names(declaration)
         for factor in declaration.factors:
-            unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
-            if unknown:
-                raise DeclarationError(
-                    f"factor {factor.name!r} names parameters {unknown}; there are {list(self.layout.names)}"
-                )
             terms = factor_terms(factor, declaration)
-            if factor.name in factors:
-                raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
-            shared = [name for name in self.layout.names if self._owns(factor, name) and name in owned]
-            if shared:
-                raise DeclarationError(
-                    f"factors {owned[shared[0]]!r} and {factor.name!r} both own {shared[0]!r}; different factors "
-                    "must have different parameters (name it in neither: then no gap of theirs is predicted)"
-                )
-            owned.update({name: factor.name for name in self.layout.names if self._owns(factor, name)})
             elbo = elbo + factor.weight * namespace(elbo).xp.sum(terms["log_density"], axis=-1)
             beta = effective_beta(factor, declaration)
             if beta is not None:
@@ -70,9 +86,85 @@ class Bound:
             entropy_weight=xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
         )
 
+    def check_names(self, declaration: Declaration) -> None:
+        """Raises `DeclarationError` for factors of one name, and for parameters that do not exist."""
+        names = [factor.name for factor in declaration.factors]
+        for factor in declaration.factors:
+            unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
+            if unknown:
+                raise DeclarationError(
+                    f"factor {factor.name!r} names parameters {unknown}; there are {list(self.layout.names)}"
+                )
+            if names.count(factor.name) > 1:
+                raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
+
     @staticmethod
     def _owns(factor: Factor, name: str) -> bool:
         return any(covers(one, name) for one in factor.parameters)
+
+    def declared(self, vector: Array, fixed: Arrays) -> tuple[Array, Lazy]:
+        """(the declared ELBO, nats per datum; every term of it, see `_every_term`)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        self.check_names(declaration)
+        self.optimal[:] = [bool(declaration.optimal)]
+        self.shapes[:] = [
+            FactorShape(f.name, f.parameters, np.shape(f.value), f.distribution.event_ndim, f.distribution.family)
+            for f in declaration.factors
+        ]
+        elbo, densities = _per_datum(declaration)
+        xp = namespace(elbo).xp
+        return xp.sum(declaration.data_weights * elbo), lambda: self._every_term(declaration, elbo, densities)
+
+    def _every_term(self, declaration: Declaration, elbo: Array, densities: Mapping[str, Array]) -> dict[str, Any]:
+        """`elbo` (N,) per datum, `entropy` (N,) of q, `data_weights` (N,), `factors`: name -> `totals` and β (G, P)."""
+        xp, factors = namespace(elbo).xp, OrderedDict[str, Any]()
+        for factor in declaration.factors:
+            terms = totals(factor, declaration, densities[factor.name])
+            beta = effective_beta(factor, declaration)
+            if beta is not None:
+                terms["beta"] = stacked(beta, self.layout, factor, like=terms["log_density"])
+            factors[factor.name] = terms
+        return {
+            "elbo": elbo,
+            "entropy": declaration.entropy + xp.zeros_like(elbo),
+            "data_weights": declaration.data_weights + xp.zeros_like(elbo),
+            "factors": factors,
+            "entropy_weight": xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
+        }
+
+    def signed(self, vector: Array, inputs: Mapping[str, Any]) -> tuple[Array, Lazy]:
+        """Σ_n s_n w_n F_n for the signs `inputs["signs"]` (N,): what rounding bounds need of ∂F_n, see `Sketch`."""
+        declaration = self.declare(self.layout.unpack(vector), inputs["fixed"])
+        elbo, _ = _per_datum(declaration)
+        xp = namespace(elbo).xp
+        return xp.sum(inputs["signs"] * declaration.data_weights * elbo), dict
+
+    def held(self, vector: Array, fixed: Arrays) -> tuple[Array, Lazy]:
+        """The declared ELBO with the weights, the entropy and the points of q held while it is differentiated."""
+        params = self.layout.unpack(vector)
+        declaration = self.declare(params, fixed)
+        constant, factors = namespace(declaration.weights).constant, declaration.factors
+        if self.points is not None and self.factors is not None:  # the points are then known apart from the factors
+            latents = self.points(params, fixed).latents
+            factors = self.factors(params, fixed, {name: constant(value) for name, value in latents.items()})
+        factors = tuple(replace(factor, value=constant(factor.value)) for factor in factors)
+        entropy, weights = constant(declaration.entropy), constant(declaration.weights)
+        elbo, _ = _per_datum(replace(declaration, factors=factors, entropy=entropy, weights=weights))
+        return namespace(elbo).xp.sum(declaration.data_weights * elbo), dict
+
+    def magnitudes(self, vector: Array, fixed: Arrays) -> Mapping[str, Array]:
+        """`magnitude` of every factor."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        return OrderedDict((factor.name, magnitude(factor, declaration)) for factor in declaration.factors)
+
+    def natural(self, vector: Array, fixed: Arrays) -> tuple[Mapping[str, Any], Lazy]:
+        """(the natural parameters of every factor, in their own shapes; their `leverages`)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        factors = declaration.factors
+        return (
+            OrderedDict((factor.name, natural(factor)) for factor in factors),
+            lambda: OrderedDict((factor.name, leverages(factor, declaration)) for factor in factors),
+        )
 
     def value(self, vector: Array, fixed: Arrays) -> Array:
         """The ELBO under test, nats per datum."""
@@ -80,11 +172,7 @@ class Bound:
             return self.elbo(self.layout.unpack(vector), fixed)
         declaration = self.declare(self.layout.unpack(vector), fixed)
         xp = namespace(declaration.entropy).xp
-        elbo: Array = declaration.entropy_weight * declaration.entropy
-        for factor in declaration.factors:  # no other terms: not every library leaves out what nobody asks for
-            log_density = factor.distribution.log_density(factor.value)
-            expected = expectation(factor, declaration, log_density, log_density)
-            elbo = elbo + factor.weight * xp.sum(expected, axis=-1)
+        elbo, _ = _per_datum(declaration)  # no other terms: not every library leaves out what nobody asks for
         return xp.sum(declaration.data_weights * elbo)
 
     def in_chart(self, chart: Callable[[Array], Array]) -> Bound:
@@ -159,124 +247,12 @@ class Bound:
         return differentiate, values
 
 
-def leverage(factor: Factor, declaration: Declaration) -> Array:
-    """By how much the gap changes with each of `natural_rows`: w_n r_nm |T(u) − ∇A(η)|, absent elements zero."""
-    xp = namespace(declaration.weights, factor.value).xp
-    distribution = factor.distribution
-    batch = distribution.log_density(factor.value)
-    weights, data = declaration.weights, declaration.data_weights
-    weights = weights * xp.reshape(data, data.shape + (1,) * (weights.ndim - 1))
-    weights = xp.reshape(weights, weights.shape + (1,) * (batch.ndim - weights.ndim)) + xp.zeros_like(batch)
-    if factor.where is not None:
-        weights = xp.where(factor.where > 0, weights, xp.zeros_like(weights))
-    for axis in range(batch.ndim):  # the same natural parameters for all data, or for all points
-        if batch.shape[axis] == 1 and weights.shape[axis] > 1:
-            weights = xp.sum(weights, axis=axis, keepdims=True)
-    rows = []
-    for statistic, mean in zip(
-        distribution.sufficient_statistics(factor.value), distribution.mean_statistics(), strict=True
-    ):
-        event = statistic.ndim - batch.ndim
-        rows.append(xp.reshape(xp.reshape(weights, weights.shape + (1,) * event) * xp.abs(statistic - mean), (-1,)))
-    return xp.concat(rows)
-
-
-def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
-    """Expectations under q of one factor, per datum and group, each (N, G) in nats.
-
-    log_density: E_q log p; entropy: E_q H[p]; pseudo_entropy: E_q H̃; log_base_measure: E_q log h;
-    expected_log_base_measure: E_q E_p log h;
-    magnitude: the absolute sizes of these, element by element (the scale of rounding errors); summands: how many
-    elements the sums have.
-    """
-    distribution = factor.distribution
-    log_density = distribution.log_density(factor.value)
-    if log_density.ndim < 2:
-        raise DeclarationError(
-            f"factor {factor.name!r}: its log density has shape {log_density.shape}; "
-            "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
-        )
-    xp = namespace(log_density).xp
-    expect = partial(expectation, factor, declaration, log_density)
-    entropy = distribution.entropy()
-    log_base = distribution.log_base_measure(factor.value)
-    expected_log_base = distribution.expected_log_base_measure()
-    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - declaration.weights.ndim))
-    summands = np.broadcast_shapes(log_density.shape, points)
-    return {
-        "log_density": expect(log_density),
-        "entropy": expect(entropy),
-        "pseudo_entropy": expect(distribution.pseudo_entropy()),
-        "log_base_measure": expect(log_base),
-        "expected_log_base_measure": expect(expected_log_base),
-        "magnitude": expect(distribution.log_density_scale(factor.value) + xp.abs(entropy) + xp.abs(expected_log_base)),
-        "summands": xp.asarray(float(np.prod(summands)), dtype=log_density.dtype),
-        "weight": xp.asarray(float(factor.weight), dtype=log_density.dtype),
-    }
-
-
-def expectation(factor: Factor, declaration: Declaration, log_density: Array, elements: Array) -> Array:
-    """E_q of `elements`, summed over what exists: (N, G) per datum and group; `log_density` gives the full shape."""
-    xp = namespace(log_density).xp
-    elements = elements + xp.zeros_like(log_density)
-    if factor.where is not None:
-        elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
-    while elements.ndim > declaration.weights.ndim:
-        elements = xp.sum(elements, axis=-1)
-    weighted = declaration.weights * elements
-    while weighted.ndim > 2:
-        weighted = xp.sum(weighted, axis=-1)
-    if factor.groups is None:
-        return xp.sum(weighted, axis=-1)[:, None]
-    return xp.sum(weighted[:, :, None] * factor.groups, axis=1)
-
-
-def effective_beta(factor: Factor, declaration: Declaration) -> Mapping[str, Array] | None:
-    """β of a factor with parameters, or the rescaling of z over its degree for a prior without any."""
-    if declaration.beta_by_criterion:
-        return None
-    if factor.rescaling is None:
-        return factor.beta
-    degree = factor.distribution.scale_degree
-    rescaling = {} if declaration.optimal else declaration.rescaling
-    if rescaling is None or degree is None:
-        return None
-    blocks = {**factor.rescaling, **rescaling}
-    return {name: tangent * (1.0 / degree) for name, tangent in blocks.items()}
-
-
-def stacked(beta: Mapping[str, Array], layout: Layout, factor: Factor, like: Array) -> Array:
-    """β of every group as rows of a (G, P) array: group g keeps only the g-th slice of each block."""
-    unknown = set(beta) - set(layout.names)
-    if unknown:
-        raise DeclarationError(
-            f"factor {factor.name!r} declares beta for {sorted(unknown)}; the parameters are {list(layout.names)}"
-        )
-    xp, dtype, groups = namespace(like).xp, like.dtype, like.shape[-1]
-    rows = []
-    for name, shape in zip(layout.names, layout.shapes, strict=True):
-        size = layout.slices[name].stop - layout.slices[name].start
-        if name not in beta:
-            rows.append(xp.zeros((groups, size), dtype=dtype))
-            continue
-        block = beta[name] * xp.ones(shape, dtype=dtype)
-        if factor.groups is None:
-            rows.append(xp.reshape(block, (1, size)))
-        else:
-            own = xp.reshape(xp.eye(groups, dtype=dtype), (groups, groups) + (1,) * (len(shape) - 1))
-            rows.append(xp.reshape(own * block[None, ...], (groups, size)))
-    return xp.concat(rows, axis=-1)
-
-
-def natural_rows(factor: Factor, weights: Array) -> Array:
-    """All natural parameters of a factor over all points and elements as one vector, absent elements zero."""
-    xp = namespace(weights, factor.value).xp
-    batch = factor.distribution.log_density(factor.value)
-    present = xp.ones_like(batch) if factor.where is None else xp.where(factor.where > 0, 1.0, xp.zeros_like(batch))
-    rows = []
-    for eta, statistic in zip(
-        factor.distribution.natural_parameters(), factor.distribution.sufficient_statistics(factor.value), strict=True
-    ):
-        event = statistic.ndim - batch.ndim
-        rows.append(xp.reshape(xp.reshape(present, present.shape + (1,) * event) * eta, (-1,)))
-    return xp.concat(rows)
+def _per_datum(declaration: Declaration) -> tuple[Array, dict[str, Array]]:
+    """(declared ELBO of each datum (N,), log density of each factor)."""
+    elbo: Array = declaration.entropy_weight * declaration.entropy
+    densities: dict[str, Array] = {}
+    for factor in declaration.factors:
+        densities[factor.name] = log_density = log_density_of(factor)
+        expected = expectation(factor, declaration, log_density, log_density)
+        elbo = elbo + factor.weight * namespace(expected).xp.sum(expected, axis=-1)
+    return elbo, densities

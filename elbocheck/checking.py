@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from elbocheck import checks
 from elbocheck.diagnosis import diagnose
 from elbocheck.errors import ElbocheckError, TargetError
-from elbocheck.examine import examine, time_limit
+from elbocheck.examine import examine
 from elbocheck.known_failures import KnownFailure, match, stale
+from elbocheck.limits import allowed
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.profiles import TARGET_PROFILES
@@ -128,16 +129,32 @@ def iter_checks(target: Target, profile: str = "quick", only: Sequence[str] = ()
 
 def run_check(target: Target, name: str, case: Case, examined: list[None] | None = None) -> Checked:
     """One check on one case, with its diagnosis; the case is examined first, once for each list `examined`."""
-    begin, label = time.perf_counter(), case.problem.label
-    with time_limit(target.timeout, f"{target.name}, {label}: {name}"):
+    begin = time.perf_counter()
+    with allowed(target.timeout):
         if not examined:
             examine(case.problem)
             if examined is not None:
                 examined.append(None)
-        result = CHECKS[name](case.problem)
-        if result is not None and result.outcome is Outcome.VIOLATED:
+        result = _result(name, case.problem)
+        if result is not None and result.outcome is Outcome.VIOLATED and result.diagnosis is None:
             result = replace(result, diagnosis=diagnose(case.problem, result))
     return Checked(target.name, name, case, result, time.perf_counter() - begin)
+
+
+def _result(name: str, problem: Problem) -> Result | None:
+    """What a check says; one that cannot be finished (a call that hangs or raises, too little memory) is inconclusive.
+
+    The other checks of the problem are run all the same.
+    """
+    try:
+        return CHECKS[name](problem)
+    except ElbocheckError as error:
+        message = str(error)
+    except MemoryError as error:
+        message = f"the memory does not suffice ({error})" if str(error) else "the memory does not suffice"
+    except Exception as error:  # whatever arrays, families and libraries raise when they do not fit together
+        message = str(TargetError.raised(problem.label, "what the code under test returns", error))
+    return Result(name, problem.label, Outcome.INCONCLUSIVE, points=0, message=f"{name}: no verdict. {message}")
 
 
 def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:

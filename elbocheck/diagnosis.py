@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from elbocheck.backends.plain import directional
+from elbocheck.checks.blocks import block_directions, compared, reported_gradient
 from elbocheck.checks.convention import factor as convention_factor
 from elbocheck.checks.evidence import evidence
 from elbocheck.checks.fit import Stop, stop
-from elbocheck.checks.gradient import directions, reported_gradient
 from elbocheck.checks.rows import permutation
 from elbocheck.errors import ElbocheckError
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
+from elbocheck.reading import Reading, natural_size, read
 from elbocheck.solver import find_stationary_point
 from elbocheck.suspect import Suspect
 from elbocheck.suspects import suspects
@@ -63,13 +63,13 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
 
 def probes(problem: Problem) -> list[Probe]:
     """The problem at its own parameters and at some beside them."""
-    points = [problem.at(problem.vector), *problem.nearby(POINTS)]
+    points = [problem, *problem.beside, *problem.nearby(POINTS)[len(problem.beside) :]]
     found = [Probe(at, decompose(at)) for at in points]
     return [one for one in found if np.isfinite(one.terms.elbo) and np.isfinite(one.terms.declared)]
 
 
 def _convention(problem: Problem, result: Result) -> Diagnosis:
-    found = convention_factor(problem, decompose(problem))
+    found = convention_factor(problem, read(problem))
     assert found is not None
     name, times = found
     kind = "sign" if times == -1.0 else "scale"
@@ -81,7 +81,7 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     points = probes(problem)
     if all(abs(one.excess) <= one.noise for one in points):
         return _declared(problem, result, points)
-    named = convention_factor(problem, points[0].terms)
+    named = convention_factor(problem, read(problem))
     if named is not None:
         return _convention(problem, result)
     for suspect in suspects([one.problem for one in points], [one.terms for one in points]):
@@ -110,17 +110,28 @@ def explains(suspect: Suspect, points: list[Probe]) -> str | None:
     if abs(predicted[largest]) <= 1e3 * noise[largest]:
         return None
     times = excess[largest] / predicted[largest]
+    name = suspect.coefficient(times)
+    if unusual(name) and np.ptp(predicted) <= 1e-9 * abs(predicted[largest]):
+        return None  # what does not vary explains every constant
     return suspect.coefficient(times) if np.all(np.abs(times * predicted - excess) <= 8 * noise) else None
 
 
+def unusual(name: str) -> bool:
+    """Whether a multiple has no name but its number."""
+    return name.startswith(("factor ", "β ≠ 1")) and "number of data" not in name
+
+
 def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosis:
-    """The value agrees with its declaration, so the gap of a factor or its gradient is at fault."""
+    """The value agrees with its declaration, so its gradient is at fault, or the log evidence is another one's."""
     tight = evidence(problem)
     if problem.declaration.optimal and tight is not None and tight.outcome is Outcome.VIOLATED:
         sentence = "the reported ELBO is that of the declared distributions, and misses the log evidence: q is not the "
         sentence += "exact posterior that it is declared to be"
         return Diagnosis("data", "q", suspect="q is not the exact posterior", sentence=sentence)
+    off = deviating(read(problem))
     term = max(points[0].terms.factors, key=lambda one: abs(one.residual) / one.rounding)
+    if off and abs(term.residual) <= term.rounding:
+        return _detached(problem)
     if abs(term.residual) <= term.rounding:
         sentence = "the reported ELBO is that of the declared distributions, but not a bound of this log evidence"
         return Diagnosis("data", sentence=f"{sentence}: q, its entropy or the log evidence is another model's")
@@ -132,66 +143,98 @@ def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosi
 
 
 def _located(problem: Problem, points: list[Probe]) -> Diagnosis:
-    """No known mistake: the factor whose parameters the deviation depends on."""
-    at = points[0].problem
-    jacobian, terms = at.program.terms(at.vector, at.fixed)
-    slope = np.where(at.free_mask, at.gradient(at.vector)[1] - terms["data_weights"] @ jacobian, 0.0) * at.unit_vector
-    heard = points[0].terms.gradient_rounding * 4
-    blocks = {name: float(np.linalg.norm(slope[where])) for name, where in at.layout.slices.items()}
+    """No known mistake: the factor whose own parameters the deviation depends on."""
     size = points[0].excess
-    if max(blocks.values(), default=0.0) <= heard:
+    off = deviating(read(problem))
+    if not off:
         sentence = f"a constant of {size:+.6g} nats per datum, which no parameter changes"
         return Diagnosis("value", suspect="a constant", sentence=sentence)
-    owners = owners_of(at)
-    loudest = max(blocks, key=lambda name: blocks[name])
-    factor = owners.get(loudest, "")
-    own = [term for term in points[0].terms.factors if term.name == factor and abs(term.residual) > 4 * term.rounding]
-    component = own[0].component if len(own) == 1 and own[0].component is not None else None
-    if not factor:
+    owners = owners_of(problem)
+    loudest = max(off, key=lambda name: off[name])
+    own = {owners[name]: off[name] for name in sorted(off, key=lambda name: off[name]) if name in owners}
+    if not own:
         return Diagnosis(
             "entropy", "q",
             sentence=f"the entropy of q, or how q enters: off by {size:+.6g} nats per datum, mostly through {loudest}",
         )  # fmt: skip
-    sentence = f"{_place('value', factor, component)}: off by {size:+.6g} nats per datum, most sensitive to {loudest}"
+    factor = max(own, key=lambda name: own[name])
+    block = max((name for name in off if owners.get(name) == factor), key=lambda name: off[name])
+    sure = [t for t in points[0].terms.factors if t.name == factor and abs(t.residual) > 4 * t.rounding]
+    component = sure[0].component if len(sure) == 1 and sure[0].component is not None else None
+    sentence = f"{_place('value', factor, component)}: off by {size:+.6g} nats per datum, most sensitive to {block}"
     return Diagnosis("value", factor, component, sentence=sentence)
 
 
+def deviating(reading: Reading) -> dict[str, float]:
+    """Block -> how much of F_reported − F_declared it moves, in nats per datum; blocks within rounding are left out."""
+    off: dict[str, float] = {}
+    if reading.gradient is not None and reading.slope is not None:
+        for one in compared(reading, reading.gradient, reading.slope):
+            if one.size > 4 * one.bound:
+                off[one.what.removeprefix("the gradient in ")] = one.size
+        return off
+    for name, direction in block_directions(reading.problem):
+        (one, error), (other, more) = (reading.along(direction, side) for side in (False, True))
+        if abs(one - other) > 4 * reading.constant * (reading.scale + abs(one)) + 10.0 * (error + more):
+            off[name] = max(off.get(name, 0.0), abs(one - other))
+    return off
+
+
 def owners_of(problem: Problem) -> dict[str, str]:
-    """Block -> the factor whose parameters it belongs to."""
-    factors = problem.declaration.factors
-    return {
-        name: factor.name
-        for name in problem.layout.names
-        for factor in factors
-        if any(covers(one, name) for one in factor.parameters)
-    }
+    """Block -> the one factor that names it among its parameters."""
+    found: dict[str, list[str]] = {}
+    for factor in problem.declaration.factors:
+        for name in problem.layout.names:
+            if any(covers(one, name) for one in factor.parameters):
+                found.setdefault(name, []).append(factor.name)
+    return {name: owners[0] for name, owners in found.items() if len(owners) == 1}
+
+
+MOST_EXACT = 64
+"""Elements of a block whose slopes are taken one by one where derivatives are taken along directions."""
 
 
 def _gradient(problem: Problem, result: Result) -> Diagnosis:
     """Which block's gradient is off, and by what."""
-    reported, exact = reported_gradient(problem), problem.gradient(problem.vector)[1]
     if problem.grad is None:  # what the library derives is at fault
         return _detached(problem)
-    off = np.where(problem.free_mask, reported - exact, 0.0)
-    norms = {name: float(np.linalg.norm(off[where])) for name, where in problem.layout.slices.items()}
-    heard = decompose(problem).gradient_rounding * 16
-    wrong = [name for name in problem.layout.names if norms[name] > heard]
-    worst = max(wrong or norms, key=lambda name: norms[name])
+    reading, reported = read(problem), reported_gradient(problem)
+    exact = _exact(reading, reported)
+    norms = {one.what.removeprefix("the gradient in "): one for one in compared(reading, reported, exact)}
+    wrong = [name for name, one in norms.items() if one.size > 4 * one.bound]
+    worst = max(wrong or norms, key=lambda name: norms[name].size)
     owner, where = owners_of(problem).get(worst, "q"), problem.layout.slices[worst]
-    every = len(wrong) == len([name for name in norms if np.abs(exact[problem.layout.slices[name]]).max() > heard])
+    heard = {name for name, one in norms.items() if np.abs(exact[problem.layout.slices[name]]).max() > one.bound}
+    every = heard <= set(wrong)
     suspect = _ratio(reported[where], exact[where], problem.vector[where])
     what = "the gradient of every block" if every and len(norms) > 1 else f"the gradient of {', '.join(wrong)}"
     sentence = f"the value is right, {what} is not" + (f": {suspect}" if suspect else "")
     return Diagnosis("gradient", "" if every and len(norms) > 1 else owner, suspect=suspect, sentence=sentence)
 
 
+def _exact(reading: Reading, reported: np.ndarray) -> np.ndarray:
+    """∇F (P,) of the code's value; along directions only, in the blocks that are off, as far as they are small."""
+    if reading.gradient is not None:
+        return reading.gradient
+    problem, exact = reading.problem, np.array(reported)
+    for name, direction in block_directions(problem):
+        where = problem.layout.slices[name]
+        slope, error = reading.along(direction, declared=False)
+        if abs(slope - float(reported @ direction)) <= reading.constant * reading.scale + 10.0 * error:
+            continue
+        indices = range(where.start, where.stop)
+        if len(indices) > MOST_EXACT:
+            exact[where] = reported[where] + (slope - float(reported @ direction)) / max(len(indices), 1)
+            continue
+        for k in indices:
+            exact[k] = reading.along(np.eye(1, problem.vector.size, k)[0], declared=False)[0]
+    return exact
+
+
 def _detached(problem: Problem) -> Diagnosis:
-    exact = problem.gradient(problem.vector)[1]
-    worst, most = "", -1.0
-    for name, direction in directions(problem):
-        slope = float(directional(lambda v: np.atleast_1d(problem.value(v)), problem.vector, direction)[0][0])
-        if abs(slope - float(exact @ direction)) > most:
-            worst, most = name.split("[")[0], abs(slope - float(exact @ direction))
+    """The library's own derivative of the code is not that of its value."""
+    off = deviating(read(problem))
+    worst = max(off, key=lambda name: off[name]) if off else problem.layout.names[0]
     owner = owners_of(problem).get(worst, "q")
     return Diagnosis(
         "gradient", owner, suspect="a detached parameter",
@@ -272,8 +315,7 @@ def culprit(at: Stop) -> str:
 
 def _training_sizes(problem: Problem) -> Iterator[tuple[str, float]]:
     """Gaps that the usual wrong steps leave in one factor, nats per datum."""
-    _, terms = problem.program.terms(problem.vector, problem.fixed)
-    data = len(terms["data_weights"])
+    data = len(read(problem).data_weights)
     for factor in problem.declaration.factors:
         for size in range(1, 65):
             if np.shape(factor.value)[-1:] == (size,) or size == 1:

@@ -36,6 +36,14 @@ class TargetError(InputError):
         return cls(f"{label}: {what} raised {type(error).__name__}: {text[0] if text else 'no message'}.{hint}")
 
 
+class TimeoutExceeded(TargetError):
+    """One call of the code under test did not come back in time."""
+
+
+class NotFiniteError(InputError):
+    """Parameters are NaN or infinite: handed over, or where the code's own training ended."""
+
+
 class DeclarationError(ElbocheckError, ValueError):
     """What a problem declares about itself is inconsistent.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
-from elbocheck.backends.namespace import Array, namespace
+import numpy as np
+
+from elbocheck.backends.namespace import Array, library_of, namespace
 from elbocheck.errors import DeclarationError
 from elbocheck.families.base import Distribution
 
@@ -62,11 +65,62 @@ class Declaration:
     entropy_weight: float = 1.0
 
     def resolved(self) -> Declaration:
-        """The same with the entropy of q as an array (N,); raises `DeclarationError` for a weight ≤ 0."""
+        """The same in arrays of one library, with the entropy of q as an array (N,).
+
+        Raises `DeclarationError` for a weight ≤ 0.
+        """
         for name, weight in (("entropy_weight", self.entropy_weight), *((f.name, f.weight) for f in self.factors)):
             if not weight > 0.0:
                 raise DeclarationError(f"the weight of {name!r} must be positive; got {weight!r}")
-        return replace(self, entropy=_entropy(self.entropy, self.weights))
+        same = _in_one_library(self)
+        return replace(same, entropy=_entropy(same.entropy, same.weights))
+
+
+def _in_one_library(declaration: Declaration) -> Declaration:
+    """Constants that are NumPy's, in code of another library, as arrays of that library."""
+    factors, entropy = declaration.factors, declaration.entropy
+    parts = entropy if isinstance(entropy, tuple) else (entropy,)
+    families = [*(factor.distribution for factor in factors), *(one for one in parts if is_dataclass(one))]
+    arrays: list[Any] = [declaration.weights, declaration.data_weights]
+    arrays += [one for one in parts if not is_dataclass(one)]
+    arrays += [factor.value for factor in factors]
+    arrays += [getattr(one, each.name) for one in families for each in fields(one)]
+    others = [one for one in arrays if library_of([one])]
+    if not others:
+        return declaration
+    convert = partial(_like, others[0])
+    entropies = tuple(_converted(one, convert) for one in parts)
+    return replace(
+        declaration,
+        weights=convert(declaration.weights),
+        data_weights=convert(declaration.data_weights),
+        entropy=entropies if isinstance(entropy, tuple) else entropies[0],
+        factors=tuple(
+            replace(
+                factor,
+                value=convert(factor.value),
+                distribution=_converted(factor.distribution, convert),
+                where=convert(factor.where),
+                groups=convert(factor.groups),
+            )
+            for factor in factors
+        ),
+    )
+
+
+def _converted(one: Any, convert: Callable[[Any], Any]) -> Any:
+    """A family with its arrays converted, or an array."""
+    if not is_dataclass(one) or isinstance(one, type):
+        return convert(one)
+    return replace(one, **{each.name: convert(getattr(one, each.name)) for each in fields(one) if each.init})
+
+
+def _like(other: Any, array: Any) -> Any:
+    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "biuf":
+        return array
+    xp = namespace(other).xp
+    device = {"device": other.device} if library_of([other]) == "torch" else {}
+    return xp.asarray(np.asarray(array), **device)
 
 
 def _entropy(entropy: Any, weights: Array) -> Array:

@@ -6,14 +6,17 @@ gap_f = β_f · ∇F + δ_f          at every point, for every q                
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from elbocheck.criterion import Criterion, criteria
+from elbocheck.directions import Direction, directions, noise, rest
 from elbocheck.problem import Problem
+from elbocheck.reading import Reading, read, rounding_constant
 
 
 @dataclass(frozen=True)
@@ -66,21 +69,58 @@ class FactorTerms:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What the theorem says of a factor, or of factors that only together have a β (THEORY section 9).
+
+    `covered`: F = S + δ holds for them at every stationary point; else `reason` says why not, and at a stationary point
+    their gap is δ + `rest`, where `rest` = gap − δ − β·∇F is taken here; nats per datum, times the weights.
+    `beta` (P,): in units of the parameters, free elements only; `rounding`: of `rest`.
+    """
+
+    factors: tuple[str, ...]
+    covered: bool
+    reason: str
+    rest: float
+    rounding: float
+    beta: np.ndarray
+
+    @property
+    def label(self) -> str:
+        return " + ".join(self.factors)
+
+    def __str__(self) -> str:
+        if self.covered:
+            return f"{self.label}: covered, F = S + δ at stationary points"
+        return f"{self.label}: outside, {self.reason}; here {self.rest:+.3g} nats per datum in place of 0"
+
+
+@dataclass(frozen=True)
 class Decomposition:
     """F and S with all their terms at one parameter point; nats per datum.
 
-    `gradient`: ∇F (P,) in units of the parameters (chart units), free elements only; `gradient_rounding`: bound on
-    the rounding error of its norm: c·eps times the absolute derivatives of the data and Σ|terms|, since derivatives
-    cancel within a datum too, at the scale of its terms.
+    `slope`: what `gradient` is made from; `gradient_rounding`: bound on the rounding error of its norm: c·eps times the
+    absolute derivatives of the data and Σ|terms|, since derivatives cancel within a datum too, at the scale of its
+    terms. `claims`: what the theorem says of each factor or group.
     """
 
     elbo: float
     entropy_q: float
     factors: tuple[FactorTerms, ...]
-    gradient: np.ndarray
+    slope: np.ndarray | Callable[[], np.ndarray]
     gradient_rounding: float
     elbo_rounding: float
     entropy_weight: float = 1.0
+    claims: tuple[Claim, ...] = ()
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """∇F (P,) in units of the parameters, free elements only; where gradients are dear, taken when asked for."""
+        return self.slope() if callable(self.slope) else self.slope
+
+    @property
+    def known_gradient_norm(self) -> float:
+        """‖∇F‖ where it costs nothing, else 0."""
+        return 0.0 if callable(self.slope) and "gradient" not in self.__dict__ else self.gradient_norm
 
     @property
     def declared(self) -> float:
@@ -107,7 +147,12 @@ class Decomposition:
     @property
     def covered(self) -> bool:
         """Whether the theorem predicts the gap at a stationary point, for every factor."""
-        return all(term.covered for term in self.factors)
+        return all(one.covered for one in self.claims or self.factors)
+
+    @property
+    def grouped(self) -> tuple[Claim, ...]:
+        """Groups of factors that the theorem covers together."""
+        return tuple(one for one in self.claims if one.covered and len(one.factors) > 1)
 
     @property
     def bound(self) -> float:
@@ -140,13 +185,28 @@ class Decomposition:
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
-def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sketched: bool = False) -> Decomposition:
+def decompose(
+    problem: Problem, params: Mapping[str, Any] | None = None, *, sketched: bool = False, thorough: bool = False
+) -> Decomposition:
     """All terms of the bound at `params` (default: the problem's own). See `Decomposition`.
 
-    `sketched`: estimate what the rounding bounds need of the derivatives datum by datum, instead of computing them: for
-    many data, where a gradient for each of them is too much.
+    `thorough`: bounds with all that rounding does, for when the cheap ones, which are smaller, are exceeded.
+    `sketched`: for problems of the catalogue, estimate what the bounds need of the derivatives datum by datum, instead
+    of computing them.
     """
-    vector = problem.vector if params is None else problem.vector_of(params)
+    here = problem if params is None else problem.at(problem.vector_of(params))
+    if problem.program.catalogued:
+        return _by_datum(here, sketched)
+    key = ("decomposition", thorough)
+    if key not in here.memory:
+        here.memory[key] = _of_reading(here, thorough)
+    found: Decomposition = here.memory[key]
+    return found
+
+
+def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
+    """With the derivatives of every datum, or an estimate of them."""
+    vector = problem.vector
     program, units, free = problem.program, problem.unit_vector, problem.free_mask
     jacobian, terms = (program.sketch if sketched else program.terms)(vector, problem.fixed)
     data_weights = terms["data_weights"]
@@ -215,7 +275,7 @@ def decompose(problem: Problem, params: Mapping[str, Any] | None = None, *, sket
         elbo=elbo,
         entropy_q=float(data_weights @ terms["entropy"]),
         factors=tuple(factors),
-        gradient=np.where(free, units * gradient, 0.0),
+        slope=np.where(free, units * gradient, 0.0),
         gradient_rounding=constant * float(np.hypot(np.linalg.norm(np.where(free, units * absolute, 0.0)), scale))
         + differences * float(np.linalg.norm(np.where(free, units * (absolute + stretch * scale), 0.0))),
         elbo_rounding=constant * scale,
@@ -228,12 +288,89 @@ FACTOR_TERMS = (
 )  # fmt: skip
 
 
-def rounding_constant(terms: Mapping[str, Any]) -> float:
-    """Multiple c of eps in the rounding bound c·eps·Σ|terms|.
+def _of_reading(problem: Problem, thorough: bool) -> Decomposition:
+    """From one reading of the point, see `elbocheck.reading`."""
+    reading, found = read(problem), directions(problem)
+    units, free = problem.unit_vector, problem.free_mask
+    terms, claims = list[FactorTerms](), list[Claim]()
+    for one in found:
+        terms += _terms_along(reading, one, thorough)
+        claims.append(_claim(reading, one, thorough))
+    order = list(reading.terms["factors"])
+    measured, scale = reading.value_noise if thorough else 0.0, reading.scale_at(thorough)
+    return Decomposition(
+        elbo=reading.elbo,
+        entropy_q=float(reading.data_weights @ reading.terms["entropy"]),
+        factors=tuple(sorted(terms, key=lambda term: order.index(term.name))),
+        slope=(lambda: np.where(free, units * problem.gradient(problem.vector)[1], 0.0))
+        if reading.gradient is None
+        else np.where(free, units * reading.gradient, 0.0),
+        gradient_rounding=_gradient_rounding(reading, units * free, thorough),
+        elbo_rounding=reading.constant * scale + measured,
+        entropy_weight=float(reading.terms["entropy_weight"]),
+        claims=tuple(sorted(claims, key=lambda claim: order.index(claim.factors[0]))),
+    )
 
-    16 for the few roundings inside one term (elementary functions and products), plus 3√n for a sum of n terms: with
-    unit roundoff eps/2 this is λ = 6 in the probabilistic bound λ√n·u of Higham and Mary (SIAM J. Sci. Comput. 41,
-    2019), exceeded with probability below 4e-8.
-    """
-    summands = max((float(term["summands"]) for term in terms["factors"].values()), default=1.0)
-    return 16.0 + 3.0 * float(np.sqrt(summands))
+
+def _gradient_rounding(reading: Reading, units: np.ndarray, thorough: bool) -> float:
+    scale = reading.scale_at(thorough)
+    if reading.slope is None or reading.gradient is None:
+        return reading.constant * scale
+    absolute = np.maximum(np.abs(reading.slope), np.abs(reading.gradient))
+    if thorough:
+        absolute = np.maximum(absolute, reading.sketch)
+    sized = reading.constant * float(np.hypot(np.linalg.norm(units * absolute), scale))
+    return sized + (float(np.linalg.norm(units * reading.gradient_noise)) if thorough else 0.0)
+
+
+def _terms_along(reading: Reading, found: Direction, thorough: bool) -> Iterator[FactorTerms]:
+    """The terms of the factors that share a β, or of the components of one that has several."""
+    problem, recipe = reading.problem, found.recipe
+    units, free = problem.unit_vector, problem.free_mask
+    scale, count = reading.scale_at(thorough), len(recipe.factors)
+    for name in recipe.factors:
+        term = reading.terms["factors"][name]
+        weight = float(term["weight"])
+        rows = found.beta / (weight * count)
+        totals = {key: np.asarray(term[key]) for key in FACTOR_TERMS if key != "magnitude"}
+        if len(rows) == 1:
+            totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
+        for group, row in enumerate(rows):
+            gap = float(totals["log_density"][group] + totals["entropy"][group])
+            delta = float(totals["log_base_measure"][group] - totals["expected_log_base_measure"][group])
+            slope, reported = reading.along(row), reading.along(row, declared=False)
+            size = scale + reading.absolute(row, thorough)
+            rounding = reading.constant * size + found.missed / weight + 10.0 * (slope[1] + reported[1])
+            if thorough:
+                rounding += reading.value_noise + reading.noise_along(row)
+            left = 0.0 if count == 1 and not recipe.reason else gap - delta - slope[0]
+            moved = np.where(free, row / units, 0.0)
+            outside = max(recipe.residual, float(np.finfo(float).tiny)) if recipe.reason else 0.0
+            yield FactorTerms(
+                name=name,
+                component=group if len(rows) > 1 else None,
+                log_density=float(totals["log_density"][group]),
+                entropy=float(totals["entropy"][group]),
+                pseudo_entropy=float(totals["pseudo_entropy"][group]),
+                log_base_measure=float(totals["log_base_measure"][group]),
+                delta=delta,
+                predicted=reported[0] + delta + left,
+                magnitude=size,
+                rounding=rounding,
+                beta=moved,
+                beta_norm=float(np.linalg.norm(moved)),
+                covered=count == 1 and not recipe.reason and not np.any(row[~free]),
+                criterion_residual=outside,
+                weight=weight,
+            )
+
+
+def _claim(reading: Reading, found: Direction, thorough: bool) -> Claim:
+    problem, recipe = reading.problem, found.recipe
+    beta = found.beta.sum(0)
+    moved = np.where(problem.free_mask, beta / problem.unit_vector, 0.0)
+    reason = recipe.reason
+    if not reason and np.any(beta[~problem.free_mask]):
+        reason = "the direction that scales its natural parameters moves parameters that are not trained"
+    left = rest(reading, recipe.factors, beta)
+    return Claim(recipe.factors, not reason, reason, left, noise(reading, beta, thorough) + found.missed, moved)

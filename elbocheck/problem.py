@@ -13,8 +13,9 @@ from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.backends.namespace import array_of, double_precision, library_of
 from elbocheck.bound import Bound
-from elbocheck.errors import InputError, TargetError
+from elbocheck.errors import InputError, NotFiniteError, TargetError
 from elbocheck.factors import Declaration, Factor
+from elbocheck.limits import limited
 from elbocheck.parameters import Layout
 from elbocheck.posteriors import WeightedPoints
 from elbocheck.program import Program
@@ -112,7 +113,7 @@ class Problem:
     def __post_init__(self) -> None:
         for name, value in self.arrays.items():
             if not np.all(np.isfinite(value)):
-                raise InputError(f"{self.label}: parameter {name!r} is not finite: {value}")
+                raise NotFiniteError(f"{self.label}: parameter {name!r} is not finite: {_shown(value)}")
         if self.factors is None and self.shared_program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
         for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
@@ -124,6 +125,16 @@ class Problem:
                 raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
         if self.library not in ("", *LIBRARIES):
             raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
+
+    @cached_property
+    def memory(self) -> dict[str, Any]:
+        """What has been computed at these parameters, so that it is computed once."""
+        return {}
+
+    @cached_property
+    def beside(self) -> list[Problem]:
+        """The same problem at two random points beside its own."""
+        return self.nearby(2)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -150,14 +161,17 @@ class Problem:
         )
 
     def call(self, name: str, params: Any, *arguments: Any) -> Any:
-        """A function of the problem, in double precision; raises `TargetError` with what it raised."""
+        """A function of the problem, in double precision; raises `TargetError` with what it raised, or if it hangs."""
+        return self._limited(getattr(self, name), f"{name}(params)", params, *arguments)
+
+    def _limited(self, function: Callable[..., Any], what: str, *arguments: Any) -> Any:
         try:
-            with double_precision():
-                return getattr(self, name)(params, *arguments)
+            with double_precision(), limited(f"{self.label}: {what}"):
+                return function(*arguments)
         except TargetError:
             raise
         except Exception as error:  # whatever the code under test raises
-            raise TargetError.raised(self.label, f"{name}(params)", error) from error
+            raise TargetError.raised(self.label, what, error) from error
 
     def scalar(self, name: str, params: Any, *arguments: Any) -> Any:
         """The same for functions that return one number; raises `TargetError` for anything else."""
@@ -172,11 +186,7 @@ class Problem:
 
     def particle(self, index: int, params: Any) -> Any:
         """The value of one particle; raises `TargetError` as `call` does."""
-        try:
-            with double_precision():
-                return self.particles[index](params)
-        except Exception as error:
-            raise TargetError.raised(self.label, f"particles[{index}](params)", error) from error
+        return self._limited(self.particles[index], f"particles[{index}](params)", params)
 
     def declared(self, params: Any) -> Declaration:
         """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
@@ -191,8 +201,9 @@ class Problem:
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
         arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        library, own = self.program.backend.name, leaves(self.params)
         with double_precision():
-            return rebuilt(self.params, {name: array_of(self.program.backend.name, a) for name, a in arrays.items()})
+            return rebuilt(self.params, {name: array_of(library, a, like=own.get(name)) for name, a in arrays.items()})
 
     @cached_property
     def declaration(self) -> Declaration:
@@ -206,7 +217,8 @@ class Problem:
         if library == "torch":
             from elbocheck.backends.torch_eager import EagerTorchBackend
 
-            return EagerTorchBackend()
+            devices = [str(leaf.device) for leaf in leaves(self.params).values() if library_of([leaf]) == "torch"]
+            return EagerTorchBackend(device=devices[0] if devices else "cpu")
         if library == "jax":
             return get_backend("jax", "float64")
         from elbocheck.backends.plain import PlainBackend
@@ -244,6 +256,14 @@ class Problem:
         """A vector (P,) as parameters of the problem's own structure, NumPy arrays inside."""
         arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
         return rebuilt(self.params, arrays)
+
+    def tree_of(self, arrays: Mapping[str, Any]) -> Any:
+        """Arrays by path, of any library, as parameters of the problem's own structure."""
+        return rebuilt(self.params, arrays)
+
+    def leaves_of(self, tree: Any) -> dict[str, Any]:
+        """The inverse of `tree_of`."""
+        return leaves(tree, f"{self.label}: params")
 
     def value(self, vector: np.ndarray) -> float:
         """F, the value under test."""
@@ -309,9 +329,14 @@ class Problem:
 
     def in_chart(self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray]) -> Problem:
         """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
-        program = Program(self.program.bound.in_chart(chart), self.program.backend)
+        program = Program(self.program.bound.in_chart(chart), self.program.backend, self.program.catalogued)
         params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
         return replace(self, params=params, units={}, shared_program=program, starts=())
+
+
+def _shown(value: np.ndarray) -> str:
+    """An array in a message: its first elements."""
+    return str(value) if value.size <= 12 else f"{np.ravel(value)[:12]} … of {value.size} elements"
 
 
 def flat(params: Any, what: str) -> dict[str, np.ndarray]:

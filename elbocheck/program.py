@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.base import Backend, Function
+from elbocheck.backends.base import Function
 from elbocheck.backends.namespace import namespace
 from elbocheck.bound import Bound
 
@@ -22,16 +22,21 @@ class Program:
     """Compiled functions of the flat vector and the fixed arrays of one bound."""
 
     bound: Bound
-    backend: Backend
-    _elsewhere: dict[Backend, Program] = field(default_factory=dict)
+    backend: Any
+    catalogued: bool = False
+    """Whether problems are small enough for derivatives datum by datum, as those of the catalogue are."""
+    recipes: dict[Any, Any] = field(default_factory=dict)
+    """What is known of the directions β of the factors, see `elbocheck.directions`."""
+    _elsewhere: dict[Any, Program] = field(default_factory=dict)
+    _natural: dict[int, Callable[..., Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._elsewhere[self.backend] = self
 
-    def on(self, backend: Backend) -> Program:
+    def on(self, backend: Any) -> Program:
         """The same bound compiled by another backend, once."""
         if backend not in self._elsewhere:
-            self._elsewhere[backend] = Program(self.bound, backend, self._elsewhere)
+            self._elsewhere[backend] = Program(self.bound, backend, self.catalogued, _elsewhere=self._elsewhere)
         return self._elsewhere[backend]
 
     @cached_property
@@ -55,6 +60,75 @@ class Program:
             return xp.matmul(rows, (terms["data_weights"] * elbo)[:, None])[:, 0], terms
 
         return self.backend.jacobian(sums, mode="reverse")
+
+    @cached_property
+    def reported(self) -> Callable[..., Any]:
+        """`-> (F, ∇F, {})` of the value under test."""
+        if self.bound.elbo is None:
+            return self.declared
+        return self.backend.gradient(lambda vector, fixed: (self.bound.value(vector, fixed), dict))
+
+    @cached_property
+    def declared(self) -> Callable[..., Any]:
+        """`-> (F, ∇F, every term)` of the declared bound, in one reverse pass."""
+        return self.backend.gradient(self.bound.declared)
+
+    @cached_property
+    def signed(self) -> Callable[..., Any]:
+        """`-> (·, ∇ Σ_n s_n w_n F_n, {})` for signs s of the data."""
+        return self.backend.gradient(self.bound.signed)
+
+    @cached_property
+    def held(self) -> Callable[..., Any]:
+        """`-> (F, ∇F with q held, {})` of the declared bound."""
+        return self.backend.gradient(self.bound.held)
+
+    @cached_property
+    def magnitudes(self) -> Callable[..., Any]:
+        """`-> {factor: (G,)}`: Σ|terms|."""
+        return self.backend.value(self.bound.magnitudes)
+
+    def slope(self, declared: bool) -> Callable[..., Any]:
+        """`-> ∂F` along a direction, of the declared or the reported bound, where gradients are dear."""
+        return self._declared_slope if declared else self._reported_slope
+
+    @cached_property
+    def _declared_slope(self) -> Callable[..., Any]:
+        return self.backend.pushforward(self.bound.declared, lambda value, tangent, more: tangent)
+
+    @cached_property
+    def _reported_slope(self) -> Callable[..., Any]:
+        if self.bound.elbo is None:
+            return self._declared_slope
+        value = self.bound.value
+        return self.backend.pushforward(
+            lambda vector, fixed: (value(vector, fixed), dict), lambda value, tangent, more: tangent
+        )
+
+    @cached_property
+    def signed_slope(self) -> Callable[..., Any]:
+        """`-> ∂ Σ_n s_n w_n F_n` along a direction."""
+        return self.backend.pushforward(self.bound.signed, lambda value, tangent, more: tangent)
+
+    def natural(self, rows: int) -> Callable[..., Any]:
+        """`-> {factor: η, its tangent, both at `rows` elements of each; what the direction misses as β}`, see `sampled`.
+
+        Along a direction v: `missed` = Σ w_n r_nm |∂η v − η|·|T − ∇A| and `hidden`, the same for |∂η v| + |η|.
+        """
+        if rows not in self._natural:
+            self._natural[rows] = self.backend.pushforward(self.bound.natural, partial(sampled, rows))
+        return self._natural[rows]
+
+    def natural_back(self, rows: int) -> Callable[..., Any]:
+        """`(vector, {fixed, name}, weights)`: pulled back are the elements that `natural` samples, of one factor."""
+
+        def elements(vector: Any, inputs: Any) -> Any:
+            eta, _ = self.bound.natural(vector, inputs)
+            return {name: _flat_rows(rows, each) for name, each in eta.items()}
+
+        if -rows not in self._natural:
+            self._natural[-rows] = self.backend.pullback(elements)
+        return self._natural[-rows]
 
     @cached_property
     def value(self) -> Callable[..., Any]:
@@ -104,6 +178,40 @@ class Program:
     def natural_rows(self) -> Callable[..., Any]:
         """`-> (Jacobians, values)` of all natural parameters, forward mode."""
         return self.backend.jacobian(self.bound.natural_rows, mode="forward")
+
+
+def _flat_rows(rows: int, arrays: Any) -> Any:
+    """At most `rows` elements of each array, always the same, as one vector."""
+    xp = namespace(*arrays).xp
+    picked = []
+    for array in arrays:
+        flat = xp.reshape(array, (-1,))
+        size = int(np.prod(np.shape(array)))
+        if size > rows:
+            chosen = np.sort(np.random.default_rng(size).choice(size, rows, replace=False))
+            flat = xp.take(flat, xp.asarray(chosen), axis=0)
+        picked.append(flat)
+    return xp.concat(picked)
+
+
+def sampled(rows: int, eta: Any, tangents: Any, more: Callable[[], Any]) -> Any:
+    """See `Program.natural`."""
+    found, levers = {}, more()
+    for name, arrays in eta.items():
+        xp = namespace(*arrays).xp
+        found[name] = {
+            "eta": _flat_rows(rows, arrays),
+            "tangent": _flat_rows(rows, tangents[name]),
+            "missed": sum(
+                xp.sum(lever * xp.abs(tangent - one))
+                for lever, tangent, one in zip(levers[name], tangents[name], arrays, strict=True)
+            ),
+            "hidden": sum(
+                xp.sum(lever * (xp.abs(tangent) + xp.abs(one)))
+                for lever, tangent, one in zip(levers[name], tangents[name], arrays, strict=True)
+            ),
+        }
+    return found
 
 
 def twice(function: Function) -> Function:

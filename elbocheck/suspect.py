@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from math import isqrt
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,15 @@ def multiple(what: str, a: float, data: int) -> str:
     for factor, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
         if abs(times - factor) < 1e-9:
             return f"{name}: {what}"
-    for batch in [size for size in range(1, data + 1) if data % size == 0]:
+    for batch in divisors(data):
         for factor, name in ((data / batch, f"factor {data} / {batch}"), (batch / data, f"factor {batch} / {data}")):
             if abs(times - factor) < 1e-9 * factor:
                 return f"{name.removesuffix(' / 1')} (number of data): {what}"
     return f"factor {times:.6g}: {what}"
+
+
+@cache
+def divisors(number: int) -> tuple[int, ...]:
+    """All of them, ascending."""
+    small = [one for one in range(1, isqrt(number) + 1) if number % one == 0]
+    return tuple(sorted({*small, *(number // one for one in small)}))

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from elbocheck.backends.namespace import double_precision
-from elbocheck.bound import expectation
 from elbocheck.factors import Declaration, Factor
 from elbocheck.families.base import inner
 from elbocheck.identity import Decomposition
 from elbocheck.problem import Problem
+from elbocheck.reading import read
 from elbocheck.suspect import Suspect, multiple
 from elbocheck.suspects_of_q import suspects_of_dimensions, suspects_of_q
+from elbocheck.terms import expectation
 
 LOG_2PI = math.log(2.0 * math.pi)
 MOST_DATA = 64
@@ -161,8 +162,8 @@ def _constants(factor: Factor, elements: tuple[float, ...], data: int) -> Iterat
 
 def _per_datum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """(weights, declared ELBO) of every datum."""
-    _, terms = problem.program.terms(problem.vector, problem.fixed)
-    return np.asarray(terms["data_weights"]), np.asarray(terms["elbo"])
+    reading = read(problem)
+    return reading.data_weights, np.asarray(reading.terms["elbo"])
 
 
 def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:

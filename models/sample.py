@@ -124,7 +124,7 @@ def program_for(
         factors = model.factors(params, fixed, q.latents)
         return Declaration(factors, q.weights, q.entropy, fixed["data_weights"], q.rescaling, q.optimal)
 
-    return Program(Bound(layout, declare, points=points_of, factors=model.factors), backend)
+    return Program(Bound(layout, declare, points=points_of, factors=model.factors), backend, catalogued=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,6 +77,34 @@ class Backend(Protocol):
         ...
 
 
+class TargetBackend(Backend, Protocol):
+    """A backend for code of others, which is differentiated in few directions: no Jacobian of many rows or columns.
+
+    Functions return arrays, and a function without arguments for more that nothing is differentiated for.
+    """
+
+    @property
+    def directional(self) -> bool:
+        """Whether there are derivatives along directions only, each for the price of a few values."""
+        ...
+
+    def gradient(self, function: Function) -> Function:
+        """`(vector, fixed) -> (scalar, more)` as `-> (scalar, gradient (P,) or None where `directional`, more)`."""
+        ...
+
+    def pushforward(self, function: Function, finish: Function) -> Function:
+        """`(vector, fixed) -> (tree, more)` as `(vector, fixed, direction) -> finish(tree, its tangent, more)`."""
+        ...
+
+    def pullback(self, function: Function) -> Function:
+        """`(vector, fixed) -> {name: array}` as `(vector, fixed, weights alike) -> Σ weights · ∂array/∂θ, (P,)`."""
+        ...
+
+    def depends(self, function: Function, vector: Any, fixed: Any) -> Any:
+        """Which arrays of the tree that `function` returns can change with the vector: a tree of booleans."""
+        ...
+
+
 def machine_epsilon(dtype: str) -> float:
     """Machine epsilon of a floating-point type given by name."""
     return float(np.finfo(np.dtype(dtype)).eps)

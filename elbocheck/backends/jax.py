@@ -49,6 +49,7 @@ class JaxBackend:
     cheap_hessians: bool = True
     hessian_error: float = 0.0
     share: int = 1
+    directional: bool = False
 
     @property
     def eps(self) -> float:
@@ -67,6 +68,35 @@ class JaxBackend:
                 return jax.tree.map(np.asarray, compiled(*cast))
 
         return run
+
+    def _hoisted(self, function: Function) -> Function:
+        """`_run` for code of others: the arrays that it closes over, whole data sets, are handed over at each call.
+
+        Left in the program they are copied into it, and XLA spends seconds on folding what is made of them.
+        """
+        wide = self.dtype == "float64"
+        made: dict[Any, Any] = {}
+
+        def run(*arguments: Any) -> Any:
+            with jax.enable_x64(wide):
+                flat, structure = jax.tree.flatten(jax.tree.map(self._cast, arguments))
+                key = (structure, *((leaf.shape, leaf.dtype) for leaf in flat))
+                if key not in made:
+                    made[key] = self._traced(function, arguments)
+                compiled, constants, results = made[key]
+                return jax.tree.map(np.asarray, jax.tree.unflatten(results, compiled(constants, *flat)))
+
+        return run
+
+    def _traced(self, function: Function, arguments: Any) -> tuple[Any, list[Any], Any]:
+        """(compiled function of the constants and the flat arguments, constants, structure of what it returns)."""
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*jax.tree.map(self._cast, arguments))
+        constants = [jnp.asarray(one) for one in closed.consts]
+        compiled = jax.jit(
+            lambda constants, *flat: jax.core.eval_jaxpr(closed.jaxpr, constants, *flat),
+            compiler_options=compiler_options(),
+        )
+        return compiled, constants, jax.tree.structure(shapes)
 
     def _cast(self, leaf: Any) -> np.ndarray:
         leaf = np.asarray(leaf)
@@ -94,3 +124,64 @@ class JaxBackend:
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
         return self._run(lambda vector, fixed: differentiate(lambda v: function(v, fixed), has_aux=True)(vector))
+
+    def gradient(self, function: Function) -> Function:
+        def whole(vector: Any, fixed: Any) -> Any:
+            def with_terms(v: Any) -> Any:
+                value, terms = function(v, fixed)
+                return value, terms()
+
+            (value, terms), slope = jax.value_and_grad(with_terms, has_aux=True)(vector)
+            return value, slope, terms
+
+        return self._hoisted(whole)
+
+    def pushforward(self, function: Function, finish: Function) -> Function:
+        def along(vector: Any, fixed: Any, direction: Any) -> Any:
+            def arrays(v: Any) -> Any:
+                found, more = function(v, fixed)
+                return found, more()
+
+            found, tangents, more = jax.jvp(arrays, (vector,), (direction,), has_aux=True)
+            return finish(found, tangents, lambda: more)
+
+        return self._hoisted(along)
+
+    def pullback(self, function: Function) -> Function:
+        def back(vector: Any, fixed: Any, weights: Any) -> Any:
+            return jax.vjp(lambda v: function(v, fixed), vector)[1](weights)[0]
+
+        return self._hoisted(back)
+
+    def depends(self, function: Function, vector: Any, fixed: Any) -> Any:
+        with jax.enable_x64(self.dtype == "float64"):
+            traced, shapes = jax.make_jaxpr(lambda v: function(v, fixed)[0], return_shape=True)(self._cast(vector))
+        moving = set(traced.jaxpr.invars)
+        for equation in traced.jaxpr.eqns:
+            if any(not hasattr(one, "val") and one in moving for one in equation.invars):
+                moving |= set(equation.outvars)
+        flags = [not hasattr(one, "val") and one in moving for one in traced.jaxpr.outvars]
+        return jax.tree.unflatten(jax.tree.structure(shapes), flags)
+
+
+def traced(function: Function, vector: np.ndarray) -> Any:
+    """The closed jaxpr of a function of one float64 vector; nothing is compiled."""
+    with jax.enable_x64(True):
+        return jax.make_jaxpr(function)(np.asarray(vector, dtype=np.float64))
+
+
+def constants_of(closed: Any) -> list[bytes]:
+    """Every constant that a trace has taken up, of inner jaxprs too: two traces of one function have the same."""
+    found = [np.asarray(one).tobytes() for one in closed.consts]
+
+    def walk(jaxpr: Any) -> None:
+        for equation in jaxpr.eqns:
+            found.extend(np.asarray(one.val).tobytes() for one in equation.invars if hasattr(one, "val"))
+            for inner in jax.tree.leaves(equation.params, is_leaf=lambda one: hasattr(one, "eqns")):
+                if hasattr(inner, "consts"):
+                    found.extend(np.asarray(one).tobytes() for one in inner.consts)
+                if hasattr(inner, "jaxpr") or hasattr(inner, "eqns"):
+                    walk(getattr(inner, "jaxpr", inner))
+
+    walk(closed.jaxpr)
+    return found

@@ -180,16 +180,17 @@ def library_of(values: Sequence[Any]) -> str:
     return "torch" if any(array_api_compat.is_torch_array(value) for value in values) else ""
 
 
-def array_of(library: str, array: np.ndarray) -> Array:
-    """A NumPy array as one of "jax", "torch" or, for any other name, as it is."""
+def array_of(library: str, array: np.ndarray, like: Any = None) -> Array:
+    """A NumPy array as one of "jax", "torch" or, for any other name, as it is; on the device of `like`, if it has one."""
     if library == "jax":
-        import jax.numpy
+        import jax
 
-        return jax.numpy.asarray(array)
+        placed = jax.numpy.asarray(array)
+        return jax.device_put(placed, like.sharding) if isinstance(like, jax.Array) else placed
     if library == "torch":
         import torch
 
-        return torch.from_numpy(array)
+        return torch.from_numpy(array).to(getattr(like, "device", "cpu")) if library_of([like]) else torch.from_numpy(array)
     return array
 
 

@@ -24,6 +24,10 @@ USELESS = 1e-4
 """Error of differences, relative to the function's size and slope per unit of a parameter, that is refused."""
 TYPICAL = 1e-9
 """The same error for functions that are smooth and computed in double precision."""
+AGREE = 1e-12
+"""Relative difference from differences, beyond ten times their error, that a complex step may have."""
+REAL_PARTS = 64
+"""Roundings by which the real part at a complex step may differ from the value, of the largest number returned."""
 FIRST_STEP, SHRINK, TRIES = 2.0**-5, 2.0**-5, 4
 """First step of differences, relative to a parameter (or to 1); a step out of the domain is shrunk, so many times."""
 
@@ -54,6 +58,54 @@ class Derived:
         return rebuild(columns), tree_map(_real, auxiliary)
 
 
+class Along:
+    """The derivative of a tree of arrays along a direction, for a few evaluations.
+
+    `exact`: whether complex steps are taken, tried at the first call; a step whose real part is not the function's
+    value is not believed, and differences are taken instead. `error`: of the last call's tangents, the largest.
+    """
+
+    def __init__(self, function: Function, finish: Function) -> None:
+        self.function, self.finish = function, finish
+        self.exact: bool | None = None
+        self.error = 0.0
+
+    def __call__(self, vector: Any, fixed: Any, direction: Any) -> Any:
+        vector, direction = np.asarray(vector, dtype=float), np.asarray(direction, dtype=float)
+        tree, more = self.function(vector, fixed)
+        value, rebuild = _flat(tree)
+
+        def numbers(point: np.ndarray) -> np.ndarray:
+            return _flat(self.function(point, fixed)[0])[0]
+
+        if self.exact is None:
+            self.exact = continues(numbers, vector)
+        found = stepped(numbers, vector, direction, value) if self.exact else None
+        self.error = 0.0
+        if found is None:
+            found, self.error = directional(numbers, vector, direction)
+        tangents = tree_map(lambda leaf: leaf[..., 0], rebuild(found[:, None]))
+        return tree_map(_real, self.finish(tree_map(_real, tree), tangents, lambda: tree_map(_real, more())))
+
+
+def stepped(
+    function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, direction: np.ndarray, value: np.ndarray
+) -> np.ndarray | None:
+    """Im f(θ + ihv) / h; None unless the real part is f(θ) to rounding (`log1p` of a small complex number is not)."""
+    step = STEPS["float64"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            moved = np.ravel(function(vector + 1j * step * direction))
+    except Exception:  # whatever code raises that was not written for complex numbers
+        return None
+    off = np.abs(np.real(moved) - value)
+    within = REAL_PARTS * np.finfo(float).eps * np.abs(value).max(initial=0.0)
+    if not (np.all(np.isfinite(moved)) and np.all(off <= np.maximum(within, REAL_PARTS * np.finfo(float).tiny))):
+        return None
+    return np.asarray(np.imag(moved) / step)
+
+
 @dataclass(frozen=True)
 class PlainBackend:
     """Values and derivatives of black-box NumPy functions, float64 only."""
@@ -63,10 +115,28 @@ class PlainBackend:
     padded: bool = True
     cheap_hessians: bool = False
     share: int = 6
+    directional: bool = True
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    def gradient(self, function: Function) -> Function:
+        def run(vector: Any, fixed: Any) -> Any:
+            value, more = function(np.asarray(vector, dtype=float), fixed)
+            return _real(value), None, tree_map(_real, more())
+
+        return run
+
+    def pushforward(self, function: Function, finish: Function) -> Along:
+        return Along(function, finish)
+
+    def depends(self, function: Function, vector: Any, fixed: Any) -> Any:
+        """By the values at a point beside this one."""
+        vector = np.asarray(vector, dtype=float)
+        spread = np.random.default_rng(0).normal(size=vector.size) * np.where(vector == 0.0, 1.0, np.abs(vector))
+        here, there = (function(point, fixed)[0] for point in (vector, vector + 2.0**-7 * spread))
+        return tree_map(lambda one, other: bool(np.any(one != other)), here, there)
 
     @property
     def hessian_error(self) -> float:
@@ -180,7 +250,7 @@ def continues(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray) 
     approximate, error = directional(function, vector, direction)
     size = float(np.abs(np.ravel(function(vector))).max(initial=0.0)) + float(np.abs(approximate).max(initial=0.0))
     known = error <= USELESS * size  # else nothing would be compared
-    return bool(known and np.abs(exact - approximate).max(initial=0.0) <= 10.0 * error + 1e-7 * size)
+    return bool(known and np.abs(exact - approximate).max(initial=0.0) <= 10.0 * error + AGREE * size)
 
 
 def _real(leaf: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd import forward_ad
 
 from elbocheck.backends.base import Function, in_columns, machine_epsilon
 from elbocheck.backends.numpy import tree_map
@@ -14,21 +15,23 @@ from elbocheck.backends.numpy import tree_map
 
 @dataclass(frozen=True)
 class EagerTorchBackend:
-    """Values and reverse-mode derivatives of any differentiable PyTorch code, on the CPU."""
+    """Values and derivatives of any differentiable PyTorch code, on the `device` of its parameters."""
 
     dtype: str = "float64"
+    device: str = "cpu"
     name: str = "torch"
     padded: bool = True
     cheap_hessians: bool = False
     hessian_error: float = 0.0
     share: int = 6
+    directional: bool = False
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
 
     def _tensor(self, leaf: Any) -> torch.Tensor:
-        tensor = leaf if isinstance(leaf, torch.Tensor) else torch.tensor(np.asarray(leaf))
+        tensor = leaf if isinstance(leaf, torch.Tensor) else torch.tensor(np.asarray(leaf), device=self.device)
         return tensor.to(getattr(torch, self.dtype)) if tensor.is_floating_point() else tensor
 
     def error_of(self, derived: Function) -> float:
@@ -55,7 +58,7 @@ class EagerTorchBackend:
             flat = rows.reshape(-1, point.numel())
             for index, element in enumerate(leaf.reshape(-1)):
                 (row,) = torch.autograd.grad(element, point, retain_graph=True, allow_unused=True)
-                flat[index] = 0.0 if row is None else row.numpy()
+                flat[index] = 0.0 if row is None else _array(row)
         return rows
 
     def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
@@ -67,11 +70,87 @@ class EagerTorchBackend:
             for index, column in enumerate(columns):
                 if gradient.requires_grad:
                     (row,) = torch.autograd.grad(gradient[column], point, retain_graph=True, allow_unused=True)
-                    rows[index] = 0.0 if row is None else row.numpy()
+                    rows[index] = 0.0 if row is None else _array(row)
             return _array(value), _array(gradient), rows
 
         return in_columns(all_three, columns)
 
 
+    def gradient(self, function: Function) -> Function:
+        def run(vector: Any, fixed: Any) -> Any:
+            point = self._tensor(vector).requires_grad_()
+            value, more = function(point, tree_map(self._tensor, fixed))
+            with torch.no_grad():
+                terms = tree_map(_array, more())
+            more = None
+            slope = None
+            if isinstance(value, torch.Tensor) and value.requires_grad:
+                (slope,) = torch.autograd.grad(value, point, allow_unused=True)
+            return _array(value), np.zeros(point.numel()) if slope is None else _array(slope), terms
+
+        return run
+
+    def pushforward(self, function: Function, finish: Function) -> Function:
+        def run(vector: Any, fixed: Any, direction: Any) -> Any:
+            inputs = tree_map(self._tensor, fixed)
+            try:
+                return self._forward(function, finish, self._tensor(vector), inputs, self._tensor(direction))
+            except NotImplementedError:  # an operation without a forward derivative
+                return self._twice_back(function, finish, self._tensor(vector), inputs, self._tensor(direction))
+
+        return run
+
+    def _forward(self, function: Function, finish: Function, point: Any, fixed: Any, direction: Any) -> Any:
+        with torch.no_grad(), forward_ad.dual_level():
+            found, more = function(forward_ad.make_dual(point, direction), fixed)
+            values, tangents, plain = tree_map(_primal, found), tree_map(_tangent, found), tree_map(_primal, more())
+            return tree_map(_array, finish(values, tangents, lambda: plain))
+
+    def _twice_back(self, function: Function, finish: Function, point: Any, fixed: Any, direction: Any) -> Any:
+        """J v as the derivative of wᵀJ v in w: two reverse passes, for operations that have no forward derivative."""
+        point = point.requires_grad_()
+        found, more = function(point, fixed)
+
+        def tangent(leaf: torch.Tensor) -> torch.Tensor:
+            if not leaf.requires_grad:
+                return torch.zeros_like(leaf)
+            weights = torch.zeros_like(leaf).requires_grad_()
+            (back,) = torch.autograd.grad(leaf, point, weights, create_graph=True, allow_unused=True)
+            if back is None or not back.requires_grad:
+                return torch.zeros_like(leaf)
+            (along,) = torch.autograd.grad(back @ direction, weights, retain_graph=True, allow_unused=True)
+            return torch.zeros_like(leaf) if along is None else along
+
+        tangents = tree_map(tangent, found)
+        with torch.no_grad():
+            return tree_map(_array, finish(tree_map(torch.Tensor.detach, found), tangents, more))
+
+    def pullback(self, function: Function) -> Function:
+        def run(vector: Any, fixed: Any, weights: Any) -> Any:
+            point = self._tensor(vector).requires_grad_()
+            found = function(point, tree_map(self._tensor, fixed))
+            moving = [name for name, one in found.items() if one.requires_grad]
+            seeds = [self._tensor(weights[name]) for name in moving]
+            slope = None
+            if moving:
+                (slope,) = torch.autograd.grad([found[name] for name in moving], point, seeds, allow_unused=True)
+            return np.zeros(point.numel()) if slope is None else _array(slope)
+
+        return run
+
+    def depends(self, function: Function, vector: Any, fixed: Any) -> Any:
+        found, _ = function(self._tensor(vector).requires_grad_(), tree_map(self._tensor, fixed))
+        return tree_map(lambda leaf: bool(getattr(leaf, "requires_grad", False)), found)
+
+
+def _primal(leaf: Any) -> Any:
+    return forward_ad.unpack_dual(leaf).primal if isinstance(leaf, torch.Tensor) else leaf
+
+
+def _tangent(leaf: Any) -> Any:
+    tangent = forward_ad.unpack_dual(leaf).tangent if isinstance(leaf, torch.Tensor) else None
+    return torch.zeros_like(torch.as_tensor(_primal(leaf))) if tangent is None else tangent
+
+
 def _array(leaf: Any) -> np.ndarray:
-    return leaf.detach().numpy() if isinstance(leaf, torch.Tensor) else np.asarray(leaf)
+    return leaf.detach().cpu().numpy() if isinstance(leaf, torch.Tensor) else np.asarray(leaf)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Result
 from elbocheck.problem import Problem
+from elbocheck.reading import Reading, read
 
 CHECK = "convention"
 
@@ -21,30 +21,34 @@ def convention(problem: Problem) -> Result | None:
     """That no other factor than 1 makes the reported ELBO equal the declared one; None if no ELBO is reported."""
     if problem.elbo is None:
         return None
-    terms = decompose(problem)
+    terms = read(problem)
     found = factor(problem, terms)
     deviations = []
     if found is not None:
         name, times = found
         what = f"the reported ELBO {terms.elbo:.9g} is {name} ({terms.declared:.9g} in nats per datum): it"
-        deviations.append(Deviation(what, abs(terms.elbo - terms.declared), 2 * terms.elbo_rounding * abs(times)))
+        deviations.append(Deviation(what, abs(terms.elbo - terms.declared), noise(terms, times)))
     return judge(CHECK, problem.label, deviations)
 
 
-def factor(problem: Problem, terms: Decomposition) -> tuple[str, float] | None:
+def noise(terms: Reading, times: float) -> float:
+    """Rounding of F against a multiple of it."""
+    return 2 * terms.constant * terms.scale * max(abs(times), 1.0)
+
+
+def factor(problem: Problem, terms: Reading) -> tuple[str, float] | None:
     """(name, factor ≠ 1) if the reported ELBO is that factor times the declared one, to rounding; else None."""
     for name, times in factors(problem):
-        noise = 2 * terms.elbo_rounding * max(abs(times), 1.0)
-        told_apart = abs((times - 1.0) * terms.declared) > 100 * noise
-        if told_apart and abs(terms.elbo - times * terms.declared) <= noise:
+        within = noise(terms, times)
+        told_apart = abs((times - 1.0) * terms.declared) > 100 * within
+        if told_apart and abs(terms.elbo - times * terms.declared) <= within:
             return name, times
     return None
 
 
 def factors(problem: Problem) -> Iterator[tuple[str, float]]:
     """Factors that bounds are off by, with names for messages."""
-    _, terms = problem.program.terms(problem.vector, problem.fixed)
-    data = len(terms["data_weights"])
+    data = len(read(problem).data_weights)
     named = [("the loss, which has the other sign", -1.0)]
     for sign, loss in ((1.0, ""), (-1.0, ", as a loss")):
         named.append((f"the total over N = {data} data{loss}", sign * data))
@@ -53,7 +57,7 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
             if data % batch == 0:
                 named.append((f"the total of a batch of {batch}{loss}", sign * batch))
                 named.append((f"multiplied by N / batch, {data} / {batch}{loss}", sign * data / batch))
-        shapes = [np.shape(factor.value)[2:] for factor in problem.declaration.factors]
+        shapes = [shape.value[2:] for shape in problem.program.bound.shapes]
         for size in sorted({size for shape in shapes for size in shape} - {1}):
             named.append((f"divided by the number of dimensions or times, {size}{loss}", sign / size))
         named.append((f"in bits{loss}", sign / np.log(2.0)))

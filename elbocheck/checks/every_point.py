@@ -1,21 +1,50 @@
-"""The identity at every point: gap_f = β_f·∇F + δ_f, per factor and component (THEORY section 3, R).
+"""Every point: F and ∇F of the code under test are those of the declaration, and gap_f = β_f·∇F + δ_f (THEORY 3, 9).
 
 Rejects: a wrong constant, entropy, normaliser or gradient in a single factor, at any parameters, without training.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from elbocheck.checks.blocks import judged
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
-from elbocheck.identity import decompose
+from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
+from elbocheck.reading import read
+
+CHECK = "every point"
 
 
 def every_point(problem: Problem) -> Result:
-    """(R) with the true and with the pseudo-entropies, within the rounding error computed for each factor."""
-    decomposition = decompose(problem)
+    """The verdict on value and gradient, block by block, and, where both hold, what the theorem claims.
+
+    For problems of the catalogue (R) with the true and with the pseudo-entropies, within the rounding error computed
+    for each factor. `out of scope`, never `violated`, where the theorem does not cover a factor; the message says why.
+    """
+    if problem.program.catalogued:
+        return _identity(problem, decompose(problem), _of_factors(decompose(problem)))
+    blocks, note = judged(read(problem)) if problem.elbo is not None else ([], "")
+    terms = decompose(problem)
+    if not abs(terms.elbo - terms.declared) <= terms.elbo_rounding:
+        terms = decompose(problem, thorough=True)
+    return replace(_identity(problem, terms, blocks), note=note)
+
+
+def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation]) -> Result:
+    against = abs(terms.elbo - terms.declared)
+    deviations = [*deviations, Deviation("the ELBO against its declared terms", against, terms.elbo_rounding)]
+    result = judge(CHECK, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
+    outside = unpredicted(terms)
+    if outside and result.outcome is Outcome.HOLDS:
+        return out_of_scope(CHECK, problem.label, outside, terms.claims)
+    return result
+
+
+def _of_factors(terms: Decomposition) -> list[Deviation]:
     deviations = []
-    for term in decomposition.factors:
+    for term in terms.factors:
         if term.criterion_residual:
             continue
         pseudo = term.pseudo_gap - (term.predicted - term.delta)
@@ -23,14 +52,4 @@ def every_point(problem: Problem) -> Result:
             Deviation(f"factor {term.label}", abs(term.residual), term.rounding, term.magnitude),
             Deviation(f"pseudo-entropy of factor {term.label}", abs(pseudo), term.rounding, term.magnitude),
         ]
-    declared = decomposition.declared
-    deviations.append(
-        Deviation(
-            "the ELBO against its declared terms", abs(decomposition.elbo - declared), decomposition.elbo_rounding
-        )
-    )
-    result = judge("every point", problem.label, deviations, gradient_norm=decomposition.gradient_norm)
-    outside = unpredicted(decomposition)
-    if outside and result.outcome is Outcome.HOLDS:
-        return out_of_scope("every point", problem.label, outside)
-    return result
+    return deviations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.identity import decompose
-from elbocheck.outcome import Result
+from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
 
 CHECK = "evidence"
@@ -20,11 +20,16 @@ def evidence(problem: Problem) -> Result | None:
     known = problem.log_evidence
     params = problem.code_params(problem.vector)
     most = float(problem.scalar("log_evidence", params)) if callable(known) else float(known)
-    terms = decompose(problem)
+    found = _judged(problem, most, thorough=False)
+    return _judged(problem, most, thorough=True) if found.outcome is Outcome.VIOLATED else found
+
+
+def _judged(problem: Problem, most: float, thorough: bool) -> Result:
+    terms = decompose(problem, thorough=thorough)
     bound = 4 * terms.elbo_rounding + 16 * problem.program.backend.eps * abs(most)
     deviations = [Deviation(f"the reported ELBO {terms.elbo:.9g} exceeds the log evidence {most:.9g}: it",
                             max(terms.elbo - most, 0.0), bound, terms.magnitude)]  # fmt: skip
-    if problem.declaration.optimal:
+    if problem.program.bound.optimal[0]:
         what = f"at the exact posterior the ELBO is the log evidence, {most:.9g}; the reported {terms.elbo:.9g}"
         deviations.append(Deviation(what, abs(terms.elbo - most), bound, terms.magnitude))
     return judge(CHECK, problem.label, deviations)

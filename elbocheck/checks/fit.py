@@ -13,7 +13,8 @@ import numpy as np
 
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.identity import Decomposition, decompose
-from elbocheck.outcome import Outcome, Result
+from elbocheck.errors import NotFiniteError
+from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_point
 
@@ -60,7 +61,10 @@ def fit(problem: Problem) -> Result | None:
     """
     if problem.fit is None:
         return None
-    at = stop(problem, problem.vector)
+    try:
+        at = stop(problem, problem.vector)
+    except NotFiniteError as error:
+        return _left_the_numbers(problem, error)
     if problem.departures:
         return departed(problem, [at, stop(problem, at.problem.vector)])
     theorem = judge(CHECK, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
@@ -90,6 +94,16 @@ def fit(problem: Problem) -> Result | None:
             "block that is never updated, or a tolerance far too wide)",
         )  # fmt: skip
     return _verdict(problem, at, Outcome.INCONCLUSIVE, f"training has not converged: {where}; run it longer")
+
+
+def _left_the_numbers(problem: Problem, error: NotFiniteError) -> Result:
+    """Training that ends in NaN or infinity has failed, whatever the bound is worth."""
+    sentence = f"training leaves the numbers. {error}"
+    return Result(
+        CHECK, problem.label, Outcome.VIOLATED, gap=float("inf"), points=0,
+        message=f"{CHECK}: {sentence} where fit(params) ends",
+        diagnosis=Diagnosis("training", suspect="not finite", sentence=sentence),
+    )  # fmt: skip
 
 
 def _verdict(problem: Problem, at: Stop, outcome: Outcome, message: str) -> Result:

@@ -1,4 +1,4 @@
-"""The reported gradient against directional derivatives of the reported value, in every block of parameters.
+"""The reported gradient is the derivative of the bound, in every block of parameters.
 
 Rejects: a wrong gradient, a detached parameter, a missing chain rule, in directions too that β does not move
 (THEORY section 8).
@@ -7,77 +7,114 @@ Rejects: a wrong gradient, a detached parameter, a missing chain rule, in direct
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from elbocheck.backends.plain import PlainBackend, directional
+from elbocheck.checks.blocks import (
+    FINEST,
+    SAFETY,
+    block_directions,
+    compared,
+    judged,
+    off,
+    own_gradient,
+    reported_gradient,
+    value_slope,
+)
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.errors import InputError
-from elbocheck.identity import decompose
-from elbocheck.outcome import Result
-from elbocheck.problem import Problem, flat
+from elbocheck.outcome import Outcome, Result
+from elbocheck.problem import Problem
+from elbocheck.reading import Reading, natural_size, read
 
 CHECK = "gradient"
-EACH, DRAWN = 6, 3
-"""Blocks of so few elements are compared element by element, larger ones along so many random directions."""
-SAFETY = 10.0
-"""The error of differences is an estimate, the last change of the extrapolation."""
-FINEST = 2.0**10
-"""Differences go down to steps of 1/1024 of a parameter: what rounding of the value does to them."""
+MOST_BLOCKS = 16
+"""Blocks that are compared with differences of values one by one; more are compared all at once."""
 
 
 def gradient(problem: Problem) -> Result | None:
-    """g·v against dF(θ + εv)/dε for every block; g is the problem's `grad`, or what the library derives.
+    """g against d, the gradient of the declared bound, block by block; g is `grad`, or what the library derives.
 
-    The derivative comes from values alone (extrapolated differences with their error estimate), or from a complex step.
-    None where derivatives and gradient are the same thing: plain NumPy without a `grad` of its own.
+    Where the reported value is not the declared one, g is compared with derivatives of the reported value, from values
+    alone (extrapolated differences with their error estimate) or from a complex step. None where derivatives and
+    gradient are the same thing: plain NumPy without a `grad` of its own.
     """
     backend = problem.program.backend
-    plain = isinstance(backend, PlainBackend)
-    if problem.grad is None and plain:
+    if problem.grad is None and backend.directional:
         return None
-    terms = decompose(problem)
-    reported = reported_gradient(problem)
-    exact = problem.gradient(problem.vector)[1] if plain else None
-    if backend.error_of(problem.program.gradient) > 0.0:
-        exact = None
-    free, deviations = problem.free_mask, []
-    for name, direction in directions(problem):
-        along = np.where(free, direction, 0.0)
-        if not along.any():
-            continue
-        if exact is None:
-            slopes, error = directional(lambda v: np.atleast_1d(problem.value(v)), problem.vector, along)
-            slope = float(slopes[0])
-        else:
-            slope, error = float(exact @ along), 0.0
-        scale = abs(slope) + float(np.abs(reported) @ np.abs(along))
-        rounding = terms.elbo_rounding * (1.0 if exact is not None else FINEST)
-        bound = SAFETY * error + rounding + 64 * backend.eps * scale
-        deviations.append(Deviation(f"the gradient in {name}", abs(float(reported @ along) - slope), bound, scale))
-    return judge(CHECK, problem.label, deviations, gradient_norm=terms.gradient_norm)
+    reading = read(problem)
+    if backend.directional:
+        return judge(CHECK, problem.label, _against_slopes(reading))
+    note, right = "", _value_holds(reading)
+    if problem.grad is None and right:
+        deviations, note = judged(reading)
+    elif problem.grad is None:
+        deviations = list(_against_values(reading, reported_gradient(problem)))
+    else:
+        deviations = _of_own(reading, right)
+    norm = float(np.linalg.norm(np.where(problem.free_mask, reading.gradient, 0.0) * problem.unit_vector))
+    result = judge(CHECK, problem.label, deviations, gradient_norm=norm)
+    return replace(result, note=note) if result.outcome is Outcome.HOLDS else result
 
 
-def reported_gradient(problem: Problem) -> np.ndarray:
-    """The gradient under test (P,); raises `InputError` if `grad` returns another structure than `params`."""
-    if problem.grad is None:
-        return problem.gradient(problem.vector)[1]
-    arrays = flat(problem.call("grad", problem.code_params(problem.vector)), f"{problem.label}: grad(params)")
-    shapes = {name: np.shape(array) for name, array in arrays.items()}
-    expected = dict(zip(problem.layout.names, problem.layout.shapes, strict=True))
-    if shapes != expected:
-        raise InputError(f"{problem.label}: grad(params) has the shapes {shapes}; the parameters have {expected}")
-    return problem.layout.pack(arrays)
+def _value_holds(reading: Reading) -> bool:
+    """Whether the reported value is the declared one, here and beside."""
+    every = [reading, *(read(each) for each in reading.problem.beside)]
+    for one in every:
+        deviation = abs(one.elbo - one.declared)
+        if deviation > 2 * one.constant * one.scale and deviation > 2 * one.constant * one.full_scale + one.value_noise:
+            return False
+    return True
 
 
-def directions(problem: Problem) -> Iterator[tuple[str, np.ndarray]]:
-    """(block or element, direction (P,) in units of the parameters) pairs that cover every block."""
-    rng, layout, vector = np.random.default_rng(0), problem.layout, problem.vector
-    unit = np.where(vector == 0.0, problem.unit_vector, np.minimum(np.abs(vector), 1.0) * problem.unit_vector)
-    for name, where in layout.slices.items():
-        size = where.stop - where.start
-        for k in range(size if size <= EACH else DRAWN):
-            direction = np.zeros(vector.size)
-            chosen = np.eye(size)[k] if size <= EACH else rng.normal(size=size) / np.sqrt(size)
-            direction[where] = chosen * unit[where]
-            yield (f"{name}[{k}]" if 1 < size <= EACH else name), direction
+def _of_own(reading: Reading, right: bool) -> list[Deviation]:
+    """The problem's own `grad` against d or, where the value is not the declared one, against the library's g."""
+    problem = reading.problem
+    own, other = own_gradient(problem), reading.slope if right else reading.gradient
+    assert other is not None
+    deviations = compared(reading, own, other)
+    if not off(deviations):
+        return deviations
+    deviations = compared(reading, own, other, thorough=True)
+    if not off(deviations):
+        return deviations
+    noise = 8.0 * np.ptp([own, *(own_gradient(one.problem) for one in reading.beside)], axis=0)
+    size, slices = natural_size(problem), problem.layout.slices
+    return [
+        replace(one, bound=one.bound + float(np.linalg.norm((size * noise)[slices[_block(one)]]))) for one in deviations
+    ]
+
+
+def _block(deviation: Deviation) -> str:
+    return deviation.what.removeprefix("the gradient in ")
+
+
+def _against_slopes(reading: Reading) -> list[Deviation]:
+    """The problem's own `grad` against slopes of the reported value, along random directions of each block."""
+    problem, found = reading.problem, []
+    own = own_gradient(problem)
+    for name, direction in block_directions(problem):
+        slope, error = reading.along(direction, declared=False)
+        size = reading.scale + abs(slope) + float(np.abs(own) @ np.abs(direction))
+        bound = reading.constant * size + SAFETY * error
+        deviation = Deviation(f"the gradient in {name}", abs(float(own @ direction) - slope), bound, size)
+        if not deviation.excess <= 1.0:
+            size = max(size, reading.full_scale, reading.absolute(direction, thorough=True))
+            more = reading.constant * size + SAFETY * error + reading.noise_along(direction)
+            deviation = replace(deviation, bound=max(bound, more), scale=size)
+        found.append(deviation)
+    return found
+
+
+def _against_values(reading: Reading, gradient: np.ndarray) -> Iterator[Deviation]:
+    """A gradient against differences of the reported value: along all blocks at once, and in each of few."""
+    problem = reading.problem
+    directions = block_directions(problem)
+    if len(problem.layout.names) > MOST_BLOCKS:
+        directions = [("all blocks", sum(direction for _, direction in directions))]
+    for name, direction in directions:
+        slope, error = value_slope(problem, direction)
+        size = abs(slope) + float(np.abs(gradient) @ np.abs(direction))
+        bound = SAFETY * error + reading.constant * FINEST * (reading.scale + abs(reading.elbo))
+        bound += 64 * problem.program.backend.eps * size
+        yield Deviation(f"the gradient in {name}", abs(float(gradient @ direction) - slope), bound, size)

@@ -11,27 +11,35 @@ import numpy as np
 
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.identity import Decomposition, decompose
-from elbocheck.outcome import Result
+from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
+from elbocheck.reading import read
 
 
-def _inputs(problem: Problem) -> tuple[Decomposition, np.ndarray, Callable[[np.ndarray], float]]:
-    """(terms, data weights (N,), ELBO of some rows)."""
-    _, terms = problem.program.terms(problem.vector, problem.fixed)
-    params = problem.code_params(problem.vector)
-    weights = np.asarray(terms["data_weights"])
-    return decompose(problem), weights, lambda rows: float(problem.scalar("subset", params, rows))
+def _inputs(problem: Problem) -> tuple[np.ndarray, Callable[[np.ndarray], float]]:
+    """(data weights (N,), ELBO of some rows)."""
+    params, weights = problem.code_params(problem.vector), read(problem).data_weights
+    return weights, lambda rows: float(problem.scalar("subset", params, rows))
+
+
+def _settled(problem: Problem, judged: Callable[[Problem, Decomposition], Result]) -> Result:
+    """With measured noise where the bounds of the terms are exceeded."""
+    found = judged(problem, decompose(problem))
+    return judged(problem, decompose(problem, thorough=True)) if found.outcome is Outcome.VIOLATED else found
 
 
 def scale(problem: Problem) -> Result | None:
     """Every datum twice leaves the bound per datum as it is; batches, and particles, average to the whole."""
     if problem.subset is None and not problem.particles:
         return None
+    return _settled(problem, _scale)
+
+
+def _scale(problem: Problem, terms: Decomposition) -> Result:
     deviations = []
-    terms = decompose(problem)
     noise = 4 * terms.elbo_rounding
     if problem.subset is not None:
-        terms, weights, of = _inputs(problem)
+        weights, of = _inputs(problem)
         every = np.arange(len(weights))
         whole = of(every)
         deviations.append(Deviation(f"the ELBO {whole:.9g} of all rows against the whole {terms.elbo:.9g}",
@@ -54,9 +62,11 @@ def scale(problem: Problem) -> Result | None:
 
 def permutation(problem: Problem) -> Result | None:
     """The data in another order give the same bound."""
-    if problem.subset is None:
-        return None
-    terms, weights, of = _inputs(problem)
+    return None if problem.subset is None else _settled(problem, _permutation)
+
+
+def _permutation(problem: Problem, terms: Decomposition) -> Result:
+    weights, of = _inputs(problem)
     every = np.arange(len(weights))
     order = np.random.default_rng(0).permutation(len(every)) if len(every) > 2 else every[::-1]
     straight, turned = of(every), of(order)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import decompose
 from elbocheck.outcome import Result
 from elbocheck.problem import Problem
+from elbocheck.reading import read
 
 CHECK = "value"
-BESIDE = 2
-"""More points: at parameters of 0 or 1 wrong terms can vanish."""
 
 
 def value(problem: Problem) -> Result | None:
@@ -23,11 +21,17 @@ def value(problem: Problem) -> Result | None:
     if problem.elbo is None:
         return None
     deviations = []
-    for at in (problem, *problem.nearby(BESIDE)):
-        terms = decompose(at)
-        if at is not problem and not np.isfinite(terms.declared):
+    for at in (problem, *problem.beside):  # at parameters of 0 or 1 wrong terms can vanish
+        one = read(at)
+        if at is not problem and not np.isfinite(one.declared):
             continue  # outside the domain of the declaration
         where = "" if at is problem else ", at a point beside the problem's own,"
-        what = f"the reported ELBO {terms.elbo:.9g} against {terms.declared:.9g} from the declared distributions{where}"
-        deviations.append(Deviation(what, abs(terms.elbo - terms.declared), 2 * terms.elbo_rounding, terms.magnitude))
+        what = f"the reported ELBO {one.elbo:.9g} against {one.declared:.9g} from the declared distributions{where}"
+        deviation = Deviation(what, abs(one.elbo - one.declared), 2 * one.constant * one.scale, one.scale)
+        if not deviation.excess <= 1.0:
+            bound = 2 * one.constant * one.full_scale
+            if np.isfinite(deviation.size) and deviation.size > bound:
+                bound += one.value_noise
+            deviation = Deviation(what, deviation.size, bound, one.full_scale)
+        deviations.append(deviation)
     return judge(CHECK, problem.label, deviations)

@@ -50,6 +50,15 @@ class Categorical:
         ns = namespace(self.logits)
         return (self.logits if self.where is None else ns.xp.where(self.where > 0, self.logits, 0.0),)
 
+    def without_gauge(self, eta: NaturalParameters) -> NaturalParameters:
+        """η with mean 0 over the classes: a constant added to all logits changes no probability."""
+        xp = namespace(*eta).xp
+        if self.where is None:
+            return (eta[0] - xp.mean(eta[0], axis=-1, keepdims=True),)
+        exists = xp.astype(self.where > 0, eta[0].dtype) + xp.zeros_like(eta[0])
+        mean = xp.sum(exists * eta[0], axis=-1, keepdims=True) / xp.sum(exists, axis=-1, keepdims=True)
+        return (exists * (eta[0] - mean),)
+
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(eta[0], self.where)
 

@@ -43,6 +43,10 @@ class Multinomial:
     def natural_parameters(self) -> NaturalParameters:
         return self._categorical().natural_parameters()
 
+    def without_gauge(self, eta: NaturalParameters) -> NaturalParameters:
+        """As for `Categorical`."""
+        return self._categorical().without_gauge(eta)
+
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(eta[0], self.trials, self.where)
 

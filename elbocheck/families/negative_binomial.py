@@ -31,6 +31,22 @@ def _rule(failures: float) -> tuple[np.ndarray, np.ndarray]:
     return weights, -np.expm1(-t)
 
 
+GRID = np.exp(np.arange(FIRST, math.log(CUT) + STEP, STEP))
+"""The nodes t · min(r, 1) where r is an array."""
+
+
+def _rule_of(failures: Array) -> tuple[Array, Array]:
+    """`_rule` for an array of r, whose nodes are a last axis more, and differentiable in r."""
+    ns = namespace(failures)
+    xp, r = ns.xp, failures[..., None]
+    below = r < 1.0
+    known = ns.constant(r)  # an integral does not depend on its nodes
+    t = xp.astype(xp.asarray(GRID), failures.dtype) / xp.where(known < 1.0, known, xp.ones_like(known))
+    less, more = xp.where(below, 1.0 - r, xp.zeros_like(r)), xp.where(below, xp.zeros_like(r), r - 1.0)
+    either = xp.where(below, xp.exp(-(1.0 - less) * t) * xp.expm1(-less * t), -xp.exp(-t) * xp.expm1(-more * t))
+    return STEP * either / -xp.expm1(-t), -xp.expm1(-t)
+
+
 @dataclass(frozen=True)
 class NegativeBinomial:
     """p(u) = Γ(u + r) / (Γ(r) u!) · (1 − π)^r π^u for u = 0, 1, 2, … and π = σ(logits), r > 0 known.
@@ -43,12 +59,13 @@ class NegativeBinomial:
     evaluated by the trapezoidal rule in log t, where it converges exponentially; of it, relative to itself, at most
     1e-17 is cut off for means up to 1e11. Source: THEORY section 7; Whittaker & Watson, section 12.31.
 
-    Shapes: `logits` (*batch,), differentiated; `failures` r, one number, not necessarily an integer, a known constant.
+    Shapes: `logits` (*batch,), differentiated; `failures` r, not necessarily an integer: one number, a known constant,
+    or an array that broadcasts to the batch. Where r is trained log h moves with it, and the theorem does not apply.
     As in `Bernoulli`, everything keeps its relative accuracy at saturated logits.
     """
 
     logits: Array
-    failures: float
+    failures: Array
 
     family: ClassVar[str] = "negative binomial"
     event_ndim: ClassVar[int] = 0
@@ -88,8 +105,13 @@ class NegativeBinomial:
         ns.approximate("negative binomial: E log h is a quadrature")
         xp = ns.xp
         odds = xp.exp(self.logits + xp.zeros_like(self.logits))
-        weights, arguments = (xp.astype(xp.asarray(table), odds.dtype) for table in _rule(float(self.failures)))
-        return xp.sum(weights * -xp.expm1(-self.failures * xp.log1p(odds[..., None] * arguments)), axis=-1)
+        if np.ndim(self.failures):
+            weights, arguments = _rule_of(self.failures)
+            failures = self.failures[..., None]
+        else:
+            weights, arguments = (xp.astype(xp.asarray(table), odds.dtype) for table in _rule(float(self.failures)))
+            failures = self.failures
+        return xp.sum(weights * -xp.expm1(-failures * xp.log1p(odds[..., None] * arguments)), axis=-1)
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(value, self.logits).xp

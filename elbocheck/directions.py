@@ -1,0 +1,364 @@
+"""β of every factor, and what the theorem says of it: the claim, apart from the verdict on the code (THEORY section 9).
+
+    rest_f = gap_f − δ_f − β_f·d = 0 at several random points   ⇔   F = S + δ at stationary points, for this factor
+
+Whatever the parameters are shared with. β comes from, cheapest first: the declared closed form; a combination of
+`candidates` that a reading already shows; least squares over candidates, with one forward product of the natural
+parameters each; least squares over all elements, dense while they are few, else by LSMR on products (THEORY section
+10). Factors that only together have a β are claimed as a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, lsmr
+
+from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, guess
+from elbocheck.problem import Problem
+from elbocheck.reading import Reading, read
+from elbocheck.trees import covers
+
+ROWS = 512
+"""Elements of each natural parameter that least squares look at; what is left of the system is taken over all."""
+DENSE, MOST_PRODUCTS, MOST_PARAMETERS = 128, 200, 1_000_000
+"""Elements of β up to which the system is dense; most products of LSMR; most elements that are solved for at all."""
+EXACT = 1e-9
+"""Relative residual of a system that has a solution; how exact that is, is then measured and enters the bound."""
+GROUPS = 4
+"""Most factors that are tried as a group, pair by pair and all."""
+
+NONE_OF_ITS_OWN = "it has no parameters of its own that could scale its natural parameters"
+FIXED = "one of its natural parameters does not depend on any parameter (a fixed variance, count or shape)"
+NO_DIRECTION = "no direction of the parameters multiplies all its natural parameters by one factor"
+DECLARED = "the direction β that it declares does not give its gap (parameters that occur elsewhere, or a wrong β)"
+ELSEWHERE = "the direction that scales its natural parameters also moves q, its points or other factors"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make β of some factors at any point.
+
+    `parts`: the combination of candidates, None where β is solved for at every point or there is none; `reason`: why
+    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found.
+    """
+
+    factors: tuple[str, ...]
+    parts: tuple[Part, ...] | None = None
+    reason: str = ""
+    residual: float = 0.0
+    closed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """β of some factors at one point: rows (G, P), one for each component that has its own; `missed`: what an inexact
+    β may cost, nats per datum."""
+
+    recipe: Recipe
+    beta: np.ndarray
+    missed: float = 0.0
+
+
+def targets(reading: Reading, name: str) -> np.ndarray:
+    """weight · (gap − δ) of a factor's components (G,): what β·∇F must be."""
+    term = reading.terms["factors"][name]
+    gap = term["log_density"] + term["entropy"]
+    delta = term["log_base_measure"] - term["expected_log_base_measure"]
+    return np.asarray(float(term["weight"]) * (gap - delta))
+
+
+def rest(reading: Reading, names: Sequence[str], beta: np.ndarray) -> float:
+    """Σ_f weight_f (gap_f − δ_f) − β·d."""
+    return float(sum(targets(reading, name).sum() for name in names)) - reading.along(beta)[0]
+
+
+def noise(reading: Reading, beta: np.ndarray, thorough: bool = False) -> float:
+    """Bound on the rounding of `rest`."""
+    sized = reading.constant * (reading.scale_at(thorough) + reading.absolute(beta, thorough))
+    return sized + 10.0 * reading.along(beta)[1]
+
+
+def vanishes(reading: Reading, names: Sequence[str], beta: np.ndarray, missed: float = 0.0) -> bool:
+    """Whether `rest` is 0 to rounding, measured where the terms do not explain it."""
+    left = abs(rest(reading, names, beta))
+    if left <= noise(reading, beta) + missed:
+        return True
+    if not left <= 1e-6 * reading.scale:
+        return False
+    known = noise(reading, beta, thorough=True) + missed
+    return left <= known or left <= known + reading.value_noise + reading.noise_along(beta)
+
+
+@dataclass
+class Finder:
+    """The search for recipes, at the problem's own point and at two beside it."""
+
+    problem: Problem
+    points: list[Reading] = field(init=False)
+    solved: dict[str, Recipe] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.points = [one for one in map(read, [self.problem, *self.problem.beside]) if one.finite]
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """One for each factor, or group of factors."""
+        terms = read(self.problem).terms["factors"]
+        closed = [name for name in terms if "beta" in terms[name]]
+        found = [self._declared(name) for name in closed]
+        left = [name for name in terms if name not in closed]
+        for kinds in (COMMON, (*COMMON, *RARE)):
+            left = [name for name in left if not self._guessed((name,), kinds, found)]
+        own = self._with_parameters() if left else set()
+        for name in [name for name in left if name not in own]:
+            found.append(Recipe((name,), reason=NONE_OF_ITS_OWN, residual=1.0))
+        left = [name for name in left if name in own]
+        for group in _groups(left):
+            if all(name in left for name in group) and self._guessed(group, COMMON, found):
+                left = [name for name in left if name not in group]
+        return (*found, *self._products(left))
+
+    @property
+    def _dear(self) -> bool:
+        return self.problem.program.backend.directional
+
+    def _declared(self, name: str) -> Recipe:
+        """A closed form is believed if what it predicts is there, component by component."""
+        recipe = Recipe((name,), closed=True)
+        for point in self.points:
+            rows, aims = point.terms["factors"][name]["beta"], targets(point, name)
+            for row, target in zip(rows, aims if len(rows) > 1 else [aims.sum()], strict=True):
+                left, within = abs(float(target) - point.along(row)[0]), noise(point, row)
+                if left > within and (left > 1e-6 * point.scale or not self._thorough(point, row, left)):
+                    return replace(recipe, reason=DECLARED, residual=left / max(point.scale, 1e-300))
+        return recipe
+
+    def _thorough(self, point: Reading, row: np.ndarray, left: float) -> bool:
+        known = noise(point, row, thorough=True)
+        return left <= known or left <= known + point.value_noise + point.noise_along(row)
+
+    def hinted(self, names: Sequence[str]) -> list[str]:
+        """The blocks that the declaration names for these factors, those of the layout in its order; all if none."""
+        hints = [one for shape in self.problem.program.bound.shapes if shape.name in names for one in shape.parameters]
+        blocks = [name for name in self.problem.layout.names if any(covers(hint, name) for hint in hints)]
+        return blocks or list(self.problem.layout.names)
+
+    def _guessed(self, names: tuple[str, ...], kinds: Sequence[str], found: list[Recipe]) -> bool:
+        hinted, every = self.hinted(names), list(self.problem.layout.names)
+        for blocks in [hinted] if hinted == every or self._dear else [hinted, every]:
+            parts = guess([self._slopes(point, names, blocks, kinds) for point in self.points], blocks, kinds)
+            if parts is not None:
+                found.append(Recipe(names, parts))
+                return True
+        return False
+
+    def _slopes(self, point: Reading, names: Sequence[str], blocks: Sequence[str], kinds: Sequence[str]) -> Slopes:
+        values, sizes, error = {}, {}, 0.0
+        for block in blocks:
+            for kind in kinds:
+                values[block, kind], sizes[block, kind], off = candidate_slope(point, block, kind)
+                error = max(error, off)
+        target = float(sum(targets(point, name).sum() for name in names))
+        return Slopes(values, sizes, target, point.constant * point.scale + 10.0 * error, point.constant)
+
+    def _with_parameters(self) -> set[str]:
+        """Factors whose natural parameters can change at all."""
+        program, problem = self.problem.program, self.problem
+        flags = program.backend.depends(program.bound.natural, problem.vector, problem.fixed)
+        return {name for name, arrays in flags.items() if any(arrays)}
+
+    def _products(self, names: Sequence[str]) -> Iterator[Recipe]:
+        """Least squares over candidates, then over all elements, for factors that no guess explains."""
+        if not names:
+            return
+        columns = Columns(self.problem, [], {})
+        moved: list[Recipe] = []
+        for name in names:
+            recipe = self._from_candidates(name, columns)
+            if recipe.reason == NO_DIRECTION and not self._dear:
+                recipe = self._from_elements(name, recipe)
+            moved.append(recipe)
+        exact = [one for one in moved if one.reason == ELSEWHERE and one.parts]
+        for one in exact:
+            for other in exact:
+                if one in moved and other in moved and one is not other and set(one.parts or ()) == set(other.parts or ()):
+                    both = (*one.factors, *other.factors)
+                    if all(vanishes(point, both, self._beta(one, point)) for point in self.points):
+                        moved = [each for each in moved if each not in (one, other)]
+                        moved.append(replace(one, factors=both, reason=""))
+        yield from moved
+
+    def _beta(self, recipe: Recipe, point: Reading) -> np.ndarray:
+        return direction(recipe.parts or (), self.problem.layout, point.problem.vector)
+
+    def _from_candidates(self, name: str, columns: Columns) -> Recipe:
+        best = Recipe((name,), reason=NO_DIRECTION, residual=1.0)
+        blocks = self.hinted((name,))
+        every = [*blocks, *(one for one in self.problem.layout.names if one not in blocks)]
+        for stage, kinds in ((blocks, COMMON), (every, COMMON), (every, RARE)):
+            if kinds == RARE and columns.constant(name):
+                return replace(best, reason=FIXED)
+            for block in reversed(stage):
+                columns.add(block, kinds)
+                parts, residual = columns.solve(name)
+                best = replace(best, residual=min(best.residual, residual))
+                if residual <= EXACT:
+                    best = replace(best, parts=parts, reason=ELSEWHERE)
+                    if all(vanishes(point, (name,), self._beta(best, point)) for point in self.points):
+                        return replace(best, reason="")
+        return best
+
+    def _from_elements(self, name: str, best: Recipe) -> Recipe:
+        found = [solve(point.problem, name, self.hinted((name,))) for point in self.points]
+        if any(one is None for one in found):
+            return best
+        solutions = [one for one in found if one is not None]
+        worst = max(one.recipe.residual for one in solutions)
+        if worst > EXACT:
+            return replace(best, residual=min(best.residual, worst))
+        held = all(
+            vanishes(point, (name,), one.beta[0], one.missed)
+            for point, one in zip(self.points, solutions, strict=True)
+        )
+        return replace(best, parts=None, residual=worst, reason="" if held else ELSEWHERE)
+
+
+def candidate_slope(point: Reading, block: str, kind: str) -> tuple[float, float, float]:
+    """(slope of the declared F along a candidate, Σ|terms| of it, error beyond rounding)."""
+    key = ("slope", block, kind)
+    memory = point.problem.memory
+    if key not in memory:
+        along = direction([(block, kind, 1.0)], point.problem.layout, point.problem.vector)
+        if not np.all(np.isfinite(along)):
+            memory[key] = (0.0, 0.0, 0.0)
+        elif point.slope is not None:
+            where = point.problem.layout.slices[block]
+            memory[key] = (
+                float(along[where] @ point.slope[where]), float(np.abs(along[where]) @ np.abs(point.slope[where])), 0.0
+            )  # fmt: skip
+        else:
+            slope, error = point.along(along)
+            memory[key] = (slope, abs(slope), error)
+    found: tuple[float, float, float] = memory[key]
+    return found
+
+
+@dataclass
+class Columns:
+    """Tangents of all natural parameters along candidates, as columns of a least-squares system."""
+
+    problem: Problem
+    parts: list[Part]
+    found: dict[str, list[np.ndarray]]
+    eta: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, block: str, kinds: Sequence[str]) -> None:
+        """One product for each new candidate."""
+        for kind in kinds:
+            part = (block, kind, 1.0)
+            along = direction([part], self.problem.layout, self.problem.vector)
+            if part in self.parts or not np.all(np.isfinite(along)):
+                continue
+            rows = self.problem.program.natural(ROWS)(self.problem.vector, self.problem.fixed, along)
+            self.parts.append(part)
+            for name, row in rows.items():
+                self.eta[name] = np.asarray(row["eta"])
+                self.found.setdefault(name, []).append(np.asarray(row["tangent"]))
+
+    def constant(self, name: str) -> bool:
+        """Whether a natural parameter other than 0 does not move along any candidate."""
+        moving = np.any(np.abs(self.found[name]) > 0.0, axis=0)
+        return bool(np.any(~moving & (np.abs(self.eta[name]) > 0.0)))
+
+    def solve(self, name: str) -> tuple[tuple[Part, ...], float]:
+        """(the combination, its relative residual)."""
+        target, matrix = self.eta[name], np.stack(self.found[name], axis=1)
+        lengths, size = np.linalg.norm(matrix, axis=0), float(np.linalg.norm(target))
+        used = np.flatnonzero(lengths > 0.0)
+        if not size or not used.size:
+            return (), 1.0 if size else 0.0
+        times = np.linalg.lstsq(matrix[:, used] / lengths[used], target, rcond=1e-12)[0] / lengths[used]
+        neat = np.round(8.0 * times) / 8.0
+        times = np.where(np.abs(times - neat) <= 1e-7, neat, times)
+        residual = float(np.linalg.norm(matrix[:, used] @ times - target)) / size
+        parts = [(*self.parts[k][:2], float(one)) for k, one in zip(used, times, strict=True) if one]
+        return tuple(parts), residual
+
+
+def solve(problem: Problem, name: str, blocks: Sequence[str]) -> Direction | None:
+    """β of one factor by least squares over all elements of some blocks; None where there are too many."""
+    columns = np.flatnonzero(problem.layout.mask(blocks))
+    if not 0 < columns.size <= MOST_PARAMETERS:
+        return None
+    rows = max(ROWS, 4 * columns.size)
+    run, vector, fixed = problem.program.natural(rows), problem.vector, problem.fixed
+
+    def forward(values: np.ndarray) -> np.ndarray:
+        whole = np.zeros(vector.size)
+        whole[columns] = np.ravel(values)
+        return np.asarray(run(vector, fixed, whole)[name]["tangent"])
+
+    everything = run(vector, fixed, np.zeros(vector.size))
+    target = np.asarray(everything[name]["eta"])
+    if columns.size <= DENSE:
+        matrix = np.stack([forward(np.eye(columns.size)[k]) for k in range(columns.size)], axis=1)
+        lengths = np.where(np.any(matrix != 0.0, axis=0), np.linalg.norm(matrix, axis=0), 1.0)
+        values = np.linalg.lstsq(matrix / lengths, target, rcond=None)[0] / lengths
+    else:
+        values = _lsmr(problem, name, columns, rows, forward, target, everything)
+    beta = np.zeros(vector.size)
+    beta[columns] = values
+    checked = run(vector, fixed, beta)[name]
+    residual = float(np.linalg.norm(checked["tangent"] - target)) / max(float(np.linalg.norm(target)), 1e-300)
+    missed = float(checked["missed"]) + 16.0 * problem.program.backend.eps * float(checked["hidden"])
+    return Direction(Recipe((name,), residual=residual), beta[None], missed)
+
+
+def _lsmr(
+    problem: Problem, name: str, columns: np.ndarray, rows: int, forward: object, target: np.ndarray, zeros: dict
+) -> np.ndarray:  # type: ignore[type-arg]
+    back = problem.program.natural_back(rows)
+
+    def backward(weights: np.ndarray) -> np.ndarray:
+        every = {other: np.zeros(np.shape(one["eta"])) for other, one in zeros.items()}
+        return np.asarray(back(problem.vector, problem.fixed, {**every, name: np.ravel(weights)}))[columns]
+
+    system = LinearOperator((target.size, columns.size), matvec=forward, rmatvec=backward, dtype=float)
+    values, left = np.zeros(columns.size), target
+    for _ in range(2):  # restarted on what is left, for the last digits
+        step = lsmr(system, left, atol=1e-16, btol=1e-16, conlim=0.0, maxiter=MOST_PRODUCTS)[0]
+        values = values + step
+        left = target - system.matvec(values)
+        if float(np.linalg.norm(left)) > 1e-3 * float(np.linalg.norm(target)):
+            break
+    return np.asarray(values)
+
+
+def _groups(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    if len(names) > 2:
+        yield tuple(names)
+    few = names[: 2 * GROUPS]
+    yield from ((one, other) for k, one in enumerate(few) for other in few[k + 1 :])
+
+
+def directions(problem: Problem) -> tuple[Direction, ...]:
+    """β of every factor, or group of them, at the problem's parameters; what is covered is decided once, see `Recipe`."""
+    recipes = problem.program.recipes
+    if "all" not in recipes:
+        recipes["all"] = Finder(problem).recipes()
+    return tuple(_at(problem, recipe) for recipe in recipes["all"])
+
+
+def _at(problem: Problem, recipe: Recipe) -> Direction:
+    if recipe.closed:
+        return Direction(recipe, np.asarray(read(problem).terms["factors"][recipe.factors[0]]["beta"]))
+    if recipe.parts is not None:
+        return Direction(recipe, direction(recipe.parts, problem.layout, problem.vector)[None])
+    if not recipe.reason:
+        hints = Finder(problem).hinted(recipe.factors)
+        found = solve(problem, recipe.factors[0], hints)
+        if found is not None:
+            return replace(found, recipe=recipe)
+    return Direction(recipe, np.zeros((1, problem.vector.size)))
