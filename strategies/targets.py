@@ -192,7 +192,7 @@ def correct_target(choice: Choice) -> CorrectTarget:
     t = tools(choice.library)
     with double_precision():
         written = WRITERS[choice.kind](t, written_choice, np.random.default_rng(choice.seed))
-    read, tree, path = _structure(written.params, choice.nested)
+    read, tree, path = structure(written.params, choice.nested)
     library = t.library
     own = choice.graded and written.grad is not None and library == "numpy"
 
@@ -223,7 +223,7 @@ def correct_target(choice: Choice) -> CorrectTarget:
     return CorrectTarget(problem, choice, written)
 
 
-def _structure(
+def structure(
     params: Params, nested: bool
 ) -> tuple[Callable[[Any], Params], Callable[[Params], Any], Callable[[str], str]]:
     """(parameters as kept -> block -> array, the inverse, the name of a block there); "x.mean" nested or flat."""

@@ -1,0 +1,107 @@
+"""Correct targets with one small error planted, to see whether the gate rejects it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from elbocheck.backends.namespace import namespace
+from elbocheck.errors import InputError
+from elbocheck.factors import Declaration
+from elbocheck.problem import Problem
+from elbocheck.strategies.targets import CorrectTarget, correct_target, structure
+from elbocheck.strategies.targets_tools import EVERY, Array, Params
+
+STEP = 1e-30
+"""Of complex steps, whose error is its square."""
+
+
+def planted(
+    target: CorrectTarget, what: Literal["gradient", "value"], size: float, rng: np.random.Generator
+) -> Problem:
+    """The target's problem with a relative error `size`.
+
+    "gradient": ∂F/∂θ of one block of parameters is reported (1 + size) times, the value is what it was; "value": one
+    term of F, E log p of a factor or H[q], is counted (1 + size) times. `rng` draws the block or the term, which the
+    label names. Raises `InputError` for anything else.
+    """
+    if what == "gradient":
+        return _gradient(target, str(rng.choice(list(target.written.params))), size)
+    if what == "value":
+        declaration = target.problem.declaration
+        terms = [factor.name for factor in declaration.factors] + ["q"] * bool(np.ndim(declaration.weights) > 1)
+        if target.choice.kind == "observations" or "regression" in target.choice.kind:
+            terms.remove("q")
+        return _value(target, str(rng.choice(terms)), size)
+    raise InputError(f"planted: what must be 'gradient' or 'value'; got {what!r}")
+
+
+def _gradient(target: CorrectTarget, block: str, size: float) -> Problem:
+    problem, written = target.problem, target.written
+    read, tree, _ = structure(written.params, target.choice.nested)
+    label = f"{problem.label}, ∂F/∂{block} × (1 + {size:g})"
+    if problem.library == "numpy":
+        twin = correct_target(replace(target.choice, library="numpy")).written  # its code continues to complex numbers
+
+        def grad(params: Any) -> Any:
+            found = complex_step(twin.value, read(params))
+            return tree({name: one * (1.0 + size) if name == block else one for name, one in found.items()})
+
+        return replace(problem, grad=grad, label=label)
+
+    def moved(params: Any) -> Any:
+        """The same numbers, with another derivative."""
+        blocks = dict(read(params))
+        block_as = blocks[block]
+        blocks[block] = block_as + size * (block_as - namespace(block_as).constant(block_as))
+        return tree(blocks)
+
+    elbo = _elbo(problem)
+    return replace(problem, elbo=lambda params: elbo(moved(params)), subset=None, log_evidence=None, label=label)
+
+
+def _elbo(problem: Problem) -> Callable[[Any], Any]:
+    assert problem.elbo is not None
+    return problem.elbo
+
+
+def complex_step(value: Callable[[Params, Any], Array], params: Params) -> dict[str, np.ndarray]:
+    """∂value/∂params by one complex step for each number; for NumPy code that continues to complex numbers."""
+    arrays = {name: np.asarray(np.real(one), dtype=float) for name, one in params.items()}
+    found = {name: np.zeros(one.shape) for name, one in arrays.items()}
+    for name, one in arrays.items():
+        for place in np.ndindex(one.shape):
+            at = one.astype(complex)
+            at[place] += 1j * STEP
+            found[name][place] = np.imag(value({**arrays, name: at}, EVERY)) / STEP
+    return found
+
+
+def _value(target: CorrectTarget, term: str, size: float) -> Problem:
+    problem, elbo = target.problem, _elbo(target.problem)
+    factors = problem.factors
+    assert factors is not None
+
+    def wrong(params: Any) -> Any:
+        more = size * term_of(factors(params), term)
+        return elbo(params) + (float(more) if target.choice.library == "numpy-differences" else more)
+
+    label = f"{problem.label}, {term} × (1 + {size:g})"
+    return replace(problem, elbo=wrong, grad=None, subset=None, log_evidence=None, label=label)
+
+
+def term_of(declaration: Declaration, term: str) -> Array:
+    """E_q log p of a factor, or for "q" H[q], nats per datum."""
+    declaration = declaration.resolved()
+    weights = declaration.weights
+    xp = namespace(weights).xp
+    if term == "q":
+        return xp.sum(declaration.data_weights * declaration.entropy)
+    factor = next(one for one in declaration.factors if one.name == term)
+    density = factor.distribution.log_density(factor.value)
+    while density.ndim > 2:
+        density = xp.sum(density, axis=-1)
+    return factor.weight * xp.sum(declaration.data_weights[:, None] * weights * density)
