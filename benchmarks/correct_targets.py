@@ -3,10 +3,12 @@
     python benchmarks/correct_targets.py [--library numpy] [--count 1000] [--seed 0] [--workers 1] [--planted]
         [--json FILE] [--markdown FILE]
 
+A row of JSON is written for every target as soon as it is judged, the table at the end.
+
 Target number i of a library depends on the library, the seed and i alone; `--first i --count 1` repeats it. Without
 `--planted` the exit code is 1 if any target is violated or refused, or more than 1 % are inconclusive. With it, on
-targets without stress, a relative error of 1e-9 is planted in one block of the gradient, and one of 1e-11 in one term of
-the value; rejections are counted. Seconds are those of the processor.
+targets without stress, a relative error of 1e-9 is planted in one block of the gradient, and one of 1e-11 in one term
+of the value; rejections are counted. Seconds are those of the processor.
 """
 
 from __future__ import annotations
@@ -87,8 +89,6 @@ def judged(problem: Problem) -> tuple[str, str, float, str]:
 
 def rows(library: str, seed: int, indices: Sequence[int], plant: bool) -> list[Row]:
     """What the gate says of these targets."""
-    np.seterr(all="ignore")
-    warnings.simplefilter("ignore")
     found = []
     for index in indices:
         choice = chosen(library, seed, index, stressed=False if plant else None)
@@ -112,7 +112,9 @@ def rows(library: str, seed: int, indices: Sequence[int], plant: bool) -> list[R
 
 
 def _task(arguments: tuple[str, int, list[int], bool]) -> list[Row]:
-    return rows(*arguments)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return rows(*arguments)
 
 
 def everything(options: argparse.Namespace) -> Iterator[Row]:
@@ -175,20 +177,23 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first target")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--planted", action="store_true")
-    parser.add_argument("--json", type=Path, help="write all rows there")
+    parser.add_argument("--json", type=Path, help="write all rows there, one JSON object a line")
     parser.add_argument("--markdown", type=Path, help="write the table and the list there")
     options = parser.parse_args()
     options.library = options.library or list(LIBRARIES)
     begin, found = time.perf_counter(), list[Row]()
+    if options.json:
+        options.json.write_text("", encoding="utf-8")
     for row in everything(options):
         found.append(row)
+        if options.json:
+            with options.json.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
         if len(found) % 100 == 0:
             print(f"{len(found)} in {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     lines = [*table(found, options.planted), ""]
     trouble = listed(found, options.seed, options.planted)
     print("\n".join([*lines, *trouble]))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n", encoding="utf-8")
     if options.markdown:
         fence = ["```", *trouble, "```"] if trouble else []
         options.markdown.write_text("\n".join([*lines, *fence]) + "\n", encoding="utf-8")

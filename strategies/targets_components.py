@@ -22,7 +22,7 @@ SLOW_MEANS = {"geometric": 15.0, "negative binomial": 15.0}
 class Components:
     """K components. `params`: blocks; `log_density(params, rows)` (n, K) of the data `x`, by hand.
 
-    `values(params)`: the family's parameters, each (K, ...); `distribution(values)`; `x`: data as declared, (N, 1, ...).
+    `values(params)`: the family's parameters, each (K, ...); `distribution(values)`; `x`: data as declared (N, 1, ...).
     """
 
     params: dict[str, np.ndarray]
@@ -52,14 +52,10 @@ def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.nd
     natural = {name: value * unit ** powers.get(name, 0.0) for name, value in natural.items()}
     natural = _stressed(choice, family, rng, natural)
     charts = {name: Chart(choice.chart).fitting(t, natural[name]) for name in powers}
-    params = {
-        f"x.{name}": charts[name].inverse(value) if name in charts else value for name, value in natural.items()
-    }
+    params = {f"x.{name}": charts[name].inverse(value) if name in charts else value for name, value in natural.items()}
 
     def values(p: Params) -> dict[str, Array]:
-        found = {
-            name: charts[name].value(t, p[f"x.{name}"]) if name in charts else p[f"x.{name}"] for name in natural
-        }
+        found = {name: charts[name].value(t, p[f"x.{name}"]) if name in charts else p[f"x.{name}"] for name in natural}
         return {
             name: t.log_softmax(value) if choice.normalise and name in family.normalised else value
             for name, value in found.items()

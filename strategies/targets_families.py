@@ -273,7 +273,8 @@ SCALARS = (
     Family(
         "normal", lambda rng, K, D: {"mean": 2.0 * _normal(rng, K, D), "variance": _scale(rng, K, D)},
         lambda rng, v, _: rng.normal(v["mean"], np.sqrt(v["variance"])),
-        lambda t, x, v, _: _gaussian(t, x, v["mean"], v["variance"]), lambda t, v, _: ef.Normal(v["mean"], v["variance"]),
+        lambda t, x, v, _: _gaussian(t, x, v["mean"], v["variance"]),
+        lambda t, v, _: ef.Normal(v["mean"], v["variance"]),
         positive={"variance": 2.0}, stretch={"variance": 10.0}, located=("mean",),
         scipy=lambda x, v, _: st.norm.logpdf(x, v["mean"], np.sqrt(v["variance"])),
     ),
@@ -310,7 +311,8 @@ SCALARS = (
         scipy=lambda x, v, _: st.vonmises.logpdf(x - _angles(v)[0], _angles(v)[1]),
     ),
     Family(
-        "Weibull", lambda rng, K, D: {"scale": _scale(rng, K, D)}, lambda rng, v, k: v["scale"] * rng.weibull(k + 0.0 * v["scale"]),
+        "Weibull", lambda rng, K, D: {"scale": _scale(rng, K, D)},
+        lambda rng, v, k: v["scale"] * rng.weibull(k + 0.0 * v["scale"]),
         _weibull, lambda t, v, k: ef.Weibull(v["scale"], t.constant(k)), positive={"scale": 1.0},
         stretch={"scale": 3.0}, known=lambda rng, D: _scale(rng, D, centre=0.4, spread=0.3),
         scipy=lambda x, v, k: st.weibull_min.logpdf(x, k, scale=v["scale"]),

@@ -179,5 +179,3 @@ def _linear(
 
     params = {"y.slopes": slopes, "y.shift": shift, "y.noise": chart.inverse(noise)}
     return Written(params, value, declare, exact=True, grad=grad)
-
-

@@ -11,7 +11,6 @@ from elbocheck.factors import Declaration, Factor
 from elbocheck.families import Categorical
 from elbocheck.strategies.targets_choice import SATURATED, Choice, data_weights, saturated
 from elbocheck.strategies.targets_components import components
-from elbocheck.strategies.targets_families import FAMILIES
 from elbocheck.strategies.targets_tools import EVERY, Array, Chart, Params, Rows, Tools, Written
 
 LEAST_LOGIT = -30.0
@@ -193,6 +192,3 @@ def hidden_markov(t: Tools, choice: Choice, rng: np.random.Generator) -> Written
         )  # fmt: skip
 
     return Written(params, value, declare, exact=choice.q == "exact")
-
-
-EMISSIONS = tuple(FAMILIES)

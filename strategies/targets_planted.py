@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from elbocheck.backends.namespace import namespace
+from elbocheck.backends.namespace import double_precision, namespace
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
 from elbocheck.problem import Problem
@@ -17,6 +17,7 @@ from elbocheck.strategies.targets_tools import EVERY, Array, Params
 
 STEP = 1e-30
 """Of complex steps, whose error is its square."""
+NOTICEABLE = 0.01
 
 
 def planted(
@@ -26,17 +27,30 @@ def planted(
 
     "gradient": ∂F/∂θ of one block of parameters is reported (1 + size) times, the value is what it was; "value": one
     term of F, E log p of a factor or H[q], is counted (1 + size) times. `rng` draws the block or the term, which the
-    label names. Raises `InputError` for anything else.
+    label names, among those that are at least a hundredth of the largest one (a block counts as |∂F/∂θ · θ|).
+    Raises `InputError` for anything else.
     """
     if what == "gradient":
-        return _gradient(target, str(rng.choice(list(target.written.params))), size)
+        return _gradient(target, _drawn(rng, _slopes(target)), size)
     if what == "value":
         declaration = target.problem.declaration
-        terms = [factor.name for factor in declaration.factors] + ["q"] * bool(np.ndim(declaration.weights) > 1)
-        if target.choice.kind == "observations" or "regression" in target.choice.kind:
-            terms.remove("q")
-        return _value(target, str(rng.choice(terms)), size)
+        names = ["q", *(factor.name for factor in declaration.factors)]
+        with double_precision():
+            sizes = {name: float(term_of(declaration, name)) for name in names}
+        return _value(target, _drawn(rng, sizes), size)
     raise InputError(f"planted: what must be 'gradient' or 'value'; got {what!r}")
+
+
+def _drawn(rng: np.random.Generator, sizes: dict[str, float]) -> str:
+    largest = max(map(abs, sizes.values()))
+    return str(rng.choice([name for name, size in sizes.items() if abs(size) >= NOTICEABLE * largest]))
+
+
+def _slopes(target: CorrectTarget) -> dict[str, float]:
+    """Block -> Σ |∂F/∂θ θ|."""
+    twin = correct_target(replace(target.choice, library="numpy")).written  # its code continues to complex numbers
+    slopes = complex_step(twin.value, twin.params)
+    return {name: float(np.sum(np.abs(one * twin.params[name]))) for name, one in slopes.items()}
 
 
 def _gradient(target: CorrectTarget, block: str, size: float) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -155,7 +155,7 @@ class Written:
 
     `params`: block -> array; blocks are called "part.name". `value(params, rows)`: the bound on these rows, nats per
     datum. `declare(params)`: all of it. `exact`: whether the value is (1/N) log p(x). `grad`: ∂value/∂params, written
-    by hand, of NumPy arrays. `free`: whether q has parameters of its own.
+    by hand, of NumPy arrays.
     """
 
     params: dict[str, np.ndarray]
@@ -163,4 +163,3 @@ class Written:
     declare: Callable[[Params], Declaration]
     exact: bool = False
     grad: Callable[[Params], Params] | None = None
-    notes: tuple[str, ...] = field(default=())
