@@ -44,7 +44,7 @@ class Tools:
 
     def rows(self, rows: Rows) -> Any:
         """Indices that arrays of this library take."""
-        return rows if isinstance(rows, slice) else np.ascontiguousarray(rows)  # torch takes no reversed views
+        return rows if isinstance(rows, slice) else np.asarray(rows).copy()  # torch takes no reversed views
 
     def log_sum_exp(self, x: Array, axis: int = -1) -> Array:
         """log Σ exp(x) along one axis, which goes."""
