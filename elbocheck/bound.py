@@ -15,12 +15,12 @@ from elbocheck.factors import Declaration, Factor
 from elbocheck.parameters import Arrays, Layout
 from elbocheck.posteriors import WeightedPoints
 from elbocheck.terms import (
+    Density,
+    averaged,
     effective_beta,
-    expectation,
     factor_terms,
     leverage,
     leverages,
-    log_density_of,
     magnitude,
     natural,
     natural_rows,
@@ -115,7 +115,7 @@ class Bound:
         xp = namespace(elbo).xp
         return xp.sum(declaration.data_weights * elbo), lambda: self._every_term(declaration, elbo, densities)
 
-    def _every_term(self, declaration: Declaration, elbo: Array, densities: Mapping[str, Array]) -> dict[str, Any]:
+    def _every_term(self, declaration: Declaration, elbo: Array, densities: Mapping[str, Density]) -> dict[str, Any]:
         """`elbo` (N,) per datum, `entropy` (N,) of q, `data_weights` (N,), `factors`: name -> `totals` and β (G, P)."""
         xp, factors = namespace(elbo).xp, OrderedDict[str, Any]()
         for factor in declaration.factors:
@@ -247,12 +247,12 @@ class Bound:
         return differentiate, values
 
 
-def _per_datum(declaration: Declaration) -> tuple[Array, dict[str, Array]]:
+def _per_datum(declaration: Declaration) -> tuple[Array, dict[str, Density]]:
     """(declared ELBO of each datum (N,), log density of each factor)."""
     elbo: Array = declaration.entropy_weight * declaration.entropy
-    densities: dict[str, Array] = {}
+    densities: dict[str, Density] = {}
     for factor in declaration.factors:
-        densities[factor.name] = log_density = log_density_of(factor)
-        expected = expectation(factor, declaration, log_density, log_density)
+        densities[factor.name] = density = Density.of(factor, declaration)
+        expected = averaged(factor, declaration, density.points)
         elbo = elbo + factor.weight * namespace(expected).xp.sum(expected, axis=-1)
     return elbo, densities

@@ -54,13 +54,12 @@ def direction(parts: Sequence[Part], layout: Layout, vector: np.ndarray) -> np.n
 
 @dataclass(frozen=True)
 class Slopes:
-    """∂F along candidates at one point: `values`, with Σ|terms| of each, `sizes`; `target` = gap − δ, `noise` in it."""
+    """∂F along candidates at one point: `values`, with bounds `errors` on theirs; `target` = gap − δ, `noise` in it."""
 
     values: dict[tuple[str, str], float]
-    sizes: dict[tuple[str, str], float]
+    errors: dict[tuple[str, str], float]
     target: float
     noise: float
-    constant: float
 
 
 def guesses(blocks: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[Part, ...]]:
@@ -85,8 +84,8 @@ def guess(points: Sequence[Slopes], blocks: Sequence[str], kinds: Sequence[str])
 def meets(parts: Sequence[Part], point: Slopes) -> bool:
     """Whether target = Σ multiple · slope at a point."""
     total = sum(times * point.values[block, kind] for block, kind, times in parts)
-    size = sum(abs(times) * point.sizes[block, kind] for block, kind, times in parts)
-    return bool(abs(total - point.target) <= point.noise + point.constant * size)
+    error = sum(abs(times) * point.errors[block, kind] for block, kind, times in parts)
+    return bool(abs(total - point.target) <= point.noise + error)
 
 
 def _pair(points: Sequence[Slopes], blocks: Sequence[str], kinds: Sequence[str]) -> tuple[Part, ...] | None:
@@ -96,10 +95,12 @@ def _pair(points: Sequence[Slopes], blocks: Sequence[str], kinds: Sequence[str])
     found = np.ones((len(singles),) * 2, dtype=bool)
     for one in points:
         values = np.array([times * one.values[block, kind] for block, kind, times in singles])
-        sizes = np.array([abs(times) * one.sizes[block, kind] for block, kind, times in singles])
+        errors = np.array([abs(times) * one.errors[block, kind] for block, kind, times in singles])
         off = np.abs(values[:, None] + values - one.target)
-        found &= off <= one.noise + one.constant * (sizes[:, None] + sizes)
-    heard = np.array([max(abs(one.values[block, kind]) > one.noise for one in points) for block, kind, _ in singles])
+        found &= off <= one.noise + errors[:, None] + errors
+    heard = np.array(
+        [any(abs(one.values[part[:2]]) > one.noise + one.errors[part[:2]] for one in points) for part in singles]
+    )
     found &= heard[:, None] & heard  # a block that moves nothing would pair with anything
     for first, second in zip(*np.nonzero(np.triu(found, 1)), strict=True):
         one, other = singles[first], singles[second]

@@ -88,6 +88,8 @@ def _numbers(problem: Problem, at: tuple[float, ...]) -> str:
     if not at:
         return table(decompose(problem))
     point = certify(problem.at(np.array(at)), "where training stops")
+    if not point.inertia.known:
+        return table(point.decomposition)
     inertia = f"{point.inertia.positive} up, {point.inertia.zero} flat, {point.inertia.negative} down"
     return f"{table(point.decomposition)}, curvature where training stops: {inertia}"
 

@@ -6,7 +6,7 @@ gap_f = β_f · ∇F + δ_f          at every point, for every q                
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from elbocheck.criterion import Criterion, criteria
-from elbocheck.directions import Direction, directions, noise, rest
+from elbocheck.directions import Direction, directions, targets
 from elbocheck.problem import Problem
 from elbocheck.reading import Reading, read, rounding_constant
 
@@ -291,86 +291,86 @@ FACTOR_TERMS = (
 def _of_reading(problem: Problem, thorough: bool) -> Decomposition:
     """From one reading of the point, see `elbocheck.reading`."""
     reading, found = read(problem), directions(problem)
-    units, free = problem.unit_vector, problem.free_mask
     terms, claims = list[FactorTerms](), list[Claim]()
     for one in found:
-        terms += _terms_along(reading, one, thorough)
-        claims.append(_claim(reading, one, thorough))
+        own = list(_terms_along(reading, one, thorough))
+        terms += own
+        claims.append(_claim(reading, one, own))
     order = list(reading.terms["factors"])
     measured, scale = reading.value_noise if thorough else 0.0, reading.scale_at(thorough)
     return Decomposition(
         elbo=reading.elbo,
         entropy_q=float(reading.data_weights @ reading.terms["entropy"]),
         factors=tuple(sorted(terms, key=lambda term: order.index(term.name))),
-        slope=(lambda: np.where(free, units * problem.gradient(problem.vector)[1], 0.0))
+        slope=(lambda: problem.scaled(problem.gradient(problem.vector)[1], up=True))
         if reading.gradient is None
-        else np.where(free, units * reading.gradient, 0.0),
-        gradient_rounding=_gradient_rounding(reading, units * free, thorough),
+        else problem.scaled(reading.gradient, up=True),
+        gradient_rounding=_gradient_rounding(reading, thorough),
         elbo_rounding=reading.constant * scale + measured,
         entropy_weight=float(reading.terms["entropy_weight"]),
         claims=tuple(sorted(claims, key=lambda claim: order.index(claim.factors[0]))),
     )
 
 
-def _gradient_rounding(reading: Reading, units: np.ndarray, thorough: bool) -> float:
-    scale = reading.scale_at(thorough)
+def _gradient_rounding(reading: Reading, thorough: bool) -> float:
+    scale, scaled = reading.scale_at(thorough), reading.problem.scaled
     if reading.slope is None or reading.gradient is None:
         return reading.constant * scale
-    absolute = np.maximum(np.abs(reading.slope), np.abs(reading.gradient))
-    if thorough:
-        absolute = np.maximum(absolute, reading.sketch)
-    sized = reading.constant * float(np.hypot(np.linalg.norm(units * absolute), scale))
-    return sized + (float(np.linalg.norm(units * reading.gradient_noise)) if thorough else 0.0)
+    if not thorough:
+        return reading.constant * float(np.hypot(np.linalg.norm(scaled(reading.slope, up=True)), scale))
+    absolute = np.maximum(np.maximum(np.abs(reading.slope), np.abs(reading.gradient)), reading.sketch)
+    sized = reading.constant * float(np.hypot(np.linalg.norm(scaled(absolute, up=True)), scale))
+    return sized + float(np.linalg.norm(scaled(reading.gradient_noise, up=True)))
 
 
 def _terms_along(reading: Reading, found: Direction, thorough: bool) -> Iterator[FactorTerms]:
     """The terms of the factors that share a β, or of the components of one that has several."""
-    problem, recipe = reading.problem, found.recipe
-    units, free = problem.unit_vector, problem.free_mask
+    problem, recipe, moves = reading.problem, found.recipe, bool(found.recipe.parts or not found.recipe.reason)
     scale, count = reading.scale_at(thorough), len(recipe.factors)
+    untrained = ~problem.free_mask
+    sized = [reading.absolute(row, thorough) if moves else 0.0 for row in found.beta]
+    moved = [problem.scaled(row) if moves else row for row in found.beta]
+    lengths = [float(np.linalg.norm(row)) if moves else 0.0 for row in moved]
+    free = [problem.plain_units or not np.any(row[untrained]) for row in found.beta]
+    wobble = [reading.noise_along(row) if thorough and moves else 0.0 for row in found.beta]
     for name in recipe.factors:
         term = reading.terms["factors"][name]
-        weight = float(term["weight"])
-        rows = found.beta / (weight * count)
+        times = 1.0 / (float(term["weight"]) * count)
         totals = {key: np.asarray(term[key]) for key in FACTOR_TERMS if key != "magnitude"}
-        if len(rows) == 1:
+        if len(found.beta) == 1:
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
-        for group, row in enumerate(rows):
+        for group in range(len(found.beta)):
             gap = float(totals["log_density"][group] + totals["entropy"][group])
             delta = float(totals["log_base_measure"][group] - totals["expected_log_base_measure"][group])
-            slope, reported = reading.along(row), reading.along(row, declared=False)
-            size = scale + reading.absolute(row, thorough)
-            rounding = reading.constant * size + found.missed / weight + 10.0 * (slope[1] + reported[1])
+            size = scale + times * sized[group]
+            rounding = reading.constant * size + times * (found.missed * count + 10.0 * found.errors[group])
             if thorough:
-                rounding += reading.value_noise + reading.noise_along(row)
-            left = 0.0 if count == 1 and not recipe.reason else gap - delta - slope[0]
-            moved = np.where(free, row / units, 0.0)
-            outside = max(recipe.residual, float(np.finfo(float).tiny)) if recipe.reason else 0.0
+                rounding += reading.value_noise + times * wobble[group]
+            left = gap - delta - times * found.slopes[group]  # rounding where the theorem covers the factor
             yield FactorTerms(
                 name=name,
-                component=group if len(rows) > 1 else None,
+                component=group if len(found.beta) > 1 else None,
                 log_density=float(totals["log_density"][group]),
                 entropy=float(totals["entropy"][group]),
                 pseudo_entropy=float(totals["pseudo_entropy"][group]),
                 log_base_measure=float(totals["log_base_measure"][group]),
                 delta=delta,
-                predicted=reported[0] + delta + left,
+                predicted=times * found.reported[group] + delta + left,
                 magnitude=size,
                 rounding=rounding,
-                beta=moved,
-                beta_norm=float(np.linalg.norm(moved)),
-                covered=count == 1 and not recipe.reason and not np.any(row[~free]),
-                criterion_residual=outside,
-                weight=weight,
+                beta=moved[group] if times == 1.0 else times * moved[group],
+                beta_norm=times * lengths[group],
+                covered=count == 1 and not recipe.reason and free[group],
+                criterion_residual=max(recipe.residual, float(np.finfo(float).tiny)) if recipe.reason else 0.0,
+                weight=float(term["weight"]),
             )
 
 
-def _claim(reading: Reading, found: Direction, thorough: bool) -> Claim:
+def _claim(reading: Reading, found: Direction, terms: Sequence[FactorTerms]) -> Claim:
     problem, recipe = reading.problem, found.recipe
-    beta = found.beta.sum(0)
-    moved = np.where(problem.free_mask, beta / problem.unit_vector, 0.0)
-    reason = recipe.reason
-    if not reason and np.any(beta[~problem.free_mask]):
+    reason, beta = recipe.reason, found.beta[0] if len(found.beta) == 1 else found.beta.sum(0)
+    if not reason and not problem.plain_units and np.any(beta[~problem.free_mask]):
         reason = "the direction that scales its natural parameters moves parameters that are not trained"
-    left = rest(reading, recipe.factors, beta)
-    return Claim(recipe.factors, not reason, reason, left, noise(reading, beta, thorough) + found.missed, moved)
+    left = float(sum(targets(reading, name).sum() for name in recipe.factors)) - sum(found.slopes)
+    rounding = max(term.weight * term.rounding for term in terms)
+    return Claim(recipe.factors, not reason, reason, left, rounding, problem.scaled(beta))

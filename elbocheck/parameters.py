@@ -100,7 +100,9 @@ class Layout:
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
     def unpack(self, vector: Array) -> dict[str, Array]:
-        """Named arrays from a vector (P,) of any array library."""
+        """Named arrays from a vector (P,) of any array library; arrays that are named already stay."""
+        if isinstance(vector, dict):
+            return vector
         xp = namespace(vector).xp
         return {
             name: xp.reshape(vector[self.slices[name]], shape)

@@ -281,8 +281,23 @@ class Problem:
         ones = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
         return self.layout.pack({**ones, **self.units})
 
+    @cached_property
+    def plain_units(self) -> bool:
+        """Whether everything is trained, in units of 1."""
+        return bool(self.free_mask.all() and (self.unit_vector == 1.0).all())
+
+    def scaled(self, direction: np.ndarray, *, up: bool = False) -> np.ndarray:
+        """A direction (P,) in natural units, free elements only; `up`: a gradient, which is multiplied by them."""
+        if self.plain_units:
+            return direction
+        units = self.unit_vector
+        return np.where(self.free_mask, direction * units if up else direction / units, 0.0)
+
     def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """(F, ∇F (P,)) of the value under test."""
+        if not self.program.catalogued and not self.program.backend.directional:
+            value, gradient, _ = self.program.reported(vector, self.fixed)
+            return float(value), gradient
         gradient, value = self.program.gradient(vector, self.fixed)
         return float(value), gradient
 
@@ -319,7 +334,10 @@ class Problem:
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
-        return replace(self, params=self.tree(vector), shared_program=self.program)
+        moved = replace(self, params=self.tree(vector), shared_program=self.program)
+        for name in ("free_mask", "unit_vector", "plain_units"):  # they do not depend on the parameters
+            moved.__dict__[name] = getattr(self, name)
+        return moved
 
     def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
         """The same problem at random points beside its own, `spread` natural units away; what is frozen stays."""

@@ -66,22 +66,25 @@ class Program:
         """`-> (F, ∇F, {})` of the value under test."""
         if self.bound.elbo is None:
             return self.declared
-        return self.backend.gradient(lambda vector, fixed: (self.bound.value(vector, fixed), dict))
+        return self._gradient(lambda vector, fixed: (self.bound.value(vector, fixed), dict))
 
     @cached_property
     def declared(self) -> Callable[..., Any]:
         """`-> (F, ∇F, every term)` of the declared bound, in one reverse pass."""
-        return self.backend.gradient(self.bound.declared)
+        return self._gradient(self.bound.declared)
+
+    def _gradient(self, function: Function) -> Callable[..., Any]:
+        return self.backend.gradient(function, self.bound.layout.unpack)
 
     @cached_property
     def signed(self) -> Callable[..., Any]:
         """`-> (·, ∇ Σ_n s_n w_n F_n, {})` for signs s of the data."""
-        return self.backend.gradient(self.bound.signed)
+        return self._gradient(self.bound.signed)
 
     @cached_property
     def held(self) -> Callable[..., Any]:
         """`-> (F, ∇F with q held, {})` of the declared bound."""
-        return self.backend.gradient(self.bound.held)
+        return self._gradient(self.bound.held)
 
     @cached_property
     def magnitudes(self) -> Callable[..., Any]:

@@ -173,6 +173,8 @@ def _with_q_held(reading: Reading) -> Reading | None:
         return None
     if not abs(reading.elbo - reading.declared) <= 1e-9 * reading.scale:
         return None
+    if problem.plain_units and np.abs(g - d).max(initial=0.0) <= reading.constant * reading.scale:
+        return None  # as almost always, and cheap to see
     size, free = natural_size(problem), problem.free_mask
     within = 1e3 * reading.constant * (np.abs(size * d) + reading.scale)
     if np.all((np.abs(size * (g - d)) <= within) | ~free):

@@ -25,7 +25,8 @@ def suspects_of_q(problems: Sequence[Problem]) -> Iterator[Suspect]:
     """Mistakes that need q itself: its states, marginals, determinant; single points, elements and dimensions."""
     if problems[0].factors is None:
         return
-    found = [dict(_mistakes(problem)) for problem in problems]
+    with double_precision():
+        found = [dict(_mistakes(problem)) for problem in problems]
     data = len(np.asarray(problems[0].declaration.data_weights))
     for key in found[0]:
         kind, factor, name = key
@@ -52,9 +53,8 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
     """(mistake, what it adds to the ELBO) at the problem's parameters; "×…": with a coefficient to be found."""
     assert problem.factors is not None
     declaration = problem.declaration
-    with double_precision():
-        entropy = problem.factors(problem.code_params(problem.vector)).entropy
-        densities = {f.name: _array(f.distribution.log_density(f.value)) for f in declaration.factors}
+    entropy = problem.factors(problem.code_params(problem.vector)).entropy
+    densities = {f.name: _array(f.distribution.log_density(f.value)) for f in declaration.factors}
     weights, data_weights = _array(declaration.weights), _array(declaration.data_weights)
     if entropy is None and weights.ndim == 2:
         yield from _of_states(declaration, weights, data_weights, densities)

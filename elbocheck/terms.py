@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,18 +37,30 @@ def log_density_of(factor: Factor) -> Array:
     return log_density
 
 
-def totals(factor: Factor, declaration: Declaration, log_density: Array) -> dict[str, Array]:
+@dataclass(frozen=True)
+class Density:
+    """log p of a factor at the points of q, summed over its elements (like `weights`), and the full shape of it."""
+
+    points: Array
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, factor: Factor, declaration: Declaration) -> Density:
+        log_density = log_density_of(factor)
+        return cls(summed(factor, declaration, log_density), tuple(np.shape(log_density)))
+
+
+def totals(factor: Factor, declaration: Declaration, density: Density) -> dict[str, Array]:
     """What `factor_terms` lists, summed over the data with their weights, each (G,) in nats.
 
-    Nothing is broadcast that need not be: a statistic is summed in its own shape. `size`, the mean of |log p|, |H[p]|
-    and |E_p log h|, stands for `magnitude`, which it does not exceed.
+    Nothing is broadcast that need not be: a statistic is summed in its own shape. `size`, the mean of |log p| of each
+    point, |H[p]| and |E_p log h|, stands for `magnitude`, which it does not exceed.
     """
-    distribution, ns = factor.distribution, namespace(log_density)
-    xp = ns.xp
-    expect = partial(_total, factor, declaration, np.shape(log_density))
+    distribution, xp = factor.distribution, namespace(density.points).xp
+    expect = partial(_total, factor, declaration, density.shape)
     entropy = distribution.entropy()
-    found = {"log_density": expect(log_density), "entropy": expect(entropy)}
-    found["size"] = expect(xp.abs(log_density)) + expect(xp.abs(entropy))
+    found = {"log_density": _weighted(factor, declaration, density.points), "entropy": expect(entropy)}
+    found["size"] = _weighted(factor, declaration, xp.abs(density.points)) + expect(xp.abs(entropy))
     if distribution.constant_base_measure:
         nothing = xp.zeros_like(found["entropy"])
         found |= {"pseudo_entropy": found["entropy"], "log_base_measure": nothing, "expected_log_base_measure": nothing}
@@ -57,10 +70,10 @@ def totals(factor: Factor, declaration: Declaration, log_density: Array) -> dict
         found["log_base_measure"] = expect(distribution.log_base_measure(factor.value))
         found["expected_log_base_measure"] = expect(expected)
         found["size"] = found["size"] + expect(xp.abs(expected))
-    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - declaration.weights.ndim))
-    summands = float(np.prod(np.broadcast_shapes(log_density.shape, points)))
-    found["summands"] = xp.asarray(summands, dtype=log_density.dtype)
-    found["weight"] = xp.asarray(float(factor.weight), dtype=log_density.dtype)
+    points = (*declaration.weights.shape, *(1,) * (len(density.shape) - declaration.weights.ndim))
+    summands = float(np.prod(np.broadcast_shapes(density.shape, points)))
+    found["summands"] = xp.asarray(summands, dtype=density.points.dtype)
+    found["weight"] = xp.asarray(float(factor.weight), dtype=density.points.dtype)
     return found
 
 
@@ -81,12 +94,19 @@ def _total(factor: Factor, declaration: Declaration, shape: tuple[int, ...], ele
         elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
         shape = np.broadcast_shapes(shape, np.shape(elements))
     elements = xp.reshape(elements, (1,) * (len(shape) - elements.ndim) + tuple(elements.shape))
-    weights, times = declaration.weights, 1.0
-    while elements.ndim > weights.ndim:
+    times = 1.0
+    while elements.ndim > declaration.weights.ndim:
         times *= shape[elements.ndim - 1] if elements.shape[-1] == 1 else 1
         elements = xp.sum(elements, axis=-1)
+    return _weighted(factor, declaration, times * elements)
+
+
+def _weighted(factor: Factor, declaration: Declaration, points: Array) -> Array:
+    """Σ_n w_n E_{q_n} of numbers at the points of q: (G,)."""
+    weights = declaration.weights
+    xp = namespace(weights, points).xp
     data = xp.reshape(declaration.data_weights, (-1,) + (1,) * (weights.ndim - 1))
-    weighted = times * data * weights * elements
+    weighted = data * weights * points
     while weighted.ndim > 2:
         weighted = xp.sum(weighted, axis=-1)
     if factor.groups is None:
@@ -178,13 +198,24 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
 
 def expectation(factor: Factor, declaration: Declaration, log_density: Array, elements: Array) -> Array:
     """E_q of `elements`, summed over what exists: (N, G) per datum and group; `log_density` gives the full shape."""
-    xp = namespace(log_density).xp
-    elements = elements + xp.zeros_like(log_density)
+    elements = elements + namespace(log_density).xp.zeros_like(log_density)
+    return averaged(factor, declaration, summed(factor, declaration, elements))
+
+
+def summed(factor: Factor, declaration: Declaration, elements: Array) -> Array:
+    """`elements` of the full shape, summed over what exists at each point of q, like `weights`."""
+    xp = namespace(elements).xp
     if factor.where is not None:
         elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
     while elements.ndim > declaration.weights.ndim:
         elements = xp.sum(elements, axis=-1)
-    weighted = declaration.weights * elements
+    return elements
+
+
+def averaged(factor: Factor, declaration: Declaration, points: Array) -> Array:
+    """E_q of numbers at the points of q: (N, G) per datum and group."""
+    xp = namespace(points).xp
+    weighted = declaration.weights * points
     while weighted.ndim > 2:
         weighted = xp.sum(weighted, axis=-1)
     if factor.groups is None:

@@ -184,15 +184,18 @@ def test_training_of_a_black_box_is_judged_on_its_declaration() -> None:
     assert judge(MIXTURE.problem(elbo=opaque), "fit").outcome is Outcome.HOLDS
 
 
-def test_factors_do_not_share_parameters() -> None:
+def test_factors_may_name_the_same_parameters() -> None:
+    """Names are hints: neither is refused, and both factors are covered."""
+
     def shared(p: Any) -> Any:
         one = MIXTURE.factors(p)
         return replace(
             one, factors=(replace(one.factors[0], parameters=("logits", "components.means")), one.factors[1])
         )
 
-    with pytest.raises(DeclarationError, match=r"factors 'z' and 'x' both own 'components.means'"):
-        decompose(MIXTURE.problem(factors=shared))
+    problem = MIXTURE.problem(factors=shared)
+    assert judge(problem, "every point").outcome is Outcome.HOLDS
+    assert all(claim.covered for claim in decompose(problem).claims)
 
 
 def test_parameters_of_another_structure_are_refused() -> None:

@@ -27,10 +27,10 @@ PACKAGES = {
 }
 FLOORS = {
     "elbocheck.errors": 0, "elbocheck.outcome": 0, "elbocheck.profiles": 0, "elbocheck.data": 0,
-    "elbocheck.backends": 0, "elbocheck.threads": 0,
+    "elbocheck.backends": 0, "elbocheck.threads": 0, "elbocheck.limits": 0,
     "elbocheck.parameters": 1, "elbocheck.families": 1, "elbocheck.posteriors": 1, "elbocheck.factors": 1,
-    "elbocheck.trees": 1, "elbocheck.model": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
-    "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
+    "elbocheck.trees": 1, "elbocheck.model": 1, "elbocheck.terms": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
+    "elbocheck.candidates": 2, "elbocheck.reading": 2, "elbocheck.directions": 2, "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
     "elbocheck.training": 2, "elbocheck.monitor": 3,
     "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.referee": 3,
     "elbocheck.faults": 3,

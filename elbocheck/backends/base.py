@@ -88,8 +88,11 @@ class TargetBackend(Backend, Protocol):
         """Whether there are derivatives along directions only, each for the price of a few values."""
         ...
 
-    def gradient(self, function: Function) -> Function:
-        """`(vector, fixed) -> (scalar, more)` as `-> (scalar, gradient (P,) or None where `directional`, more)`."""
+    def gradient(self, function: Function, unpack: Function) -> Function:
+        """`(blocks, fixed) -> (scalar, more)` as `(vector, fixed) -> (scalar, gradient (P,), more)`.
+
+        `unpack(vector)` are the named blocks, in their order; the gradient is None where `directional`.
+        """
         ...
 
     def pushforward(self, function: Function, finish: Function) -> Function:

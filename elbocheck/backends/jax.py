@@ -125,14 +125,16 @@ class JaxBackend:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
         return self._run(lambda vector, fixed: differentiate(lambda v: function(v, fixed), has_aux=True)(vector))
 
-    def gradient(self, function: Function) -> Function:
+    def gradient(self, function: Function, unpack: Function) -> Function:
         def whole(vector: Any, fixed: Any) -> Any:
-            def with_terms(v: Any) -> Any:
-                value, terms = function(v, fixed)
+            def with_terms(blocks: Any) -> Any:
+                value, terms = function(blocks, fixed)
                 return value, terms()
 
-            (value, terms), slope = jax.value_and_grad(with_terms, has_aux=True)(vector)
-            return value, slope, terms
+            # by blocks: the derivative of a slice is a vector of all parameters, mostly zeros
+            blocks = unpack(vector)
+            (value, terms), slopes = jax.value_and_grad(with_terms, has_aux=True)(blocks)
+            return value, jnp.concatenate([jnp.ravel(slopes[name]) for name in blocks]), terms  # JAX sorts names
 
         return self._hoisted(whole)
 

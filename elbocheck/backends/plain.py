@@ -121,7 +121,7 @@ class PlainBackend:
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
 
-    def gradient(self, function: Function) -> Function:
+    def gradient(self, function: Function, unpack: Function) -> Function:
         def run(vector: Any, fixed: Any) -> Any:
             value, more = function(np.asarray(vector, dtype=float), fixed)
             return _real(value), None, tree_map(_real, more())

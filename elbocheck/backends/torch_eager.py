@@ -76,17 +76,22 @@ class EagerTorchBackend:
         return in_columns(all_three, columns)
 
 
-    def gradient(self, function: Function) -> Function:
+    def gradient(self, function: Function, unpack: Function) -> Function:
         def run(vector: Any, fixed: Any) -> Any:
-            point = self._tensor(vector).requires_grad_()
-            value, more = function(point, tree_map(self._tensor, fixed))
+            # by blocks: the derivative of a slice is a vector of all parameters, mostly zeros
+            blocks = {name: one.requires_grad_() for name, one in unpack(self._tensor(vector)).items()}
+            value, more = function(dict(blocks), tree_map(self._tensor, fixed))
             with torch.no_grad():
                 terms = tree_map(_array, more())
-            more = None
-            slope = None
+            del more
+            slopes: Any = [None] * len(blocks)
             if isinstance(value, torch.Tensor) and value.requires_grad:
-                (slope,) = torch.autograd.grad(value, point, allow_unused=True)
-            return _array(value), np.zeros(point.numel()) if slope is None else _array(slope), terms
+                slopes = torch.autograd.grad(value, list(blocks.values()), allow_unused=True)
+            flat = [
+                np.zeros(block.numel()) if slope is None else _array(slope).reshape(-1)
+                for block, slope in zip(blocks.values(), slopes, strict=True)
+            ]
+            return _array(value), np.concatenate(flat), terms
 
         return run
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from elbocheck.checks.blocks import judged
+from elbocheck.checks.blocks import HELD, judged
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome, Result
@@ -27,9 +27,23 @@ def every_point(problem: Problem) -> Result:
         return _identity(problem, decompose(problem), _of_factors(decompose(problem)))
     blocks, note = judged(read(problem)) if problem.elbo is not None else ([], "")
     terms = decompose(problem)
-    if not abs(terms.elbo - terms.declared) <= terms.elbo_rounding:
+    covered = [term for term in terms.factors if not term.criterion_residual]
+    if not abs(terms.elbo - terms.declared) <= terms.elbo_rounding or any(
+        not abs(term.residual) <= term.rounding for term in covered
+    ):
         terms = decompose(problem, thorough=True)
+    if not (note and note != HELD):  # else what is held back is the declaration's, not the code's
+        blocks = [*_of_gaps(terms), *blocks]
     return replace(_identity(problem, terms, blocks), note=note)
+
+
+def _of_gaps(terms: Decomposition) -> list[Deviation]:
+    """β·∇F of the code against that of the declaration, for the factors that have a β: what names the factor."""
+    return [
+        Deviation(f"factor {term.label}", abs(term.residual), term.rounding, term.magnitude)
+        for term in terms.factors
+        if not term.criterion_residual
+    ]
 
 
 def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation]) -> Result:

@@ -56,7 +56,8 @@ class Normal:
     def log_density(self, value: Array) -> Array:
         ns = namespace(self.mean, self.variance, value)
         deviation = value - self.mean
-        return -0.5 * (ns.constants.log_2pi + ns.xp.log(self.variance) + deviation * deviation / self.variance)
+        per_variance, constant = -0.5 / self.variance, -0.5 * (ns.constants.log_2pi + ns.xp.log(self.variance))
+        return deviation * deviation * per_variance + constant  # few operations on what may be large
 
     def log_density_scale(self, value: Array) -> Array:
         xp = namespace(self.mean, self.variance, value).xp

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from elbocheck.problem import Problem, Start
-from elbocheck.solver import quasi_newton
-from elbocheck.solver.certificate import Inertia, StationaryPoint, certify
+from elbocheck.solver import matrix_free, quasi_newton
+from elbocheck.solver.certificate import Inertia, StationaryPoint, certify, large
 from elbocheck.solver.newton import Evaluation, search
 from elbocheck.solver.precision import precision_of
 
@@ -42,7 +42,9 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
         _, first, groups = np.unique(labels[columns], return_index=True, return_inverse=True)
         begin = (vector[columns] / problem.unit_vector[columns])[first]
         along = replace(profile, columns=columns, groups=groups, base=vector)
-        if backend.cheap_hessians or start.index or begin.size <= quasi_newton.FEW:
+        if large(problem):
+            found = matrix_free.search(along.gradient, begin, start.limit, precision)
+        elif backend.cheap_hessians or start.index or begin.size <= quasi_newton.FEW:
             found = search(along, begin, start.index, start.limit, precision)
         else:
             found = quasi_newton.search(along.gradient, along, begin, start.limit, precision)

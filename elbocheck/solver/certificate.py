@@ -12,6 +12,7 @@ import numpy as np
 
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.problem import Problem
+from elbocheck.solver import matrix_free
 from elbocheck.solver.newton import RUNAWAY
 from elbocheck.solver.precision import precision_of
 
@@ -23,10 +24,14 @@ class Inertia:
     positive: int
     zero: int
     negative: int
+    known: bool = True
 
     @property
     def kind(self) -> str:
-        """ "maximum" (no direction goes up; flat ones allowed), "saddle", "minimum" or "flat"."""
+        """ "maximum" (no direction goes up; flat ones allowed), "saddle", "minimum" or "flat"; "unknown" if not looked
+        at."""
+        if not self.known:
+            return "unknown"
         if not self.positive:
             return "maximum" if self.negative else "flat"
         return "saddle" if self.negative else "minimum"
@@ -70,6 +75,8 @@ def certify(
     problem: Problem, origin: str = "", iterations: int = 0, displacement: np.ndarray | None = None
 ) -> StationaryPoint:
     """Judge the problem's own parameters. `displacement` (P,): how far the search went, in chart units."""
+    if large(problem):
+        return _without_hessian(problem, origin, iterations, displacement)
     decomposition = decompose(problem)
     free = problem.free_mask
     _, _, hessian = problem.derivatives(problem.vector)
@@ -93,6 +100,33 @@ def certify(
         problem, decomposition, inertia, distance,
         _located(_reason(decomposition, distance, eps), problem, displacement), origin, iterations,
     )  # fmt: skip
+
+
+def large(problem: Problem) -> bool:
+    """Whether no Hessian is formed: for code under test with many parameters."""
+    return not problem.program.catalogued and int(problem.free_mask.sum()) > matrix_free.MOST
+
+
+def _without_hessian(
+    problem: Problem, origin: str, iterations: int, displacement: np.ndarray | None
+) -> StationaryPoint:
+    """The same by products with the Hessian; its inertia is not known."""
+    decomposition, units, free = decompose(problem), problem.unit_vector, problem.free_mask
+    unknown, eps = Inertia(0, 0, 0, known=False), problem.program.backend.eps
+
+    def gradient(point: np.ndarray) -> tuple[float, np.ndarray]:
+        full = np.array(problem.vector)
+        full[free] = point * units[free]
+        value, slope = problem.gradient(full)
+        return value, (slope * units)[free]
+
+    distance = np.inf
+    if np.all(np.isfinite(decomposition.gradient)) and np.isfinite(decomposition.elbo):
+        heard = decomposition.gradient_norm > decomposition.gradient_rounding
+        step = matrix_free.newton_step(gradient, (problem.vector / units)[free]) if heard else np.zeros(1)
+        distance = float(np.linalg.norm(step))
+    reason = _located(_reason(decomposition, distance, eps), problem, displacement)
+    return StationaryPoint(problem, decomposition, unknown, distance, reason, origin, iterations)
 
 
 def _located(reason: str, problem: Problem, displacement: np.ndarray | None) -> str:
