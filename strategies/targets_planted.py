@@ -12,8 +12,8 @@ from elbocheck.backends.namespace import double_precision, namespace
 from elbocheck.errors import InputError
 from elbocheck.factors import Declaration
 from elbocheck.problem import Problem
-from elbocheck.strategies.targets import CorrectTarget, correct_target, structure
-from elbocheck.strategies.targets_tools import EVERY, Array, Params
+from elbocheck.strategies.targets import WRITERS, CorrectTarget, structure
+from elbocheck.strategies.targets_tools import EVERY, Array, Params, Written, tools
 
 STEP = 1e-30
 """Of complex steps, whose error is its square."""
@@ -48,9 +48,17 @@ def _drawn(rng: np.random.Generator, sizes: dict[str, float]) -> str:
 
 def _slopes(target: CorrectTarget) -> dict[str, float]:
     """Block -> Σ |∂F/∂θ θ|."""
-    twin = correct_target(replace(target.choice, library="numpy")).written  # its code continues to complex numbers
-    slopes = complex_step(twin.value, twin.params)
-    return {name: float(np.sum(np.abs(one * twin.params[name]))) for name, one in slopes.items()}
+    slopes = complex_step(_twin(target).value, target.written.params)
+    return {name: float(np.sum(np.abs(one * target.written.params[name]))) for name, one in slopes.items()}
+
+
+def _twin(target: CorrectTarget) -> Written:
+    """The same bound in NumPy code that continues to complex numbers and does not overflow."""
+    choice = target.choice
+    if choice.library == "numpy":
+        return target.written
+    stable = replace(tools("numpy"), stable=True)
+    return WRITERS[choice.kind](stable, replace(choice, scipy=False), np.random.default_rng(choice.seed))
 
 
 def _gradient(target: CorrectTarget, block: str, size: float) -> Problem:
@@ -58,7 +66,7 @@ def _gradient(target: CorrectTarget, block: str, size: float) -> Problem:
     read, tree, _ = structure(written.params, target.choice.nested)
     label = f"{problem.label}, ∂F/∂{block} × (1 + {size:g})"
     if problem.library == "numpy":
-        twin = correct_target(replace(target.choice, library="numpy")).written  # its code continues to complex numbers
+        twin = _twin(target)
 
         def grad(params: Any) -> Any:
             found = complex_step(twin.value, read(params))

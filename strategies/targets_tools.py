@@ -28,7 +28,7 @@ class Tools:
     """Functions of one array library, as its users call them. `xp`: NumPy itself, jax.numpy, or torch.
 
     `complex_step`: NumPy code that continues to complex numbers (no logaddexp, no Cholesky factors of LAPACK, no
-    gammaln); otherwise NumPy code is free to do what does not.
+    gammaln); otherwise NumPy code is free to do what does not. `stable`: the same without log(1 + exp(x)) as it is.
     """
 
     library: str
@@ -36,6 +36,7 @@ class Tools:
     gammaln: Callable[[Array], Array]
     log_i0: Callable[[Array], Array]
     complex_step: bool = False
+    stable: bool = False
 
     def constant(self, array: Any) -> Array:
         """A known array in float64: a tensor for torch; JAX code closes over NumPy arrays, which have no precision."""
@@ -59,6 +60,9 @@ class Tools:
 
     def softplus(self, x: Array) -> Array:
         """log(1 + exp(x)); where complex steps should be taken as log1p(exp(x)), which overflows at 709."""
+        if self.stable:
+            positive = np.real(x) > 0.0
+            return np.where(positive, x, 0.0) + np.log1p(np.exp(np.where(positive, -x, x)))
         if self.complex_step:
             return np.log1p(np.exp(x))
         return self.xp.logaddexp(x, self.xp.zeros_like(x))
@@ -112,20 +116,16 @@ def _complex_log_i0(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Chart:
-    """A positive number v from an unconstrained one u: exp(u), log(1 + exp(u)), u² or u itself.
-
-    `naive`: the second as log1p(exp(u)), which overflows.
-    """
+    """A positive number v from an unconstrained one u: exp(u), log(1 + exp(u)), u² or u itself."""
 
     name: str
-    naive: bool = False
 
     def value(self, t: Tools, u: Array) -> Array:
         """v(u)."""
         if self.name == "log":
             return t.xp.exp(u)
         if self.name == "softplus":
-            return t.xp.log1p(t.xp.exp(u)) if self.naive or t.complex_step else t.softplus(u)
+            return t.softplus(u)
         return u * u if self.name == "squared" else u
 
     def slope(self, u: np.ndarray) -> np.ndarray:
@@ -146,7 +146,8 @@ class Chart:
 
     def fitting(self, t: Tools, v: np.ndarray) -> Chart:
         """Itself, or the logarithm where log1p(exp(u)) would overflow beside the value."""
-        return Chart("log") if self.name == "softplus" and t.complex_step and np.max(v) > LARGEST_NAIVE else self
+        overflows = self.name == "softplus" and t.complex_step and not t.stable and np.max(v) > LARGEST_NAIVE
+        return Chart("log") if overflows else self
 
 
 @dataclass(frozen=True)
