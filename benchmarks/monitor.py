@@ -1,4 +1,4 @@
-"""What a training monitor costs: `python benchmarks/monitor.py`.
+"""What a training monitor costs: `python benchmarks/monitor.py [--mixture N ...] [--vae N ...] [--repeats 7]`.
 
 Two loops of gradient ascent in JAX, one jitted step each on the whole data: a mixture of two Gaussians, and a
 variational autoencoder with Bernoulli observations, a decoder with one hidden layer, and q free for every datum with
@@ -9,6 +9,7 @@ longer if the monitor reads every so many steps.
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +26,6 @@ from elbocheck import Declaration, Factor, Monitor, Problem
 from elbocheck.families import Bernoulli, Categorical, Normal
 
 EVERY = (1, 10, 100)
-REPEATS = 7
 
 
 def mixture(data: int) -> Problem:
@@ -102,11 +102,11 @@ def autoencoder(data: int, observed: int = 16, latents: int = 2, hidden: int = 3
     return Problem({name: jnp.asarray(value) for name, value in params.items()}, elbo=elbo, factors=declare)
 
 
-def best(run: Callable[[], object], count: int) -> float:
+def best(run: Callable[[], object], count: int, repeats: int) -> float:
     """Seconds of one call: the best of several means over `count` calls."""
     run()
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         begin = time.perf_counter()
         for _ in range(count):
             run()
@@ -116,11 +116,14 @@ def best(run: Callable[[], object], count: int) -> float:
 
 def main() -> None:
     """Measure both loops and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mixture", type=int, nargs="*", default=[500, 10000], metavar="N", help="numbers of data")
+    parser.add_argument("--vae", type=int, nargs="*", default=[100, 500], metavar="N", help="numbers of data")
+    parser.add_argument("--repeats", type=int, default=7, help="the fastest of so many means is printed")
+    options = parser.parse_args()
     problems = {
-        "mixture, 500 data": mixture(500),
-        "mixture, 10000 data": mixture(10000),
-        "VAE, 100 data": autoencoder(100),
-        "VAE, 500 data": autoencoder(500),
+        **{f"mixture, {data} data": mixture(data) for data in options.mixture},
+        **{f"VAE, {data} data": autoencoder(data) for data in options.vae},
     }
     heads = [f"{'every ' + str(count):>10}" for count in EVERY]
     print(f"{'loop':<20}{'parameters':>11}{'step':>9}{'reading':>9}{'ratio':>7}{''.join(heads)}")
@@ -130,8 +133,8 @@ def main() -> None:
         slope = jax.jit(jax.grad(elbo))
         update = jax.jit(lambda p, g: jax.tree.map(lambda leaf, by: leaf + 0.01 * by, p, g))
         monitor = Monitor(problem)
-        step = best(lambda: jax.block_until_ready(update(params, slope(params))), 50)  # noqa: B023
-        reading = best(lambda: monitor(params), 3)  # noqa: B023
+        step = best(lambda: jax.block_until_ready(update(params, slope(params))), 50, options.repeats)  # noqa: B023
+        reading = best(lambda: monitor(params), 3, options.repeats)  # noqa: B023
         longer = "".join(f"{reading / (step * count):>10.0%}" for count in EVERY)
         size = problem.vector.size
         print(f"{name:<20}{size:>11}{1e3 * step:>9.2f}{1e3 * reading:>9.2f}{reading / step:>7.0f}{longer}")

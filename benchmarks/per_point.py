@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,11 +26,13 @@ from elbocheck.backends import get_backend
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample, program_for
 from elbocheck.problem import Problem
-from elbocheck.solver import Profile, find_stationary_point
+from elbocheck.solver import find_stationary_point
 from elbocheck.solver.precision import DOUBLE
 from elbocheck.strategies import draw_many, samples
 
 LIMIT = DOUBLE.gradient
+
+Evaluation = tuple[float, np.ndarray, np.ndarray]
 
 
 def here(problems: list[Problem]) -> tuple[float, int]:
@@ -53,33 +56,40 @@ def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
     return time.perf_counter() - begin, verified
 
 
+def negative(problem: Problem) -> Callable[[np.ndarray], Evaluation]:
+    """(−F, −∇F, −Hessian) of the free parameters in their units; the last point is kept."""
+    columns = np.flatnonzero(problem.free_mask)
+    units = problem.unit_vector[columns]
+    last: dict[bytes, Evaluation] = {}
+
+    def evaluate(point: np.ndarray) -> Evaluation:
+        key = point.tobytes()
+        if key not in last:
+            last.clear()
+            vector = np.array(problem.vector)
+            vector[columns] = point * units
+            value, gradient, hessian = problem.derivatives(vector)
+            curvature = hessian[np.ix_(columns, columns)] * units * units[:, None]
+            last[key] = -value, -gradient[columns] * units, -curvature
+        return last[key]
+
+    return evaluate
+
+
 def with_scipy(problems: list[Problem]) -> tuple[float, int]:
     """(seconds, points with ‖∇F‖ within the limit) by trust-exact on the same derivatives, cached per point."""
     begin, reached = time.perf_counter(), 0
     for problem in problems:
-        columns, nothing = np.flatnonzero(problem.free_mask), np.zeros(problem.vector.size, dtype=bool)
-        profile = Profile(problem, problem.starts[0], nothing, columns, problem.vector)
-        last: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
-
-        def negative(point: np.ndarray, p: Profile = profile, memory: dict = last) -> tuple:
-            key = point.tobytes()
-            if key not in memory:
-                memory.clear()
-                value, gradient, hessian = p(point)
-                memory[key] = -value, -gradient, -hessian
-            return memory[key]
-
-        start = (problem.vector / problem.unit_vector)[columns]
-        options = {"gtol": LIMIT, "maxiter": 200}
+        function, columns = negative(problem), np.flatnonzero(problem.free_mask)
         try:
             with np.errstate(all="ignore"):
                 found = scipy.optimize.minimize(
-                    lambda x, f=negative: f(x)[0],
-                    start,
-                    jac=lambda x, f=negative: f(x)[1],
-                    hess=lambda x, f=negative: f(x)[2],
+                    lambda x, f=function: f(x)[0],
+                    (problem.starts[0].vector / problem.unit_vector)[columns],
+                    jac=lambda x, f=function: f(x)[1],
+                    hess=lambda x, f=function: f(x)[2],
                     method="trust-exact",
-                    options=options,
+                    options={"gtol": LIMIT, "maxiter": 200},
                 )
         except (ValueError, np.linalg.LinAlgError):  # it ran into values that are not finite
             continue

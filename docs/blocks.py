@@ -1,6 +1,6 @@
 """The fenced blocks of the documentation, run as a reader would run them: `python docs/blocks.py [PAGE.md ...]`.
 
-The tests do the same and compare; this command puts what the blocks print into the pages.
+The tests do the same and compare (tests/printed.py); this command puts what the blocks print into the pages.
 
     ```python      is executed, in the order of the page, one namespace for each page
     ```console     `$ ` lines are run in the page's folder, what follows them is what they print
@@ -28,6 +28,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from printed import difference
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples"
@@ -125,22 +129,6 @@ class Page:
         return [one for k, one in enumerate(lines) if one or (k and lines[k - 1])]
 
 
-def words(text: str) -> list[str]:
-    """What must agree: versions, times and names of cases may differ, rounding errors are 0."""
-    text = re.sub(r"\d+(\.\d+)? ?s\b", "# s", text)
-    text = re.sub(r"(elbocheck|Python|numpy|jax|torch)\s+\d+\.[\w.]+", r"\1 #", text)
-    text = re.sub(r"-[0-9a-f]{8}\.json", "-#.json", text)
-    found = []
-    for word in text.replace("−", "-").split():
-        number = re.fullmatch(r"([^\w-]*)([-+]?\d+\.?\d*(?:e[-+]?\d+)?)(\W*)", word)
-        if number is None:
-            found.append(word)
-        else:
-            value = float(number[2])
-            found.append(number[1] + ("0" if abs(value) < 1e-9 else f"{value:.3g}") + number[3])
-    return found
-
-
 def workspace(make: Callable[[], Path]) -> Path:
     """A folder with the example files."""
     folder = make()
@@ -160,11 +148,11 @@ def main() -> None:
         folder = workspace(lambda: Path(tempfile.mkdtemp(prefix="elbocheck-docs-")))
         text = path.read_text(encoding="utf-8")
         for block, shown in reversed(list(Page(path, folder).run())):
-            if words(shown) != words(block.body):
+            if difference(shown, block.body):
                 text = text[: block.begin] + shown.strip("\n") + "\n" + text[block.end :]
         path.write_text(text, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        print(f"{path.relative_to(DOCS)} filled")
+        print(f"{path.name} filled")
 
 
 if __name__ == "__main__":

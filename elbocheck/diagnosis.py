@@ -20,7 +20,7 @@ from elbocheck.errors import ElbocheckError
 from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, natural_size, read
+from elbocheck.reading import Reading, read
 from elbocheck.solver import find_stationary_point
 from elbocheck.suspect import Suspect
 from elbocheck.suspects import suspects
@@ -63,7 +63,9 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
 
 def probes(problem: Problem) -> list[Probe]:
     """The problem at its own parameters and at some beside them."""
-    points = [problem, *problem.beside, *problem.nearby(POINTS)[len(problem.beside) :]]
+    if "probes" not in problem.memory:
+        problem.memory["probes"] = problem.nearby(POINTS)[len(problem.beside) :]
+    points = [problem, *problem.beside, *problem.memory["probes"]]
     found = [Probe(at, decompose(at)) for at in points]
     return [one for one in found if np.isfinite(one.terms.elbo) and np.isfinite(one.terms.declared)]
 
@@ -174,9 +176,9 @@ def deviating(reading: Reading) -> dict[str, float]:
                 off[one.what.removeprefix("the gradient in ")] = one.size
         return off
     for name, direction in block_directions(reading.problem):
-        (one, error), (other, more) = (reading.along(direction, side) for side in (False, True))
-        if abs(one - other) > 4 * reading.constant * (reading.scale + abs(one)) + 10.0 * (error + more):
-            off[name] = max(off.get(name, 0.0), abs(one - other))
+        (code, error), (declared, more) = (reading.along(direction, side) for side in (False, True))
+        if abs(code - declared) > 4 * reading.constant * (reading.scale + abs(code)) + 10.0 * (error + more):
+            off[name] = max(off.get(name, 0.0), abs(code - declared))
     return off
 
 

@@ -87,9 +87,7 @@ def _traced(problem: Problem) -> None:
     first, second = (traced(value, problem.vector) for _ in range(2))
     dtype = np.dtype(first.out_avals[0].dtype)
     if dtype.kind != "f":
-        raise TargetError(
-            f"{problem.label}: elbo(params) must return a real floating-point number; got one of {dtype}"
-        )
+        raise TargetError(f"{problem.label}: elbo(params) must return a real floating-point number; got one of {dtype}")
     _precision(problem, dtype.itemsize, str(dtype))
     if constants_of(first) != constants_of(second):
         _repeated(problem, *(problem.scalar("elbo", problem.code_params(problem.vector)) for _ in range(2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import textwrap
+from collections.abc import Iterable
 from importlib import metadata
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from elbocheck import __version__
 from elbocheck.checking import Checked, CheckReport
 from elbocheck.identity import Decomposition, decompose
-from elbocheck.outcome import Outcome
+from elbocheck.outcome import Claim, Outcome, Result
 from elbocheck.problem import Problem
 from elbocheck.solver import certify
 
@@ -48,6 +49,29 @@ def headline(report: CheckReport, name: str) -> str:
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
     note = f" ({known} known)" if known else ""
     return f"{name}: {len(report.results)} checks, {', '.join(parts) or 'none applies'}{note}; {report.seconds:.0f} s"
+
+
+def claims_of(results: Iterable[Result]) -> list[Claim]:
+    """What the theorem says of each factor, over all problems: a factor is told once for each reason."""
+    found: dict[tuple[str, str], Claim] = {}
+    for result in results:
+        for one in result.claims:
+            found.setdefault((one.label, one.reason), one)
+    return list(found.values())
+
+
+def claim_lines(report: CheckReport) -> list[str]:
+    """The claims at 80 columns, apart from the verdict; none if every factor is covered, which goes without saying."""
+    claims = claims_of(report.results)
+    if all(one.covered and len(one.factors) == 1 for one in claims):
+        return []
+    lines = ["  What the theorem says of each factor (no verdict on the code):"]
+    for one in claims:
+        lines += textwrap.wrap(
+            one.sentence, WIDTH, initial_indent=f"  {one.label:<10} ", subsequent_indent=" " * 13,
+            break_long_words=False,
+        )  # fmt: skip
+    return [*lines, ""]
 
 
 def explain_failure(checked: Checked, replay: str = "") -> str:
@@ -124,6 +148,7 @@ def plain(report: CheckReport, name: str = "") -> str:
         rest = list(dict.fromkeys(f"{one.check} ({one.case.problem.label})" for one in others))
         if rest:
             parts.append("\n".join(_wrapped("also", ", ".join(rest))))
+    parts += ["\n".join(claim_lines(report)).rstrip()] if claim_lines(report) else []
     parts += ["\n".join(textwrap.wrap(one, WIDTH)) for one in report.stale]
     parts += ["\n".join(textwrap.wrap(one.result.message, WIDTH)) for one in report.inconclusive if one.result]
     return "\n\n".join(parts)

@@ -80,7 +80,7 @@ def _in_one_library(declaration: Declaration) -> Declaration:
     """Constants that are NumPy's, in code of another library, as arrays of that library."""
     factors, entropy = declaration.factors, declaration.entropy
     parts = entropy if isinstance(entropy, tuple) else (entropy,)
-    families = [*(factor.distribution for factor in factors), *(one for one in parts if is_dataclass(one))]
+    families: list[Any] = [*(factor.distribution for factor in factors), *(one for one in parts if is_dataclass(one))]
     arrays: list[Any] = [declaration.weights, declaration.data_weights]
     arrays += [one for one in parts if not is_dataclass(one)]
     arrays += [factor.value for factor in factors]

@@ -16,7 +16,7 @@ from elbocheck import __version__
 from elbocheck.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
 from elbocheck.checking import CHECKS, CheckReport, check_target
 from elbocheck.errors import DeclarationError, InputError
-from elbocheck.explanation import WIDTH, explain_failure, headline, plain
+from elbocheck.explanation import WIDTH, claim_lines, explain_failure, headline, plain
 from elbocheck.jobs import Row
 from elbocheck.known_failures import KnownFailure
 from elbocheck.outcome import Outcome
@@ -66,6 +66,8 @@ def _checked(target: Target, profile: str, known: Sequence[KnownFailure], consol
 
 def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[str, str]) -> None:
     show(console, summary_table(target, report))
+    for line in claim_lines(report):
+        console.print(line, soft_wrap=True)
     if report.failures:
         first, *others = report.failures
         console.print(explain_failure(first, lines.get(first.check, "")) + "\n", style="red", soft_wrap=True)

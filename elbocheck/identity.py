@@ -7,7 +7,7 @@ gap_f = β_f · ∇F + δ_f          at every point, for every q                
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from elbocheck.criterion import Criterion, criteria
 from elbocheck.directions import Direction, directions, targets
+from elbocheck.outcome import Claim
 from elbocheck.problem import Problem
 from elbocheck.reading import Reading, read, rounding_constant
 
@@ -69,29 +70,15 @@ class FactorTerms:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What the theorem says of a factor, or of factors that only together have a β (THEORY section 9).
+class ClaimAt(Claim):
+    """A claim with its β (P,) at the point, in units of the parameters, free elements only."""
 
-    `covered`: F = S + δ holds for them at every stationary point; else `reason` says why not, and at a stationary point
-    their gap is δ + `rest`, where `rest` = gap − δ − β·∇F is taken here; nats per datum, times the weights.
-    `beta` (P,): in units of the parameters, free elements only; `rounding`: of `rest`.
-    """
-
-    factors: tuple[str, ...]
-    covered: bool
-    reason: str
-    rest: float
-    rounding: float
-    beta: np.ndarray
+    beta: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
-    def label(self) -> str:
-        return " + ".join(self.factors)
-
-    def __str__(self) -> str:
-        if self.covered:
-            return f"{self.label}: covered, F = S + δ at stationary points"
-        return f"{self.label}: outside, {self.reason}; here {self.rest:+.3g} nats per datum in place of 0"
+    def plain(self) -> Claim:
+        """The claim alone."""
+        return Claim(self.factors, self.covered, self.reason, self.rest, self.rounding)
 
 
 @dataclass(frozen=True)
@@ -110,7 +97,7 @@ class Decomposition:
     gradient_rounding: float
     elbo_rounding: float
     entropy_weight: float = 1.0
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ClaimAt, ...] = ()
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -150,7 +137,7 @@ class Decomposition:
         return all(one.covered for one in self.claims or self.factors)
 
     @property
-    def grouped(self) -> tuple[Claim, ...]:
+    def grouped(self) -> tuple[ClaimAt, ...]:
         """Groups of factors that the theorem covers together."""
         return tuple(one for one in self.claims if one.covered and len(one.factors) > 1)
 
@@ -180,6 +167,10 @@ class Decomposition:
         )
         return "\n".join([head, *rows, f"{'q':>16} {'':>12} {self.entropy_q:>12.6f}", foot])
 
+    def group_bound(self, claim: ClaimAt) -> float:
+        """‖β‖·‖∇F‖ + rounding for factors that have a β together."""
+        return float(np.linalg.norm(claim.beta)) * (self.gradient_norm + self.gradient_rounding) + claim.rounding
+
     def factor_bound(self, term: FactorTerms) -> float:
         """‖β_f‖·‖∇F‖ + rounding for one factor or component."""
         return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
@@ -197,7 +188,7 @@ def decompose(
     here = problem if params is None else problem.at(problem.vector_of(params))
     if problem.program.catalogued:
         return _by_datum(here, sketched)
-    key = ("decomposition", thorough)
+    key = f"decomposition, thorough {thorough}"
     if key not in here.memory:
         here.memory[key] = _of_reading(here, thorough)
     found: Decomposition = here.memory[key]
@@ -291,7 +282,7 @@ FACTOR_TERMS = (
 def _of_reading(problem: Problem, thorough: bool) -> Decomposition:
     """From one reading of the point, see `elbocheck.reading`."""
     reading, found = read(problem), directions(problem)
-    terms, claims = list[FactorTerms](), list[Claim]()
+    terms, claims = list[FactorTerms](), list[ClaimAt]()
     for one in found:
         own = list(_terms_along(reading, one, thorough))
         terms += own
@@ -366,11 +357,11 @@ def _terms_along(reading: Reading, found: Direction, thorough: bool) -> Iterator
             )
 
 
-def _claim(reading: Reading, found: Direction, terms: Sequence[FactorTerms]) -> Claim:
+def _claim(reading: Reading, found: Direction, terms: Sequence[FactorTerms]) -> ClaimAt:
     problem, recipe = reading.problem, found.recipe
     reason, beta = recipe.reason, found.beta[0] if len(found.beta) == 1 else found.beta.sum(0)
     if not reason and not problem.plain_units and np.any(beta[~problem.free_mask]):
         reason = "the direction that scales its natural parameters moves parameters that are not trained"
     left = float(sum(targets(reading, name).sum() for name in recipe.factors)) - sum(found.slopes)
     rounding = max(term.weight * term.rounding for term in terms)
-    return Claim(recipe.factors, not reason, reason, left, rounding, problem.scaled(beta))
+    return ClaimAt(recipe.factors, not reason, reason, left, rounding, problem.scaled(beta))

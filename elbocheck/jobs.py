@@ -35,7 +35,7 @@ class Row:
     `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
     maximum was certified; the other points come from redundant latents. `records`: every verified point (of controls,
     every one that was judged); `replay`: the command that repeats a failure; `training`: on real data, the search for
-    the maximum that is shown, step by step.
+    the maximum that is shown, step by step; `claims`: what the theorem says of each factor of a target.
     """
 
     target: str
@@ -66,6 +66,7 @@ class Row:
     seconds: float = 0.0
     records: tuple[PointRecord, ...] = ()
     training: tuple[Snapshot, ...] = ()
+    claims: tuple[str, ...] = ()
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -77,6 +78,8 @@ class Row:
         self.power = max(self.power, result.power)
         self.worst_gradient = max(self.worst_gradient, result.gradient_norm)
         self.worst_relative = max(self.worst_relative, result.relative)
+        known = {one.split(":")[0] for one in self.claims}
+        self.claims += tuple(str(one) for one in result.claims if str(one).split(":")[0] not in known)
         if result.outcome is Outcome.INCONCLUSIVE:
             self.inconclusive += 1
         elif result.ratio >= self.worst_ratio:

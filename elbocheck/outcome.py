@@ -22,6 +22,36 @@ class Diagnosis:
     sentence: str = ""
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the theorem says of a factor, or of factors that only together have a β (THEORY section 9).
+
+    `covered`: F = S + δ holds for them at every stationary point; else `reason` says why not, and at a stationary point
+    their gap is δ + `rest`, where `rest` = gap − δ − β·∇F is taken here; nats per datum, times the weights.
+    `rounding`: of `rest`.
+    """
+
+    factors: tuple[str, ...]
+    covered: bool
+    reason: str = ""
+    rest: float = 0.0
+    rounding: float = 0.0
+
+    @property
+    def label(self) -> str:
+        return " + ".join(self.factors)
+
+    @property
+    def sentence(self) -> str:
+        """What is claimed, without the name."""
+        if self.covered:
+            return "covered: F = S + δ at stationary points"
+        return f"outside: {self.reason}; F − S − δ there is not 0, and {self.rest:+.3g} nats per datum here"
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.sentence}"
+
+
 class Outcome(StrEnum):
     """The only words in which elbocheck judges."""
 
@@ -41,7 +71,7 @@ class Result:
     was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified.
     `message`: for people, naming the factor; empty if the check holds; `note`: what explains a result that holds;
     `at`: the parameters that were judged (P,), where they are not the problem's own;
-    `diagnosis`: of one that does not.
+    `diagnosis`: of one that does not; `claims`: what the theorem says of each factor, apart from the verdict.
     """
 
     check: str
@@ -59,6 +89,7 @@ class Result:
     note: str = ""
     at: tuple[float, ...] = ()
     diagnosis: Diagnosis | None = None
+    claims: tuple[Claim, ...] = ()
 
     @property
     def ratio(self) -> float:

@@ -114,7 +114,7 @@ class Program:
         return self.backend.pushforward(self.bound.signed, lambda value, tangent, more: tangent)
 
     def natural(self, rows: int) -> Callable[..., Any]:
-        """`-> {factor: η, its tangent, both at `rows` elements of each; what the direction misses as β}`, see `sampled`.
+        """`-> {factor: η and its tangent at `rows` elements of each; what the direction misses as β}`, see `sampled`.
 
         Along a direction v: `missed` = Σ w_n r_nm |∂η v − η|·|T − ∇A| and `hidden`, the same for |∂η v| + |η|.
         """

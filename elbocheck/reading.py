@@ -27,8 +27,8 @@ class Reading:
     """What is computed at one point; nats per datum.
 
     `elbo`, `gradient`: F and g (P,) of the code under test; `declared`, `slope`: F and d (P,) of the declaration; the
-    gradients are None where derivatives are taken along directions only. `terms`: see `Bound.declared`. `held`: the code
-    under test holds q while it differentiates, and so does then d.
+    gradients are None where derivatives are taken along directions only. `terms`: see `Bound.declared`. `held`: the
+    code under test holds q while it differentiates, and so does then d.
     """
 
     problem: Problem
@@ -78,7 +78,7 @@ class Reading:
             return float(gradient @ direction), 0.0
         key = (declared, direction.tobytes())
         if key not in self._slopes:
-            run = self.problem.program.slope(declared)
+            run: Any = self.problem.program.slope(declared)
             found = float(run(self.problem.vector, self.problem.fixed, direction))
             self._slopes[key] = found, float(run.error)
         return self._slopes[key]
@@ -95,9 +95,7 @@ class Reading:
     def sketch(self) -> np.ndarray:
         """Σ_n |w_n ∂F_n| (P,) ≤ √N · √Σ_n (w_n ∂F_n)², whose estimate from few signs may be a quarter of it."""
         program, problem = self.problem.program, self.problem
-        rows = [
-            program.signed(problem.vector, {"fixed": problem.fixed, "signs": signs})[1] for signs in self._signs
-        ]
+        rows = [program.signed(problem.vector, {"fixed": problem.fixed, "signs": signs})[1] for signs in self._signs]
         return np.asarray(4.0 * np.sqrt(len(self.data_weights) * np.mean(np.square(rows), axis=0)))
 
     @property

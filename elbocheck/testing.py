@@ -219,6 +219,7 @@ def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
         ("elbocheck", last.what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
         ("bound", result.bound), ("gradient_norm", result.gradient_norm), ("points", result.points),
         ("backend", backend.name), ("dtype", backend.dtype), ("seed", last.seed), ("problem", result.problem),
+        *[("outside", str(one)) for one in result.claims if not one.covered],
     ]  # fmt: skip
 
 
@@ -236,13 +237,22 @@ def _found(reports: Iterable[Any]) -> list[tuple[str, dict[str, Any], str]]:
 def summary_lines(reports: Iterable[Any]) -> list[str]:
     """One line for each target."""
     counts: dict[str, Counter[str]] = {}
+    outside: dict[str, list[str]] = {}
+    reports = list(reports)
     for identifier, properties, kind in _found(reports):
         outcome = "known" if kind == "xfailed" else properties["outcome"]
         counts.setdefault(identifier.split("::")[0], Counter())[outcome] += 1
-    return [
-        f"{name}: {sum(own.values())} checks, {', '.join(f'{count} {word}' for word, count in sorted(own.items()))}"
-        for name, own in counts.items()
-    ]
+    for report in reports:
+        for key, text in report.user_properties:
+            name = str(dict(report.user_properties).get("elbocheck", "")).split("::")[0]
+            if key == "outside" and str(text) not in outside.setdefault(name, []):
+                outside[name].append(str(text))
+    lines = []
+    for name, own in counts.items():
+        words = ", ".join(f"{count} {word}" for word, count in sorted(own.items()))
+        lines.append(f"{name}: {sum(own.values())} checks, {words}")
+        lines += [f"  theorem: {text}" for text in outside.get(name, [])]
+    return lines
 
 
 def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pytest
 from elbocheck import Departure, Problem, decompose
 from elbocheck.checking import CHECKS, applies
 from elbocheck.diagnosis import diagnose
-from elbocheck.errors import DeclarationError, InputError
+from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome, Result
 from targets import START, Mixture
 

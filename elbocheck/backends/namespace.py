@@ -181,7 +181,7 @@ def library_of(values: Sequence[Any]) -> str:
 
 
 def array_of(library: str, array: np.ndarray, like: Any = None) -> Array:
-    """A NumPy array as one of "jax", "torch" or, for any other name, as it is; on the device of `like`, if it has one."""
+    """A NumPy array as one of "jax", "torch" or, for any other name, as it is; on the device of `like`, if any."""
     if library == "jax":
         import jax
 
@@ -190,7 +190,11 @@ def array_of(library: str, array: np.ndarray, like: Any = None) -> Array:
     if library == "torch":
         import torch
 
-        return torch.from_numpy(array).to(getattr(like, "device", "cpu")) if library_of([like]) else torch.from_numpy(array)
+        return (
+            torch.from_numpy(array).to(getattr(like, "device", "cpu"))
+            if library_of([like])
+            else torch.from_numpy(array)
+        )
     return array
 
 

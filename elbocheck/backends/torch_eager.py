@@ -75,7 +75,6 @@ class EagerTorchBackend:
 
         return in_columns(all_three, columns)
 
-
     def gradient(self, function: Function, unpack: Function) -> Function:
         def run(vector: Any, fixed: Any) -> Any:
             # by blocks: the derivative of a slice is a vector of all parameters, mostly zeros

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elbocheck.identity import Claim, Decomposition, FactorTerms
-from elbocheck.outcome import Outcome, Result
+from elbocheck.identity import Decomposition, FactorTerms
+from elbocheck.outcome import Claim, Outcome, Result
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,13 @@ def unpredicted(decomposition: Decomposition) -> list[FactorTerms]:
     ]
 
 
-def out_of_scope(
-    check: str, problem: str, terms: Sequence[FactorTerms], claims: Sequence[Claim] = ()
-) -> Result:
+def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms], claims: Sequence[Claim] = ()) -> Result:
     """What is said of factors that the theorem does not cover; `claims` have the reasons."""
     outside = [one for one in claims if not one.covered]
     if outside:
         return Result(
             check, problem, Outcome.OUT_OF_SCOPE, points=0,
-            message=f"value and gradient hold; outside the theorem: {'; '.join(map(str, outside))} ({problem})",
+            message=f"value and gradient hold; by the theorem {'; '.join(map(str, outside))} ({problem})",
         )  # fmt: skip
     reasons = ", ".join(f"{term.label!r} (residual {term.criterion_residual:.1e})" for term in terms)
     return Result(

@@ -34,7 +34,8 @@ def every_point(problem: Problem) -> Result:
         terms = decompose(problem, thorough=True)
     if not (note and note != HELD):  # else what is held back is the declaration's, not the code's
         blocks = [*_of_gaps(terms), *blocks]
-    return replace(_identity(problem, terms, blocks), note=note)
+    claims = tuple(one.plain for one in terms.claims)
+    return replace(_identity(problem, terms, blocks), note=note, claims=claims)
 
 
 def _of_gaps(terms: Decomposition) -> list[Deviation]:
@@ -52,7 +53,8 @@ def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation
     result = judge(CHECK, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
     outside = unpredicted(terms)
     if outside and result.outcome is Outcome.HOLDS:
-        return out_of_scope(CHECK, problem.label, outside, terms.claims)
+        said = out_of_scope(CHECK, problem.label, outside, terms.claims)
+        return replace(result, outcome=said.outcome, points=0, message=said.message)
     return result
 
 

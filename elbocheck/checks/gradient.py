@@ -52,7 +52,8 @@ def gradient(problem: Problem) -> Result | None:
         deviations = list(_against_values(reading, reported_gradient(problem)))
     else:
         deviations = _of_own(reading, right)
-    norm = float(np.linalg.norm(np.where(problem.free_mask, reading.gradient, 0.0) * problem.unit_vector))
+    assert reading.gradient is not None
+    norm = float(np.linalg.norm(problem.scaled(reading.gradient, up=True)))
     result = judge(CHECK, problem.label, deviations, gradient_norm=norm)
     return replace(result, note=note) if result.outcome is Outcome.HOLDS else result
 
@@ -111,7 +112,7 @@ def _against_values(reading: Reading, gradient: np.ndarray) -> Iterator[Deviatio
     problem = reading.problem
     directions = block_directions(problem)
     if len(problem.layout.names) > MOST_BLOCKS:
-        directions = [("all blocks", sum(direction for _, direction in directions))]
+        directions = [("all blocks", np.sum([direction for _, direction in directions], axis=0))]
     for name, direction in directions:
         slope, error = value_slope(problem, direction)
         size = abs(slope) + float(np.abs(gradient) @ np.abs(direction))

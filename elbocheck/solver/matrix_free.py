@@ -41,7 +41,13 @@ def search(gradient: Gradient, start: np.ndarray, limit: int = 80, precision: Pr
     with np.errstate(all="ignore"):
         if not np.isfinite(descent(point)[0]):
             return Search(point, calls, "non-finite at the start")
-        options = {"maxcor": MEMORY, "maxiter": 10 * limit, "maxfun": 20 * limit, "ftol": 0.0, "gtol": precision.gradient}
+        options = {
+            "maxcor": MEMORY,
+            "maxiter": 10 * limit,
+            "maxfun": 20 * limit,
+            "ftol": 0.0,
+            "gtol": precision.gradient,
+        }
         found = minimize(descent, point, jac=True, method="L-BFGS-B", options=options)
         point = np.asarray(found.x)
         if np.abs(point - start).max(initial=0.0) > RUNAWAY:
