@@ -18,7 +18,11 @@ from elbocheck.parameters import Layout
 Part = tuple[str, str, float]
 """(block, kind, multiple)."""
 
-COMMON, RARE = ("scale", "shift"), ("softplus", "softminus", "decay", "log", "logit", "log1m")
+COMMON = ("scale", "shift")
+RARE = (
+    "softplus", "log of raw", "log of softplus", "log of squared", "raw − 1", "log − 1", "softplus − 1", "squared − 1",
+    "raw + 1", "log + 1", "softplus + 1", "squared + 1", "softminus", "logit", "log1m",
+)  # fmt: skip
 MULTIPLES = (1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
 MOST_PAIRS = 1200
 """Pairs of candidates are tried where there are at most so many candidates with their multiples."""
@@ -27,28 +31,52 @@ MOST_PAIRS = 1200
 def elements(kind: str, block: np.ndarray) -> np.ndarray:
     """One candidate direction in a block (…,) of parameters.
 
-    "scale": θ, for what is linear or a power; "shift": 1, for logs; "softplus": softplus(θ) / σ(θ), for softplus(θ) to
-    a power; "softminus": log σ(θ) / σ(−θ), for logits of a log probability; "decay": e^−θ, for exp(θ) − 1; "log":
-    θ log θ, for rates and probabilities as they are; "logit": θ (1 − θ) logit θ, and "log1m": (1 − θ) log(1 − θ), for
-    probabilities. Not finite where a chart does not exist.
+    "scale": θ, for what is linear or a power of θ; "shift": 1, for logs. For a positive quantity c(θ) in one of four
+    charts ("raw": θ, "log": e^θ, "softplus", "squared": θ²): c / c', what scales c ("softplus", else the first two);
+    (c ∓ 1) / c', what scales c ∓ 1 (natural parameters of gamma, beta, Dirichlet; of Pareto); and c log c / c', what
+    scales log c (rates, probabilities). For probabilities: "softminus", what scales log σ(θ); "logit" and "log1m",
+    what scales logit θ and log(1 − θ). Not finite where a chart does not exist.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if kind == "scale":
             return np.array(block)
         if kind == "shift":
             return np.ones_like(block)
-        if kind == "decay":
-            return np.exp(-block)
-        if kind == "log":
-            return block * np.log(block)
+        if kind == "softminus":
+            return -_softplus_over_slope(-block)
         if kind == "logit":
             return block * (1.0 - block) * (np.log(block) - np.log1p(-block))
         if kind == "log1m":
             return (1.0 - block) * np.log1p(-block)
-        side = block if kind == "softplus" else -block
-        small = side < -30.0  # log1p(t) (1 + 1/t) for t = e^θ → 0
-        found = np.where(small, 1.0 + 0.5 * np.exp(side), np.logaddexp(0.0, side) * (1.0 + np.exp(-side)))
-        return found if kind == "softplus" else -found
+        if kind.startswith("log of "):
+            over, logs = _over_slope(kind.removeprefix("log of "), block), _log(kind.removeprefix("log of "), block)
+            return over * logs
+        chart, _, sign = kind.partition(" ")
+        over = _over_slope(chart, block)
+        if not sign:
+            return over
+        one = over / np.exp(_log(chart, block))  # 1 / c'
+        return over - one if sign.startswith("−") else over + one
+
+
+def _over_slope(chart: str, block: np.ndarray) -> np.ndarray:
+    """c / c'."""
+    if chart == "softplus":
+        return _softplus_over_slope(block)
+    return {"raw": block, "log": np.ones_like(block), "squared": 0.5 * block}[chart]
+
+
+def _log(chart: str, block: np.ndarray) -> np.ndarray:
+    """log c."""
+    if chart == "softplus":
+        return np.where(block < -30.0, block, np.log(np.logaddexp(0.0, block)))
+    return {"raw": np.log(block), "log": block, "squared": 2.0 * np.log(np.abs(block))}[chart]
+
+
+def _softplus_over_slope(block: np.ndarray) -> np.ndarray:
+    """softplus(θ) / σ(θ) = log1p(t) (1 + 1/t) for t = e^θ, which is 1 + t/2 for t → 0."""
+    far = block < -30.0
+    return np.where(far, 1.0 + 0.5 * np.exp(block), np.logaddexp(0.0, block) * (1.0 + np.exp(-block)))
 
 
 def direction(parts: Sequence[Part], layout: Layout, vector: np.ndarray) -> np.ndarray:
@@ -86,7 +114,20 @@ def guess(points: Sequence[Slopes], blocks: Sequence[str], kinds: Sequence[str])
     for parts in guesses(blocks, kinds):
         if all(meets(parts, one) for one in points):
             return parts
+    for block in reversed(blocks):
+        for kind in kinds:
+            parts = ((block, kind, _multiple(points, block, kind)),)
+            if parts[0][2] and all(meets(parts, one) for one in points):
+                return parts
     return _pair(points, blocks, kinds)
+
+
+def _multiple(points: Sequence[Slopes], block: str, kind: str) -> float:
+    """The multiple of one candidate that the point says where it is heard best; 0 if one point is all there is."""
+    best = max(points, key=lambda one: abs(one.values[block, kind]))
+    slope = best.values[block, kind]
+    heard = sum(abs(one.values[block, kind]) > 1e3 * one.errors[block, kind] for one in points)
+    return best.target / slope if heard > 1 and np.isfinite(best.target / slope) else 0.0
 
 
 def meets(parts: Sequence[Part], point: Slopes) -> bool:

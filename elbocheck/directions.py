@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, guess
+from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, elements, guess
 from elbocheck.least_squares import Columns, solve
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, read
+from elbocheck.reading import Reading, read, read_beside
 from elbocheck.trees import covers
 
 EXACT = 1e-9
@@ -103,7 +103,7 @@ class Finder:
     solved: dict[str, Recipe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.points = [one for one in map(read, [self.problem, *self.problem.beside]) if one.finite]
+        self.points = [one for one in (read(self.problem), *read_beside(self.problem)) if one.finite]
 
     def recipes(self) -> tuple[Recipe, ...]:
         """One for each factor, or group of factors."""
@@ -179,8 +179,7 @@ class Finder:
         moved: list[Recipe] = []
         for name in names:
             recipe = self._from_candidates(name, columns)
-            few = columns.eta[name].size <= len(columns.parts)  # rows that any combination can meet
-            if not self._dear and (recipe.reason == NO_DIRECTION or (few and recipe.reason == ELSEWHERE)):
+            if not self._dear and recipe.reason == NO_DIRECTION:
                 recipe = self._from_elements(name, recipe)
             moved.append(recipe)
         yield from self._joined(moved)
@@ -233,24 +232,37 @@ class Finder:
         return replace(best, parts=None, residual=worst, reason="" if held else ELSEWHERE)
 
 
+MOST_SINGLE = 16
+"""Elements of a block whose slopes are cheaper one by one than candidate by candidate, where each costs evaluations."""
+
+
 def candidate_slope(point: Reading, block: str, kind: str) -> tuple[float, float, float]:
     """(slope of the declared F along a candidate, Σ|terms| of it, error beyond rounding)."""
     key = f"slope {block} {kind}"
-    memory = point.problem.memory
+    memory, where = point.problem.memory, point.problem.layout.slices[block]
     if key not in memory:
-        along = direction([(block, kind, 1.0)], point.problem.layout, point.problem.vector)
-        if not np.all(np.isfinite(along)):
-            memory[key] = (0.0, 0.0, 0.0)
-        elif point.slope is not None:
-            where = point.problem.layout.slices[block]
-            memory[key] = (
-                float(along[where] @ point.slope[where]), float(np.abs(along[where]) @ np.abs(point.slope[where])), 0.0
-            )  # fmt: skip
-        else:
-            slope, error = point.along(along)
-            memory[key] = (slope, abs(slope), error)
+        along = elements(kind, point.problem.vector[where])
+        memory[key] = (0.0, 0.0, 0.0)
+        if np.all(np.isfinite(along)):
+            memory[key] = _slope_in(point, block, along, single=kind not in COMMON)
     found: tuple[float, float, float] = memory[key]
     return found
+
+
+def _slope_in(point: Reading, block: str, along: np.ndarray, single: bool) -> tuple[float, float, float]:
+    """The same along given elements (…,) of a block."""
+    where, size = point.problem.layout.slices[block], point.problem.vector.size
+    if point.slope is not None:
+        slopes = point.slope[where]
+        return float(along @ slopes), float(np.abs(along) @ np.abs(slopes)), 0.0
+    if single and along.size <= MOST_SINGLE:
+        each = [point.along(np.eye(1, size, k)[0]) for k in range(where.start, where.stop)]
+        slopes, errors = (np.array(one) for one in zip(*each, strict=True))
+        return float(along @ slopes), float(np.abs(along) @ np.abs(slopes)), float(np.abs(along) @ errors)
+    whole = np.zeros(size)
+    whole[where] = along
+    slope, error = point.along(whole)
+    return slope, abs(slope), error
 
 
 def _groups(names: Sequence[str]) -> Iterator[tuple[str, ...]]:

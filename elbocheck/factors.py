@@ -120,6 +120,8 @@ def _like(other: Any, array: Any) -> Any:
     if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "biuf":
         return array
     xp = namespace(other).xp
+    if library_of([other]) == "torch" and array.dtype.kind in "iu":
+        array = np.asarray(array, dtype=float)  # torch's special functions take no integers
     device = {"device": other.device} if library_of([other]) == "torch" else {}
     return xp.asarray(np.asarray(array), **device)
 

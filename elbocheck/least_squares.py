@@ -55,6 +55,8 @@ class Columns:
         used = np.flatnonzero(lengths > 0.0)
         if not size or not used.size:
             return (), 1.0 if size else 0.0
+        if used.size >= target.size:  # any combination would do
+            return (), 1.0
         times = np.linalg.lstsq(matrix[:, used] / lengths[used], target, rcond=1e-12)[0] / lengths[used]
         neat = np.round(8.0 * times) / 8.0
         times = np.where(np.abs(times - neat) <= 1e-7, neat, times)

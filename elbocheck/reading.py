@@ -7,19 +7,21 @@ slopes are taken along the few directions that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from elbocheck.errors import TargetError, TimeoutExceeded
 from elbocheck.problem import Problem
 from elbocheck.program import SKETCHES
 
-WIGGLES, FEW, SAFETY = 4, 4.0, 8.0
-"""Noise is measured at so many points, so many eps beside the parameters, and multiplied by this (THEORY section 11;
-J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011)."""
+WIGGLES, SAFETY = (4.0, 4.0, 4.0, 64.0, 64.0, 64.0, 1024.0, 1024.0, 1024.0), 8.0
+"""Noise is measured at points so many eps beside the parameters, and multiplied by this (THEORY section 11; J. J. Moré
+and S. M. Wild, SIAM J. Sci. Comput. 33, 2011). Code with a cut-off has noise in steps, which near
+points may not show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,30 +116,33 @@ class Reading:
     def beside(self) -> list[Reading]:
         """Readings a few roundings beside this point: what they differ by is noise (THEORY section 11)."""
         rng, vector = np.random.default_rng(0), self.problem.vector
-        spread = FEW * self.problem.program.backend.eps * np.abs(vector)
-        moved = [vector + spread * rng.choice([-1.0, 1.0], size=vector.size) for _ in range(WIGGLES)]
+        spread = self.problem.program.backend.eps * np.abs(vector)
+        moved = [vector + times * spread * rng.choice([-1.0, 1.0], size=vector.size) for times in WIGGLES]
         return [one for one in (read(self.problem.at(each)) for each in moved) if one.finite]
+
+    def _noise(self, of: Callable[[Reading, bool], Any]) -> Any:
+        """Spread of a number of both sides at the nearest points, and of their difference, in which what the
+        parameters do to both cancels, at all."""
+        near = [self, *self.beside[: WIGGLES.count(WIGGLES[0])]]
+        sides = [np.ptp([of(one, side) for one in near], axis=0) for side in (False, True)]
+        apart = np.ptp([of(one, False) - of(one, True) for one in (self, *self.beside)], axis=0)
+        return SAFETY * (sides[0] + sides[1] + apart)
 
     @cached_property
     def value_noise(self) -> float:
         """The noise of F, reported and declared, nats per datum."""
-        every = [self, *self.beside]
-        return SAFETY * sum(float(np.ptp([getattr(one, name) for one in every])) for name in ("elbo", "declared"))
+        return float(self._noise(lambda one, declared: one.declared if declared else one.elbo))
 
     @cached_property
     def gradient_noise(self) -> np.ndarray:
         """The noise of every element of g and d (P,)."""
-        every = [self, *self.beside]
-        found = [np.ptp([getattr(one, name) for one in every], axis=0) for name in ("gradient", "slope")]
-        return np.asarray(SAFETY * sum(found))
+        return np.asarray(self._noise(lambda one, declared: one.slope if declared else one.gradient))
 
     def noise_along(self, direction: np.ndarray) -> float:
         """The noise of the slopes along a direction."""
         if self.slope is not None:
             return float(np.abs(direction) @ self.gradient_noise)
-        every = [self, *self.beside]
-        sides = (True,) if self.problem.program.bound.elbo is None else (True, False)
-        return SAFETY * sum(float(np.ptp([one.along(direction, side)[0] for one in every])) for side in sides)
+        return float(self._noise(lambda one, declared: one.along(direction, declared)[0]))
 
 
 def read(problem: Problem) -> Reading:
@@ -154,10 +159,29 @@ def read(problem: Problem) -> Reading:
     return found
 
 
+def read_beside(problem: Problem) -> list[Reading]:
+    """Readings at the points beside the problem's own, as far as they lie in the domain of the code."""
+    if "beside" not in problem.memory:
+        found = []
+        for one in problem.beside:
+            try:
+                found.append(read(one))
+            except TimeoutExceeded:
+                raise
+            except TargetError:
+                continue
+        problem.memory["beside"] = found
+    readings: list[Reading] = problem.memory["beside"]
+    return readings
+
+
 def natural_size(problem: Problem) -> np.ndarray:
-    """What counts as a change of order one of each parameter (P,), in its own units."""
-    vector, units = problem.vector, problem.unit_vector
-    return np.where(vector == 0.0, units, np.minimum(np.abs(vector), 1.0) * units)
+    """What counts as a change of order one of each parameter (P,): itself, or a tenth of what its block has."""
+    size = np.abs(problem.vector)
+    for where in problem.layout.slices.values():
+        typical = float(np.sqrt(np.mean(np.square(size[where])))) if size[where].size else 0.0
+        size[where] = np.maximum(size[where], 0.1 * typical) if typical > 0.0 else problem.unit_vector[where]
+    return size
 
 
 def _with_q_held(reading: Reading) -> Reading | None:

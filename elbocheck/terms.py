@@ -11,6 +11,7 @@ import numpy as np
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import DeclarationError, ElbocheckError
 from elbocheck.factors import Declaration, Factor
+from elbocheck.families.base import inner
 from elbocheck.parameters import Layout
 
 
@@ -80,6 +81,13 @@ def magnitude(factor: Factor, declaration: Declaration) -> Array:
     density, scale = log_density_of(factor), factor.distribution.log_density_scale(factor.value)
     xp, shape = namespace(density).xp, np.shape(density)
     parts = [scale, xp.abs(factor.distribution.entropy())]
+    if hasattr(factor.distribution, "logits"):  # elsewhere η·T − A may be a difference, whose digits saturation takes
+        eta, statistics = (
+            factor.distribution.natural_parameters(),
+            factor.distribution.sufficient_statistics(factor.value),
+        )
+        events = (factor.distribution.event_ndim,) * len(eta)
+        parts += [xp.abs(inner(eta, statistics, events)), xp.abs(factor.distribution.log_partition())]
     if not factor.distribution.constant_base_measure:
         parts.append(xp.abs(factor.distribution.expected_log_base_measure()))
     return sum(_total(factor, declaration, shape, part) for part in parts)

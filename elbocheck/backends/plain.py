@@ -15,7 +15,7 @@ import numpy as np
 
 from elbocheck.backends.base import Function, machine_epsilon
 from elbocheck.backends.numpy import STEPS, tree_map
-from elbocheck.errors import InputError
+from elbocheck.errors import InputError, TargetError, TimeoutExceeded
 
 ROUNDINGS = 8
 """Roundings that a value is taken to carry; code that rounds more shows it in the change of its differences."""
@@ -211,10 +211,19 @@ def directional(
     value = np.atleast_1d(function(vector))
     noise, step = ROUNDINGS * np.finfo(float).eps * float(np.abs(value).max(initial=0.0)), FIRST_STEP
     found, least = np.full(value.size, np.nan), float("inf")
+
+    def along(t: float) -> np.ndarray:
+        try:
+            return np.ravel(function(vector + t * direction))
+        except TimeoutExceeded:
+            raise
+        except (TargetError, ArithmeticError, ValueError):  # a matrix without root, a step out of the domain
+            return np.full(value.size, np.nan)
+
     for _ in range(TRIES):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # steps out of the domain give NaN, and are shrunk
-            best, error = _extrapolated(lambda t: np.ravel(function(vector + t * direction)), step, noise)
+            best, error = _extrapolated(along, step, noise)
         worst = float(np.max(error, initial=0.0)) if np.all(np.isfinite(error)) else float("inf")
         if worst < least or not value.size:
             found, least = best, worst

@@ -27,7 +27,7 @@ from elbocheck.checks.blocks import (
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, held_slope, natural_size, read
+from elbocheck.reading import Reading, held_slope, natural_size, read, read_beside
 
 CHECK = "gradient"
 MOST_BLOCKS = 16
@@ -80,8 +80,7 @@ def _holds_q_along(reading: Reading) -> bool:
 
 def _value_holds(reading: Reading) -> bool:
     """Whether the reported value is the declared one, here and beside."""
-    every = [reading, *(read(each) for each in reading.problem.beside)]
-    for one in every:
+    for one in (reading, *read_beside(reading.problem)):
         deviation = abs(one.elbo - one.declared)
         if deviation > 2 * one.constant * one.scale and deviation > 2 * one.constant * one.full_scale + one.value_noise:
             return False

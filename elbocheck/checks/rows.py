@@ -68,7 +68,7 @@ def permutation(problem: Problem) -> Result | None:
 def _permutation(problem: Problem, terms: Decomposition) -> Result:
     weights, of = _inputs(problem)
     every = np.arange(len(weights))
-    order = np.random.default_rng(0).permutation(len(every)) if len(every) > 2 else every[::-1]
+    order = np.random.default_rng(0).permutation(len(every)) if len(every) > 2 else np.array(every[::-1])
     straight, turned = of(every), of(order)
     what = f"the ELBO {turned:.9g} of the data in another order against {straight:.9g}"
     return judge(

@@ -11,7 +11,7 @@ import numpy as np
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
 from elbocheck.problem import Problem
-from elbocheck.reading import read
+from elbocheck.reading import read, read_beside
 
 CHECK = "value"
 
@@ -21,8 +21,8 @@ def value(problem: Problem) -> Result | None:
     if problem.elbo is None:
         return None
     deviations = []
-    for at in (problem, *problem.beside):  # at parameters of 0 or 1 wrong terms can vanish
-        one = read(at)
+    for one in (read(problem), *read_beside(problem)):  # at parameters of 0 or 1 wrong terms can vanish
+        at = one.problem
         if at is not problem and not np.isfinite(one.declared):
             continue  # outside the domain of the declaration
         where = "" if at is problem else ", at a point beside the problem's own,"
