@@ -48,34 +48,39 @@ def gradient(problem: Problem) -> Result | None:
     note, right = "", _value_holds(reading)
     if backend.directional:
         deviations = _against_slopes(reading)
-        if right and off(deviations) and _holds_q_along(reading):
-            return Result(CHECK, problem.label, Outcome.HOLDS, note=HELD)
-        return judge(CHECK, problem.label, deviations)
+        held = _against_held_slopes(reading) if right and off(deviations) else []
+        result = judge(CHECK, problem.label, held if held and not off(held) else deviations)
+        return replace(result, note=HELD) if held and not off(held) else result
     if problem.grad is None and right:
         deviations, note = judged(reading)
     elif problem.grad is None:
         deviations = list(_against_values(reading, reported_gradient(problem)))
     else:
         deviations = _of_own(reading, right)
-        if right and off(deviations) and held_slope(reading, own_gradient(problem)) is not None:
-            deviations, note = [], HELD
+        held = held_slope(reading, own_gradient(problem)) if right and off(deviations) else None
+        if held is not None:
+            deviations, note = compared(reading, own_gradient(problem), held, thorough=True), HELD
     assert reading.gradient is not None
     norm = float(np.linalg.norm(problem.scaled(reading.gradient, up=True)))
     result = judge(CHECK, problem.label, deviations, gradient_norm=norm)
     return replace(result, note=note) if result.outcome is Outcome.HOLDS else result
 
 
-def _holds_q_along(reading: Reading) -> bool:
-    """Whether the problem's own `grad` is d with q held, along random directions of each block."""
-    problem, own = reading.problem, own_gradient(reading.problem)
+def _against_held_slopes(reading: Reading) -> list[Deviation]:
+    """The problem's own `grad` against d with q held, along random directions of each block; empty if q is not held.
+
+    Where q moves with a block alone, holding it is a fault, and without complex steps nothing can be held.
+    """
+    problem, own, found = reading.problem, own_gradient(reading.problem), []
     run: Any = problem.program.held_along
-    for _, direction in block_directions(problem):
-        slope = float(run(problem.vector, problem.fixed, direction))
-        declared, within = reading.along(direction)[0], 1e3 * reading.constant * (reading.scale + abs(slope))
-        moves_q_alone = abs(slope) <= within < abs(declared)
-        if not run.exact or abs(float(own @ direction) - slope) > within or moves_q_alone:
-            return False
-    return True
+    for name, direction in block_directions(problem):
+        slope, declared = float(run(problem.vector, problem.fixed, direction)), reading.along(direction)[0]
+        size = reading.scale + abs(slope) + float(np.abs(own) @ np.abs(direction))
+        bound = reading.constant * size
+        if not run.exact or abs(slope) <= bound < 1e-3 * abs(declared):
+            return []
+        found.append(Deviation(f"the gradient in {name}", abs(float(own @ direction) - slope), bound, size))
+    return found
 
 
 def _value_holds(reading: Reading) -> bool:
