@@ -29,6 +29,8 @@ from elbocheck.trees import covers
 
 POINTS = 3
 """Parameter points beside the problem's own."""
+MOST_EXACT = 64
+"""Elements of a block whose slopes are taken one by one where derivatives are taken along directions."""
 BUDGET = 30.0
 """Seconds after which no further mistake is tried: what is known by then is said."""
 LOUD = 1e-3
@@ -210,7 +212,15 @@ def deviating(reading: Reading) -> dict[str, float]:
             count = slices[name].stop - slices[name].start  # of a norm a random direction shows 1 / √count
             size = abs(code - declared) * float(np.sqrt(count)) / typical[name]
             off[name] = max(off.get(name, 0.0), size)
-    return off
+    return {name: _exactly_off(reading, slices[name], size) for name, size in off.items()}
+
+
+def _exactly_off(reading: Reading, where: slice, size: float) -> float:
+    """‖g − d‖ in a small block, element by element; else what it was estimated to be."""
+    if where.stop - where.start > MOST_EXACT:
+        return size
+    units = [np.eye(1, reading.problem.vector.size, k)[0] for k in range(where.start, where.stop)]
+    return float(np.linalg.norm([reading.along(one, False)[0] - reading.along(one)[0] for one in units]))
 
 
 def owners_of(problem: Problem) -> dict[str, str]:
@@ -221,10 +231,6 @@ def owners_of(problem: Problem) -> dict[str, str]:
             if any(covers(one, name) for one in factor.parameters):
                 found.setdefault(name, []).append(factor.name)
     return {name: owners[0] for name, owners in found.items() if len(owners) == 1}
-
-
-MOST_EXACT = 64
-"""Elements of a block whose slopes are taken one by one where derivatives are taken along directions."""
 
 
 def _gradient(problem: Problem, result: Result) -> Diagnosis:

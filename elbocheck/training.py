@@ -23,8 +23,9 @@ MOST = 60
 class Share:
     """What one factor contributes, its components summed, times its weight in the bound; nats per datum.
 
-    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `predicted` = β·∇F + `delta`, NaN where
-    no β exists; `rounding`: bound on the rounding error of their difference.
+    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `delta`: δ, and of a factor outside the
+    theorem what takes the place of 0 there; `predicted` = β·∇F + `delta`, NaN where no β exists; `rounding`: bound on
+    the rounding error of their difference.
     """
 
     name: str
@@ -93,6 +94,7 @@ class PointRecord:
 def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
     """What a picture of training needs of one decomposition."""
     shares = []
+    outside = {claim.factors[0]: claim.rest for claim in decomposition.claims if not claim.covered}
     for name in dict.fromkeys(term.name for term in decomposition.factors):
         own = [term for term in decomposition.factors if term.name == name]
         shares.append(
@@ -101,7 +103,7 @@ def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
                 entropy=sum(term.weight * term.entropy for term in own),
                 gap=sum(term.weight * term.gap for term in own),
                 predicted=sum(np.nan if term.criterion_residual else term.weight * term.predicted for term in own),
-                delta=sum(term.weight * term.delta for term in own),
+                delta=sum(term.weight * term.delta for term in own) + outside.get(name, 0.0),
                 rounding=sum(term.weight * term.rounding for term in own),
             )
         )

@@ -25,8 +25,11 @@ SCRIPTS = sorted(
 
 SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1")
 ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
     "benchmarks/per_point.py": ("--problems", "2", "--jit-examples", "1"),
+    "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
+    "benchmarks/scale_models.py": (),
     "docs/backends.py": ("report.json=97", "jax:float64", "--", *SMALL),
     "docs/blocks.py": ("docs/monitor.md",),
     "docs/examples/forgotten.py": (),
@@ -38,6 +41,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
+    "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
+    "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
     "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
     "docs/blocks.py": r"monitor.md filled\n",
 }
