@@ -42,6 +42,7 @@ class FactorShape:
     value: tuple[int, ...]
     event_ndim: int
     family: str
+    scale_degree: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,14 @@ class Bound:
         self.check_names(declaration)
         self.optimal[:] = [bool(declaration.optimal)]
         self.shapes[:] = [
-            FactorShape(f.name, f.parameters, np.shape(f.value), f.distribution.event_ndim, f.distribution.family)
+            FactorShape(
+                f.name,
+                f.parameters,
+                np.shape(f.value),
+                f.distribution.event_ndim,
+                f.distribution.family,
+                f.distribution.scale_degree,
+            )
             for f in declaration.factors
         ]
         elbo, densities = _per_datum(declaration)

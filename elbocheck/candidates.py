@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import qr
 
 from elbocheck.parameters import Layout
 
@@ -156,3 +157,19 @@ def _pair(points: Sequence[Slopes], blocks: Sequence[str], kinds: Sequence[str])
         if one[:2] != other[:2]:
             return (one, other)
     return None
+
+
+def neat_solution(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Multiples (J,) with matrix · multiples = target, of few columns, rounded to eighths where close."""
+    lengths = np.linalg.norm(matrix, axis=0)
+    used = np.flatnonzero(lengths > 0.0)
+    found = np.zeros(matrix.shape[1])
+    if not used.size:
+        return found
+    _, r, order = qr(matrix[:, used] / lengths[used], mode="economic", pivoting=True)
+    rank = int(np.sum(np.abs(np.diag(r)) > 1e-10 * abs(r[0, 0])))
+    basic = used[np.sort(order[:rank])]
+    times = np.linalg.lstsq(matrix[:, basic] / lengths[basic], target, rcond=None)[0] / lengths[basic]
+    eighths = np.round(8.0 * times) / 8.0
+    found[basic] = np.where(np.abs(times - eighths) <= 1e-6, eighths, times)
+    return found

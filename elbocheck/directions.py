@@ -15,16 +15,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, elements, guess
-from elbocheck.least_squares import Columns, solve
+from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, elements, guess, meets, neat_solution
+from elbocheck.least_squares import DENSE, Columns, solve
 from elbocheck.problem import Problem
-from elbocheck.reading import Reading, read, read_beside
+from elbocheck.reading import Reading, read, read_beside, readings
 from elbocheck.trees import covers
 
 EXACT = 1e-9
 """Relative residual of a system that has a solution; how exact that is, is then measured and enters the bound."""
 GROUPS = 4
 """Most factors that are tried as a group, pair by pair and all."""
+
+MOST_BLOCKS, MOST_WORK, CHECKED, FAR = 12, 1e9, 4, 0.3
+"""A fixed prior's β is sought with at most so many blocks, data times parameters; points beyond the unknowns, and how
+far they lie, in natural units."""
 
 NONE_OF_ITS_OWN = "it has no parameters of its own that could scale its natural parameters"
 FIXED = "one of its natural parameters does not depend on any parameter (a fixed variance, count or shape)"
@@ -115,7 +119,8 @@ class Finder:
             left = [name for name in left if not self._guessed((name,), kinds, found)]
         own = self._with_parameters() if left else set()
         for name in [name for name in left if name not in own]:
-            found.append(Recipe((name,), reason=NONE_OF_ITS_OWN, residual=1.0))
+            rescaled = self._rescaled(name)
+            found.append(rescaled or Recipe((name,), reason=NONE_OF_ITS_OWN, residual=1.0))
         left = [name for name in left if name in own]
         for group in _groups(left):
             if all(name in left for name in group) and self._guessed(group, COMMON, found):
@@ -171,6 +176,31 @@ class Finder:
         flags = program.backend.depends(program.bound.natural, problem.vector, problem.fixed)
         return {name for name, arrays in flags.items() if any(arrays)}
 
+    def _rescaled(self, name: str) -> Recipe | None:
+        """β of a fixed prior that is homogeneous in z: what rescales z in q and in the other factors together.
+
+        Its multiples of the candidates of all blocks are what readings at more points than candidates say; like any
+        guess it must then be right to rounding, at further points too (THEORY section 5).
+        """
+        shapes = {shape.name: shape for shape in self.problem.program.bound.shapes}
+        blocks, data = self.problem.layout.names, len(self.points[0].data_weights)
+        if shapes[name].scale_degree is None or len(blocks) > MOST_BLOCKS or self._dear:
+            return None
+        if float(data) * self.problem.vector.size > MOST_WORK:
+            return None
+        parts = [(block, kind) for block in blocks for kind in COMMON]
+        beside = self.problem.nearby(len(parts) + CHECKED, spread=FAR, seed=1)
+        points = [one for one in readings(beside) if one.finite]
+        if len(points) < len(parts) + CHECKED - 1:
+            return None
+        slopes = [self._slopes(one, (name,), blocks, COMMON) for one in points]
+        matrix = np.array([[one.values[part] for part in parts] for one in slopes])
+        target = np.array([one.target for one in slopes])
+        found = neat_solution(matrix, target)
+        chosen = tuple((*part, times) for part, times in zip(parts, found, strict=True) if times)
+        every = [*slopes, *(self._slopes(one, (name,), blocks, COMMON) for one in self.points)]
+        return Recipe((name,), chosen) if chosen and all(meets(chosen, one) for one in every) else None
+
     def _products(self, names: Sequence[str]) -> Iterator[Recipe]:
         """Least squares over candidates, then over all elements, for factors that no guess explains."""
         if not names:
@@ -179,7 +209,8 @@ class Finder:
         moved: list[Recipe] = []
         for name in names:
             recipe = self._from_candidates(name, columns)
-            if not self._dear and recipe.reason == NO_DIRECTION:
+            few = int(self.problem.layout.mask(self.hinted((name,))).sum()) <= DENSE
+            if not self._dear and (recipe.reason == NO_DIRECTION or (recipe.reason == ELSEWHERE and few)):
                 recipe = self._from_elements(name, recipe)
             moved.append(recipe)
         yield from self._joined(moved)
@@ -229,7 +260,7 @@ class Finder:
         held = all(
             vanishes(point, (name,), one.beta, one.missed) for point, one in zip(self.points, solutions, strict=True)
         )
-        return replace(best, parts=None, residual=worst, reason="" if held else ELSEWHERE)
+        return replace(best, parts=None, residual=worst, reason="") if held else replace(best, reason=ELSEWHERE)
 
 
 MOST_SINGLE = 16

@@ -7,7 +7,7 @@ slopes are taken along the few directions that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -162,17 +162,22 @@ def read(problem: Problem) -> Reading:
 def read_beside(problem: Problem) -> list[Reading]:
     """Readings at the points beside the problem's own, as far as they lie in the domain of the code."""
     if "beside" not in problem.memory:
-        found = []
-        for one in problem.beside:
-            try:
-                found.append(read(one))
-            except TimeoutExceeded:
-                raise
-            except TargetError:
-                continue
-        problem.memory["beside"] = found
-    readings: list[Reading] = problem.memory["beside"]
-    return readings
+        problem.memory["beside"] = readings(problem.beside)
+    found: list[Reading] = problem.memory["beside"]
+    return found
+
+
+def readings(problems: Iterable[Problem]) -> list[Reading]:
+    """Readings of those problems that the code can be run on."""
+    found = []
+    for one in problems:
+        try:
+            found.append(read(one))
+        except TimeoutExceeded:
+            raise
+        except TargetError:
+            continue
+    return found
 
 
 def natural_size(problem: Problem) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,9 @@ class EagerTorchBackend:
         return run
 
     def _forward(self, function: Function, finish: Function, point: Any, fixed: Any, direction: Any) -> Any:
-        with torch.no_grad(), forward_ad.dual_level():
+        with torch.no_grad(), forward_ad.dual_level(), warnings.catch_warnings():
+            # PyTorch itself scripts some forward derivatives when the first is taken, and warns of that
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
             found, more = function(forward_ad.make_dual(point, direction), fixed)
             values, tangents, plain = tree_map(_primal, found), tree_map(_tangent, found), tree_map(_primal, more())
             return tree_map(_array, finish(values, tangents, lambda: plain))

@@ -342,7 +342,7 @@ def test_automatic_guides(kind: str) -> None:
     assert_identity(moved(adapter.problem(two_levels, guide, X, data=N), 1))
 
 
-def test_shared_parameters_are_out_of_scope_not_wrong() -> None:
+def test_a_scale_that_is_shared_is_claimed_for_both() -> None:
     def tied(x: Any) -> None:
         spread = numpyro.param("spread", 0.8, constraint=POSITIVE)
         with numpyro.plate("data", N):
@@ -351,10 +351,11 @@ def test_shared_parameters_are_out_of_scope_not_wrong() -> None:
 
     guide = infer.autoguide.AutoNormal(tied)
     problem = moved(adapter.problem(tied, guide, X, data=N), 1)
-    for check, outcome in ((value, Outcome.HOLDS), (every_point, Outcome.OUT_OF_SCOPE)):
+    for check in (value, every_point):
         result = check(problem)
         assert result is not None
-        assert result.outcome is outcome, result.message
+        assert result.outcome is Outcome.HOLDS, result.message
+    assert [(claim.label, claim.covered) for claim in decompose(problem).claims] == [("z + x", True)]
 
 
 def test_the_analytic_kl_takes_the_scale_of_the_guide() -> None:
