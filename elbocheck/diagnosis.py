@@ -347,7 +347,8 @@ def culprit(at: Stop) -> str:
     }
     if len(loud) == 1:
         return loud.pop()
-    left, deadline = {}, time.perf_counter() + BUDGET
+    left: dict[str, float] = {}
+    deadline = time.perf_counter() + BUDGET
     for owner in sorted(loud):
         if left and time.perf_counter() > deadline:
             break

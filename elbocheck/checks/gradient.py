@@ -48,9 +48,9 @@ def gradient(problem: Problem) -> Result | None:
     note, right = "", _value_holds(reading)
     if backend.directional:
         deviations = _against_slopes(reading)
-        held = _against_held_slopes(reading) if right and off(deviations) else []
-        result = judge(CHECK, problem.label, held if held and not off(held) else deviations)
-        return replace(result, note=HELD) if held and not off(held) else result
+        with_q_held = _against_held_slopes(reading) if right and off(deviations) else []
+        result = judge(CHECK, problem.label, with_q_held if with_q_held and not off(with_q_held) else deviations)
+        return replace(result, note=HELD) if with_q_held and not off(with_q_held) else result
     if problem.grad is None and right:
         deviations, note = judged(reading)
     elif problem.grad is None:
