@@ -189,11 +189,12 @@ class Finder:
         if float(data) * self.problem.vector.size > MOST_WORK:
             return None
         parts = [(block, kind) for block in blocks for kind in COMMON]
-        beside = self.problem.nearby(len(parts) + CHECKED, spread=FAR, seed=1)
-        points = [one for one in readings(beside) if one.finite]
-        if len(points) < len(parts) + CHECKED - 1:
+        slopes = []
+        for seed in range(1, len(parts) + CHECKED + 1):
+            for one in readings(self.problem.nearby(1, spread=FAR, seed=seed)):  # large problems are not kept
+                slopes += [self._slopes(one, (name,), blocks, COMMON)] if one.finite else []
+        if len(slopes) < len(parts) + CHECKED - 1:
             return None
-        slopes = [self._slopes(one, (name,), blocks, COMMON) for one in points]
         matrix = np.array([[one.values[part] for part in parts] for one in slopes])
         target = np.array([one.target for one in slopes])
         found = neat_solution(matrix, target)

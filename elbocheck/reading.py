@@ -63,9 +63,9 @@ class Reading:
 
     @cached_property
     def full_scale(self) -> float:
-        """Σ|terms|."""
+        """Σ|terms|, and at least 1: code makes the log probability of what is certain from numbers of order one."""
         found = self.problem.program.magnitudes(self.problem.vector, self.problem.fixed)
-        return max(self._with_entropy(sum(float(np.sum(one)) for one in found.values())), self.scale)
+        return max(self._with_entropy(sum(float(np.sum(one)) for one in found.values())), self.scale, 1.0)
 
     def _with_entropy(self, scale: float) -> float:
         return scale + float(self.data_weights @ np.abs(self.terms["entropy"]))
