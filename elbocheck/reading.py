@@ -180,12 +180,18 @@ def readings(problems: Iterable[Problem]) -> list[Reading]:
     return found
 
 
-def natural_size(problem: Problem) -> np.ndarray:
-    """What counts as a change of order one of each parameter (P,): itself, or a tenth of what its block has."""
+def natural_size(problem: Problem, least: float = 0.1) -> np.ndarray:
+    """What counts as a change of order one of each parameter (P,): itself, or a tenth of what its block has.
+
+    `least`: that share; with 0 only what is 0 counts by its block, since a step must not leave what is small.
+    """
     size = np.abs(problem.vector)
     for where in problem.layout.slices.values():
-        typical = float(np.sqrt(np.mean(np.square(size[where])))) if size[where].size else 0.0
-        size[where] = np.maximum(size[where], 0.1 * typical) if typical > 0.0 else problem.unit_vector[where]
+        own = size[where]
+        typical = float(np.sqrt(np.mean(np.square(own)))) if own.size else 0.0
+        size[where] = np.where(own > least * typical, own, (least or 1.0) * typical)
+        if not typical:
+            size[where] = problem.unit_vector[where]
     return size
 
 

@@ -56,7 +56,7 @@ def compared(reading: Reading, one: np.ndarray, other: np.ndarray, *, thorough: 
 
 def block_directions(problem: Problem) -> list[tuple[str, np.ndarray]]:
     """(block, random direction in it (P,)), so many of each whatever its size."""
-    rng, size = np.random.default_rng(0), natural_size(problem) * problem.free_mask
+    rng, size = np.random.default_rng(0), natural_size(problem, least=0.0) * problem.free_mask
     found = []
     for name, where in problem.layout.slices.items():
         count = where.stop - where.start
