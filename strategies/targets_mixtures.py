@@ -97,19 +97,24 @@ def mixture(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
         x = Factor("x", model.distribution(model.values(p)), model.x, parameters=tuple(model.params))
         return Declaration((z, x), t.xp.exp(log_r), None, each(t, count, w), optimal=choice.q == "exact")
 
-    grad = _normal_gradient(t, choice, model.x, weights) if choice.family == "normal" and choice.q == "exact" else None
+    variances = model.values({k: t.constant(np.asarray(v)) for k, v in params.items()}).get("variance")
+    grad = (
+        _normal_gradient(t, choice, model.x, weights, variances)
+        if choice.family == "normal" and choice.q == "exact"
+        else None
+    )
     return Written(params, value, declare, exact=choice.q == "exact", grad=grad)
 
 
-def _normal_gradient(t: Tools, choice: Choice, x: Array, weights: np.ndarray | None) -> Any:
+def _normal_gradient(t: Tools, choice: Choice, x: Array, weights: np.ndarray | None, fitted: Any) -> Any:
     """∂F/∂(logits, means, variances in their chart) of a mixture of normals with exact responsibilities."""
     count = choice.sizes[0]
+    chart = Chart(choice.chart).fitting(t, np.asarray(fitted.detach() if hasattr(fitted, "detach") else fitted))
     data = np.asarray(x.detach() if hasattr(x, "detach") else x)
     w = np.full(count, 1.0 / count) if weights is None else weights
 
     def grad(p: Params) -> Params:
         logits, means, raw = (np.asarray(p[name], dtype=float) for name in ("z.logits", "x.mean", "x.variance"))
-        chart = Chart(choice.chart).fitting(t, raw)
         variances = np.asarray(chart.value(t, raw), dtype=float)
         pi = np.exp(logits - logits.max())
         pi = pi / pi.sum()
