@@ -34,6 +34,13 @@ from elbocheck.target import Target
 PLAIN = Choice("mixture", "numpy", (7, 2, 3), seed=5)
 
 
+@pytest.fixture(autouse=True)
+def _without_torch(request: pytest.FixtureRequest) -> None:
+    """Tests of torch code are skipped where it is not installed."""
+    if "torch" in request.node.name and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+
+
 def value(target: CorrectTarget) -> float:
     assert target.problem.elbo is not None
     with double_precision():
@@ -227,7 +234,7 @@ def test_shrinks_to_one_datum() -> None:
     wide = find(choices(kinds=("mixture", "ppca")), lambda one: one.sizes[2] >= 2 and one.sizes[0] > 4, settings=plan)
     assert wide.sizes == (5, 1, 2)
     assert not wide.stress
-    assert find(correct_targets(libraries=("torch",)), lambda one: one.stressed, settings=plan).choice.sizes[0] == 1
+    assert find(correct_targets(libraries=("numpy",)), lambda one: one.stressed, settings=plan).choice.sizes[0] == 1
 
 
 def test_made_again_from_its_label() -> None:
