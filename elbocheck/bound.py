@@ -24,6 +24,7 @@ from elbocheck.terms import (
     magnitude,
     natural,
     natural_rows,
+    rescaling_of,
     stacked,
     totals,
 )
@@ -172,6 +173,19 @@ class Bound:
         return (
             OrderedDict((factor.name, natural(factor)) for factor in factors),
             lambda: OrderedDict((factor.name, leverages(factor, declaration)) for factor in factors),
+        )
+
+    def rescaled(self, vector: Array, fixed: Arrays) -> tuple[Mapping[str, Any], Lazy]:
+        """(what a rescaling of the values of a factor moves, for each that may have a fixed prior; by how much)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        moved = OrderedDict(
+            (factor.name, rescaling_of(factor, declaration))
+            for factor in declaration.factors
+            if factor.distribution.scale_degree is not None
+        )
+        return (
+            OrderedDict((name, arrays) for name, (arrays, _) in moved.items()),
+            lambda: OrderedDict((name, aims) for name, (_, aims) in moved.items()),
         )
 
     def value(self, vector: Array, fixed: Arrays) -> Array:

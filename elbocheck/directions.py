@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from elbocheck.candidates import COMMON, RARE, Part, Slopes, direction, elements, guess, meets, neat_solution
-from elbocheck.least_squares import DENSE, Columns, solve
+from elbocheck.least_squares import DENSE, Columns, rescaling, solve
 from elbocheck.problem import Problem
 from elbocheck.reading import Reading, read, read_beside, readings
 from elbocheck.trees import covers
@@ -42,7 +42,8 @@ class Recipe:
     """How to make β of some factors at any point.
 
     `parts`: the combination of candidates, None where β is solved for at every point or there is none; `reason`: why
-    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found.
+    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found; `rescales`: the degree of
+    a fixed prior whose values β rescales in part of a block, 0 for others.
     """
 
     factors: tuple[str, ...]
@@ -50,6 +51,7 @@ class Recipe:
     reason: str = ""
     residual: float = 0.0
     closed: bool = False
+    rescales: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ class Finder:
             left = [name for name in left if not self._guessed((name,), kinds, found)]
         own = self._with_parameters() if left else set()
         for name in [name for name in left if name not in own]:
-            rescaled = self._rescaled(name)
+            rescaled = self._rescaled(name) or self._rescaled_by_elements(name)
             found.append(rescaled or Recipe((name,), reason=NONE_OF_ITS_OWN, residual=1.0))
         left = [name for name in left if name in own]
         for group in _groups(left):
@@ -201,6 +203,19 @@ class Finder:
         chosen = tuple((*part, times) for part, times in zip(parts, found, strict=True) if times)
         every = [*slopes, *(self._slopes(one, (name,), blocks, COMMON) for one in self.points)]
         return Recipe((name,), chosen) if chosen and all(meets(chosen, one) for one in every) else None
+
+    def _rescaled_by_elements(self, name: str) -> Recipe | None:
+        """The same where a block is rescaled in part: one layer that gives mean and scale of q."""
+        degree = next(shape.scale_degree for shape in self.problem.program.bound.shapes if shape.name == name)
+        if degree is None or self._dear:
+            return None
+        found = [rescaling(point.problem, name, degree) for point in self.points]
+        solved = [one for one in found if one is not None and one.residual <= EXACT]
+        if not solved or len(solved) < len(found):
+            return None
+        if not all(vanishes(point, (name,), one.beta) for point, one in zip(self.points, solved, strict=True)):
+            return None
+        return Recipe((name,), rescales=degree, residual=max(one.residual for one in solved))
 
     def _products(self, names: Sequence[str]) -> Iterator[Recipe]:
         """Least squares over candidates, then over all elements, for factors that no guess explains."""
@@ -334,7 +349,11 @@ def _at(problem: Problem, recipe: Recipe) -> Direction:
     if recipe.parts:
         return _combined(reading, recipe)
     if recipe.parts is None and not recipe.reason:
-        solved = solve(problem, recipe.factors[0], Finder(problem).hinted(recipe.factors))
+        name = recipe.factors[0]
+        if recipe.rescales:
+            solved = rescaling(problem, name, recipe.rescales)
+        else:
+            solved = solve(problem, name, Finder(problem).hinted(recipe.factors))
         if solved is not None:
             return replace(_measured(reading, recipe, solved.beta[None]), missed=solved.missed)
     return Direction(recipe, np.zeros((1, problem.vector.size)), (0.0,), (0.0,), (0.0,))

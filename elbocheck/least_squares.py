@@ -5,8 +5,9 @@ No Jacobian of many rows is formed: what is left of a system is taken over all r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from elbocheck.problem import Problem
 
 ROWS = 512
 """Elements of each natural parameter that least squares look at; what is left of the system is taken over all."""
-DENSE, MOST_PRODUCTS, MOST_PARAMETERS = 128, 200, 1_000_000
-"""Elements of β up to which the system is dense; most products of LSMR; most elements that are solved for at all."""
+DENSE, MOST_PRODUCTS, MOST_PARAMETERS, MOST_RESCALED = 128, 200, 1_000_000, 20_000
+"""Elements of β up to which the system is dense; most products of LSMR; most elements that are solved for at all, and
+for a fixed prior, where a product is one of the whole bound."""
 
 
 @dataclass
@@ -74,56 +76,94 @@ class Solved:
     missed: float
 
 
+@dataclass(frozen=True, eq=False)
+class System:
+    """(∂a/∂θ) v = aim for the arrays of one factor and some elements of v, in products only.
+
+    `run(vector, fixed, v)`: of each factor, "tangent" = (∂a/∂θ) v and "eta" = aim; `back(vector, fixed, weights)`: the
+    transposed product.
+    """
+
+    problem: Problem
+    name: str
+    columns: np.ndarray
+    run: Callable[..., Any]
+    back: Callable[..., Any]
+
+    def whole(self, values: np.ndarray) -> np.ndarray:
+        whole = np.zeros(self.problem.vector.size)
+        whole[self.columns] = np.ravel(values)
+        return whole
+
+    def along(self, values: np.ndarray) -> Any:
+        return self.run(self.problem.vector, self.problem.fixed, self.whole(values))
+
+    @cached_property
+    def still(self) -> Any:
+        return self.along(np.zeros(self.columns.size))
+
+    @cached_property
+    def aim(self) -> np.ndarray:
+        return np.asarray(self.still[self.name]["eta"])
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(self.along(values)[self.name]["tangent"])
+
+    def backward(self, weights: np.ndarray) -> np.ndarray:
+        every = {other: np.zeros(np.shape(one["eta"])) for other, one in self.still.items()}
+        pulled = self.back(self.problem.vector, self.problem.fixed, {**every, self.name: np.ravel(weights)})
+        return np.asarray(pulled)[self.columns]
+
+    def missed_by(self, tangent: np.ndarray) -> float:
+        """‖(∂a/∂θ) v − aim‖ / ‖aim‖."""
+        return float(np.linalg.norm(np.asarray(tangent) - self.aim)) / max(float(np.linalg.norm(self.aim)), 1e-300)
+
+    def solution(self) -> np.ndarray:
+        """Of least squares and least norm: dense while there are few elements, else by LSMR."""
+        size = self.columns.size
+        if size <= DENSE:
+            matrix = np.stack([self.forward(one) for one in np.eye(size)], axis=1)
+            lengths = np.where(np.any(matrix != 0.0, axis=0), np.linalg.norm(matrix, axis=0), 1.0)
+            return np.asarray(np.linalg.lstsq(matrix / lengths, self.aim, rcond=None)[0] / lengths)
+        system = LinearOperator((self.aim.size, size), matvec=self.forward, rmatvec=self.backward, dtype=float)
+        values, left = np.zeros(size), self.aim
+        for _ in range(2):  # restarted on what is left, for the last digits
+            step = lsmr(system, left, atol=1e-16, btol=1e-16, conlim=0.0, maxiter=MOST_PRODUCTS)[0]
+            values = values + step
+            left = self.aim - system.matvec(values)
+            if float(np.linalg.norm(left)) > 1e-3 * float(np.linalg.norm(self.aim)):
+                break
+        return np.asarray(values)
+
+
 def solve(problem: Problem, name: str, blocks: Sequence[str]) -> Solved | None:
     """β of one factor by least squares over all elements of some blocks; None where there are too many."""
     columns = np.flatnonzero(problem.layout.mask(blocks))
     if not 0 < columns.size <= MOST_PARAMETERS:
         return None
-    rows = max(ROWS, 4 * columns.size)
-    run, vector, fixed = problem.program.natural(rows), problem.vector, problem.fixed
-
-    def forward(values: np.ndarray) -> np.ndarray:
-        whole = np.zeros(vector.size)
-        whole[columns] = np.ravel(values)
-        return np.asarray(run(vector, fixed, whole)[name]["tangent"])
-
-    everything = run(vector, fixed, np.zeros(vector.size))
-    target = np.asarray(everything[name]["eta"])
-    if columns.size <= DENSE:
-        matrix = np.stack([forward(np.eye(columns.size)[k]) for k in range(columns.size)], axis=1)
-        lengths = np.where(np.any(matrix != 0.0, axis=0), np.linalg.norm(matrix, axis=0), 1.0)
-        values = np.linalg.lstsq(matrix / lengths, target, rcond=None)[0] / lengths
-    else:
-        values = _lsmr(problem, name, columns, rows, forward, target, everything)
-    beta = np.zeros(vector.size)
-    beta[columns] = values
-    checked = run(vector, fixed, beta)[name]
-    residual = float(np.linalg.norm(checked["tangent"] - target)) / max(float(np.linalg.norm(target)), 1e-300)
-    missed = float(checked["missed"]) + 16.0 * problem.program.backend.eps * float(checked["hidden"])
-    return Solved(beta, residual, missed)
+    program, rows = problem.program, max(ROWS, 4 * columns.size)
+    system = System(problem, name, columns, program.natural(rows), program.natural_back(rows))
+    values = system.solution()
+    checked = system.along(values)[name]
+    missed = float(checked["missed"]) + 16.0 * program.backend.eps * float(checked["hidden"])
+    return Solved(system.whole(values), system.missed_by(checked["tangent"]), missed)
 
 
-def _lsmr(
-    problem: Problem,
-    name: str,
-    columns: np.ndarray,
-    rows: int,
-    forward: Callable[[np.ndarray], np.ndarray],
-    target: np.ndarray,
-    zeros: Mapping[str, Any],
-) -> np.ndarray:
-    back = problem.program.natural_back(rows)
+def rescaling(problem: Problem, name: str, degree: int) -> Solved | None:
+    """β of a fixed prior of this degree by least squares over all elements; None where there are too many."""
+    columns = np.flatnonzero(problem.free_mask)
+    if not 0 < columns.size <= MOST_RESCALED:
+        return None
+    program, rows = problem.program, max(ROWS, 4 * columns.size)
+    system = System(problem, name, columns, program.rescaled(rows), program.rescaled_back(rows))
+    values = _snapped(system.solution(), problem.vector[columns])
+    return Solved(system.whole(values) / degree, system.missed_by(system.forward(values)), 0.0)
 
-    def backward(weights: np.ndarray) -> np.ndarray:
-        every = {other: np.zeros(np.shape(one["eta"])) for other, one in zeros.items()}
-        return np.asarray(back(problem.vector, problem.fixed, {**every, name: np.ravel(weights)}))[columns]
 
-    system = LinearOperator((target.size, columns.size), matvec=forward, rmatvec=backward, dtype=float)
-    values, left = np.zeros(columns.size), target
-    for _ in range(2):  # restarted on what is left, for the last digits
-        step = lsmr(system, left, atol=1e-16, btol=1e-16, conlim=0.0, maxiter=MOST_PRODUCTS)[0]
-        values = values + step
-        left = target - system.matvec(values)
-        if float(np.linalg.norm(left)) > 1e-3 * float(np.linalg.norm(target)):
-            break
-    return np.asarray(values)
+def _snapped(values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Elements that multiply their parameter, or shift it, by whole numbers do so exactly."""
+    for exact in (own, np.ones_like(own)):
+        times = np.round(np.divide(values, exact, out=np.zeros_like(values), where=exact != 0.0))
+        near = np.abs(values - times * exact) <= 1e-9 * np.maximum(np.abs(exact), 1e-3)
+        values = np.where(near, times * exact, values)
+    return values

@@ -28,7 +28,7 @@ class Program:
     recipes: dict[Any, Any] = field(default_factory=dict)
     """What is known of the directions β of the factors, see `elbocheck.directions`."""
     _elsewhere: dict[Any, Program] = field(default_factory=dict)
-    _natural: dict[int, Callable[..., Any]] = field(default_factory=dict)
+    _natural: dict[Any, Callable[..., Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._elsewhere[self.backend] = self
@@ -138,6 +138,23 @@ class Program:
             self._natural[-rows] = self.backend.pullback(elements)
         return self._natural[-rows]
 
+    def rescaled(self, rows: int) -> Callable[..., Any]:
+        """`-> {factor: "tangent" along a direction, "eta": what it is along a rescaling}`, see `Bound.rescaled`."""
+        if (rows, "rescaled") not in self._natural:
+            self._natural[rows, "rescaled"] = self.backend.pushforward(self.bound.rescaled, partial(_aimed, rows))
+        return self._natural[rows, "rescaled"]
+
+    def rescaled_back(self, rows: int) -> Callable[..., Any]:
+        """`(vector, fixed, weights)`: pulled back are the elements that `rescaled` samples."""
+
+        def elements(vector: Any, fixed: Any) -> Any:
+            arrays, _ = self.bound.rescaled(vector, fixed)
+            return {name: _flat_rows(rows, each) for name, each in arrays.items()}
+
+        if (-rows, "rescaled") not in self._natural:
+            self._natural[-rows, "rescaled"] = self.backend.pullback(elements)
+        return self._natural[-rows, "rescaled"]
+
     @cached_property
     def value(self) -> Callable[..., Any]:
         """`-> F`, the value under test."""
@@ -200,6 +217,14 @@ def _flat_rows(rows: int, arrays: Any) -> Any:
             flat = xp.take(flat, xp.asarray(chosen), axis=0)
         picked.append(flat)
     return xp.concat(picked)
+
+
+def _aimed(rows: int, arrays: Any, tangents: Any, more: Callable[[], Any]) -> Any:
+    """See `Program.rescaled`."""
+    aims = more()
+    return {
+        name: {"eta": _flat_rows(rows, aims[name]), "tangent": _flat_rows(rows, tangents[name])} for name in arrays
+    }
 
 
 def sampled(rows: int, eta: Any, tangents: Any, more: Callable[[], Any]) -> Any:

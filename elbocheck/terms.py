@@ -127,6 +127,27 @@ def natural(factor: Factor) -> tuple[Array, ...]:
     return tuple(eta) if free is None else tuple(free(eta))
 
 
+def rescaling_of(factor: Factor, declaration: Declaration) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """(arrays, the derivative of each along a direction that multiplies the values of a factor by 1 + a in q).
+
+    η·T of the factor grows by its degree, H[q] by the number of values, weights and log densities of other factors,
+    at the points of q, not at all (THEORY section 5): then β is that direction over the degree.
+    """
+    distribution, xp = factor.distribution, namespace(declaration.weights, factor.value).xp
+    density = log_density_of(factor)
+    events = float(np.prod(np.shape(factor.value)[np.ndim(factor.value) - distribution.event_ndim :]))
+    number = xp.sum(expectation(factor, declaration, density, events + xp.zeros_like(density)), axis=-1)
+    linear = density + distribution.log_partition() - distribution.log_base_measure(factor.value)
+    if factor.where is not None:
+        density, linear = (xp.where(factor.where > 0, one, xp.zeros_like(one)) for one in (density, linear))
+    others = [Density.of(one, declaration).points for one in declaration.factors if one is not factor]
+    still = [declaration.weights, *others]
+    aims = [xp.zeros_like(one) for one in still]
+    entropy = declaration.entropy
+    growth = float(distribution.scale_degree or 0) * linear
+    return (density, entropy, *still), (growth, number + xp.zeros_like(entropy), *aims)
+
+
 def leverages(factor: Factor, declaration: Declaration) -> tuple[Array, ...]:
     """By how much the gap changes with each of `natural`, in its shape: Σ w_n r_nm |T(u) − ∇A(η)|."""
     distribution, weights = factor.distribution, declaration.weights

@@ -165,6 +165,37 @@ def tied_network(*, detached: bool = False, temperature: float = 1.0, hints: boo
     return Problem(start, elbo, declare)
 
 
+def one_head(centre: float = 0.0) -> Problem:
+    """An autoencoder of which one layer gives mean and log scale of q; `centre`: of the prior, which has no other."""
+    rng = np.random.default_rng(1)
+    x, noise = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+    sizes = {"encode": (3, 4), "head": (4, 4), "decode": (2, 4), "out": (4, 3)}
+    start = {name: 0.5 * rng.normal(size=size) for name, size in sizes.items()}
+    start |= {"head_bias": 0.1 * rng.normal(size=4), "v": np.array(0.2)}
+
+    def latents(p: Any) -> Any:
+        heads = jnp.tanh(x @ p["encode"]) @ p["head"] + p["head_bias"]
+        m, s = heads[:, :2], jnp.exp(heads[:, 2:])
+        return m, s, m + s * noise
+
+    def mean(p: Any, z: Any) -> Any:
+        return jnp.tanh(z @ p["decode"]) @ p["out"]
+
+    def elbo(p: Any) -> Any:
+        _, s, z = latents(p)
+        prior = -0.5 * jnp.sum((z - centre) ** 2 + LOG_2PI, 1)
+        misfit = -0.5 * jnp.sum((x - mean(p, z)) ** 2 / jnp.exp(p["v"]) + p["v"] + LOG_2PI, 1)
+        return jnp.mean(prior + misfit + jnp.sum(jnp.log(s) + 0.5 * (LOG_2PI + 1), 1))
+
+    def declare(p: Any) -> Declaration:
+        m, s, z = latents(p)
+        prior = Factor("z", Normal(centre + jnp.zeros((1, 1, 2)), jnp.ones((1, 1, 2))), z[:, None])
+        observed = Factor("x", Normal(mean(p, z)[:, None], jnp.exp(p["v"])), x[:, None])
+        return Declaration((prior, observed), np.ones((7, 1)), Normal(m, s**2), np.full(7, 1 / 7))
+
+    return Problem(start, elbo, declare)
+
+
 def counts() -> Problem:
     """A negative binomial whose dispersion is trained, one for each gene."""
     x = np.random.default_rng(0).negative_binomial(3, 0.4, (5, 3)).astype(float)
@@ -200,11 +231,13 @@ RIGHT: dict[str, Callable[[], Problem]] = {
     "tied weights": tied_network,
     "tied weights, no hints": lambda: tied_network(hints=False),
     "trained dispersion": counts,
+    "one layer for mean and scale": one_head,
+    "one layer for mean and scale, prior beside 0": lambda: one_head(1.0),
 }
 COVERED = {
     "normalised logits": {"z", "x"}, "no hints": {"z", "x"}, "shares as a NumPy array": {"z", "x"},
     "shifted logits": {"z", "x"}, "q held, annealed": {"z", "x"}, "q held at the exact posterior": {"z", "x"},
     "two latents, one scale": {"w + b", "y"}, "two latents, one scale, no hints": {"w + b", "y"},
     "three latents, one scale": {"a + b + c", "y"}, "sigma points, one datum": {"z", "x"},
-    "sigma points, five data": {"z", "x"},
+    "sigma points, five data": {"z", "x"}, "one layer for mean and scale": {"z", "x"},
 }  # fmt: skip
