@@ -42,8 +42,8 @@ class Recipe:
     """How to make β of some factors at any point.
 
     `parts`: the combination of candidates, None where β is solved for at every point or there is none; `reason`: why
-    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found; `rescales`: the degree of
-    a fixed prior whose values β rescales in part of a block, 0 for others.
+    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found;
+    `rescales`: the degree of a fixed prior whose values β rescales in part of a block, 0 for others.
     """
 
     factors: tuple[str, ...]
