@@ -27,6 +27,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """As in a run of the installed properties, see `elbocheck._pytest_plugin`."""
     if config.getoption("dist") != "loadgroup":
         return None
-    from elbocheck.scheduling import ByProgram
+    from elbocheck.testing.scheduling import ByProgram
 
     return ByProgram(config, log)

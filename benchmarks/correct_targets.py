@@ -33,8 +33,8 @@ import numpy as np
 
 from elbocheck import Problem, Target, check_target
 from elbocheck.strategies import Choice, choices, correct_target, draw_many, planted
-from elbocheck.strategies.targets_choice import KINDS, LIBRARIES
-from elbocheck.strategies.targets_families import NAMES
+from elbocheck.strategies.targets.choice import KINDS, LIBRARIES
+from elbocheck.strategies.targets.families import NAMES
 
 ERRORS = {"gradient": 1e-9, "value": 1e-11}
 CHUNK, CHUNKS = 20, 10

@@ -23,9 +23,9 @@ import numpy as np
 import scipy.optimize
 
 from elbocheck.backends import get_backend
+from elbocheck.bound.problem import Problem
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample, program_for
-from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_point
 from elbocheck.solver.precision import DOUBLE
 from elbocheck.strategies import draw_many, samples

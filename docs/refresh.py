@@ -41,9 +41,9 @@ def census(record: Path) -> str:
     """The tables of a record, as the command prints them at the end."""
     from rich.console import Console
 
-    from elbocheck.census import recorded
     from elbocheck.report.terminal import print_report
-    from elbocheck.verify import Report
+    from elbocheck.runs.census import recorded
+    from elbocheck.runs.pool import Report
 
     rows = [row for job in recorded(record).values() for row in job]
     out = io.StringIO()

@@ -12,23 +12,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "CheckFailure": "elbocheck.checking",
-    "CheckReport": "elbocheck.checking",
-    "Decomposition": "elbocheck.identity",
-    "Declaration": "elbocheck.factors",
-    "Departure": "elbocheck.problem",
-    "Factor": "elbocheck.factors",
-    "KnownFailure": "elbocheck.known_failures",
-    "Monitor": "elbocheck.monitor",
-    "Problem": "elbocheck.problem",
+    "CheckFailure": "elbocheck.gate.checking",
+    "CheckReport": "elbocheck.gate.checking",
+    "Decomposition": "elbocheck.bound.decomposition",
+    "Declaration": "elbocheck.bound.factors",
+    "Departure": "elbocheck.bound.problem",
+    "Factor": "elbocheck.bound.factors",
+    "KnownFailure": "elbocheck.gate.known_failures",
+    "Monitor": "elbocheck.training.monitor",
+    "Problem": "elbocheck.bound.problem",
     "StationaryPoint": "elbocheck.solver",
-    "Target": "elbocheck.target",
-    "check_target": "elbocheck.checking",
-    "decompose": "elbocheck.identity",
+    "Target": "elbocheck.gate.target",
+    "check_target": "elbocheck.gate.checking",
+    "decompose": "elbocheck.bound.decomposition",
     "find_stationary_point": "elbocheck.solver",
-    "iter_checks": "elbocheck.checking",
-    "load_known_failures": "elbocheck.known_failures",
-    "parametrize_with_checks": "elbocheck.testing",
+    "iter_checks": "elbocheck.gate.checking",
+    "load_known_failures": "elbocheck.gate.known_failures",
+    "parametrize_with_checks": "elbocheck.testing.properties",
 }
 
 __all__ = [*sorted(_PUBLIC), "__version__"]

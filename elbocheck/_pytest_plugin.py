@@ -21,9 +21,9 @@ from elbocheck.threads import single_threaded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from elbocheck.known_failures import KnownFailure
+    from elbocheck.gate.known_failures import KnownFailure
+    from elbocheck.gate.target import Target
     from elbocheck.models.sample import Cell
-    from elbocheck.target import Target
 
 INI = {
     "backend": ("array library of the catalogue: jax, numpy or torch", "jax"),
@@ -85,7 +85,7 @@ def names_properties(arguments: list[str]) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests of one compiled program go to one worker, unless `--dist` asks for something else."""
     if names_properties(config.args) and config.getoption("dist") in ("load", "loadgroup"):
-        from elbocheck.scheduling import ByProgram
+        from elbocheck.testing.scheduling import ByProgram
 
         return ByProgram(config, log)
     return None
@@ -115,9 +115,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
-    from elbocheck.cases import is_target, load_targets, named, refuse_single_precision
     from elbocheck.errors import ElbocheckError
-    from elbocheck.known_failures import load_known_failures
+    from elbocheck.gate.cases import is_target, load_targets, named, refuse_single_precision
+    from elbocheck.gate.known_failures import load_known_failures
 
     if dtype == "float64":
         prefer_double_precision()
@@ -131,7 +131,7 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
             config.stash[TARGETS] = load_targets(option(config, "target"))
         else:
             from elbocheck.models.catalogue import user_cells
-            from elbocheck.testing import choose_cells
+            from elbocheck.testing.properties import choose_cells
 
             config.stash[CELLS] = user_cells(option(config, "target"))
             choose_cells(config.stash[CELLS])
@@ -189,7 +189,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "elbocheck_check" not in metafunc.fixturenames or TARGETS not in metafunc.config.stash:
         return
     from elbocheck.errors import ElbocheckError
-    from elbocheck.testing import parameters
+    from elbocheck.testing.properties import parameters
 
     config = metafunc.config
     try:
@@ -226,11 +226,11 @@ def _cell_of(item: pytest.Item) -> Any:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """What the checks of a test found becomes properties of it: in JUnit files, in the summary, in the report."""
-    testing = sys.modules.get("elbocheck.testing")
+    testing = sys.modules.get("elbocheck.testing.properties")
     if testing is not None:
         testing.RECORDED.clear()
     yield
-    testing = sys.modules.get("elbocheck.testing")
+    testing = sys.modules.get("elbocheck.testing.properties")
     if testing is not None and testing.RECORDED:
         item.user_properties += testing.junit_properties(testing.RECORDED)
 
@@ -239,7 +239,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """One line for each target, and what is stale in the list of known failures."""
     if TARGETS not in config.stash and not option(config, "report"):
         return
-    from elbocheck.testing import stale_entries, summary_lines, write_report
+    from elbocheck.testing.properties import stale_entries, summary_lines, write_report
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in terminalreporter.stats.get(kind, [])]
     reports = [one for one in reports if getattr(one, "when", "call") == "call"]
@@ -260,7 +260,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or KNOWN not in session.config.stash or exitstatus != pytest.ExitCode.OK:
         return
-    from elbocheck.testing import stale_entries
+    from elbocheck.testing.properties import stale_entries
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in reporter.stats.get(kind, [])]
     if stale_entries(reports, session.config.stash[KNOWN]):

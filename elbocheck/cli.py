@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbocheck import __version__
-from elbocheck.arguments import parser
 from elbocheck.backends import get_backend, require, select
+from elbocheck.commands.arguments import parser
 from elbocheck.errors import DeclarationError, InputError, UndecidedError
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from elbocheck.jobs import Job
-    from elbocheck.target import Target
-    from elbocheck.verify import Report
+    from elbocheck.gate.target import Target
+    from elbocheck.runs.jobs import Job
+    from elbocheck.runs.pool import Report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,13 +58,13 @@ def _verify(options: argparse.Namespace) -> int:
     begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
     targets = _targets(options)
     if targets:
-        from elbocheck.gate import verify_targets
-        from elbocheck.known_failures import load_known_failures
+        from elbocheck.commands.targets import verify_targets
+        from elbocheck.gate.known_failures import load_known_failures
 
         known = () if options.known_failures is None else load_known_failures(options.known_failures)
         report, code = verify_targets(targets, options.source, options.profile, known)
     else:
-        from elbocheck.verify import run
+        from elbocheck.runs.pool import run
 
         report = _show(_jobs(options), what, options.workers, run)
         code = report.exit_code
@@ -87,7 +87,7 @@ def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     if options.model or options.data:
         raise InputError(f"give either {options.source!r} or --model and --data, not both")
     _for_code_outside(options.dtype)
-    from elbocheck.cases import is_target, load_targets, named, refuse_single_precision
+    from elbocheck.gate.cases import is_target, load_targets, named, refuse_single_precision
 
     if not is_target(named(options.source)):
         return ()
@@ -106,8 +106,8 @@ def _for_code_outside(dtype: str) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from elbocheck.cases import read_case, replay
-    from elbocheck.gate import replay_command
+    from elbocheck.commands.targets import replay_command
+    from elbocheck.gate.cases import read_case, replay
 
     _for_code_outside(str(read_case(options.case)["dtype"]))
     return replay_command(options.case, replay)
@@ -127,8 +127,8 @@ def _census(options: argparse.Namespace) -> int:
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
     select(options.backend, options.dtype)
-    from elbocheck.census import census_jobs, recorded, take
     from elbocheck.models import CELLS
+    from elbocheck.runs.census import census_jobs, recorded, take
 
     jobs = census_jobs(CELLS, options.problems, options.seed)
     recorded(record)
@@ -141,9 +141,9 @@ def _certify(options: argparse.Namespace) -> int:
     target = None if options.json is None else _writable(options.json)
     from rich.console import Console
 
-    from elbocheck.certify import certify_sample, well_determined
     from elbocheck.models import find_cell
     from elbocheck.models.datasets import cells_of, load, real_sample
+    from elbocheck.proofs.certify import certify_sample, well_determined
     from elbocheck.report.certificate import print_certificate
     from elbocheck.strategies import draw_many, samples
 
@@ -235,7 +235,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     if options.source:
         cells = list(user_cells(options.source))
     names = {cell.name for cell in cells}
-    from elbocheck.jobs import Job, RealJob, jobs_for
+    from elbocheck.runs.jobs import Job, RealJob, jobs_for
 
     examples = PROFILES[options.profile]
     if options.weights is not None and options.data is None:

@@ -1,12 +1,24 @@
-"""The catalogue of reference models and variational families, one short file each."""
+"""The catalogue of reference models and variational families, one short file each; loaded when it is asked for."""
 
 from __future__ import annotations
 
-from elbocheck.models.catalogue import cells, find_cell, find_model, user_cells
+import importlib
+from typing import Any
 
-CELLS = tuple(cell for cell in cells() if not cell.out_of_scope)
-"""Every (model, variational family) pair that the theorem covers."""
-OUT_OF_SCOPE = tuple(cell for cell in cells() if cell.out_of_scope)
-"""Those that it does not cover, to be recognised as such."""
+_CATALOGUE = ("CELLS", "OUT_OF_SCOPE", "cells", "find_cell", "find_model", "user_cells")
 
-__all__ = ["CELLS", "OUT_OF_SCOPE", "cells", "find_cell", "find_model", "user_cells"]
+__all__ = [*_CATALOGUE]
+
+
+def __getattr__(name: str) -> Any:
+    """`CELLS`: every (model, variational family) pair that the theorem covers; `OUT_OF_SCOPE`: the others."""
+    if name not in _CATALOGUE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    catalogue = importlib.import_module("elbocheck.models.catalogue")
+    if name in ("CELLS", "OUT_OF_SCOPE"):
+        return tuple(cell for cell in catalogue.cells() if bool(cell.out_of_scope) == (name == "OUT_OF_SCOPE"))
+    return getattr(catalogue, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_CATALOGUE])

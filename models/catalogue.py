@@ -13,7 +13,7 @@ from types import ModuleType
 
 from elbocheck import limits
 from elbocheck.errors import InputError, TimeoutExceeded
-from elbocheck.model import Model
+from elbocheck.models.base import Model
 from elbocheck.models.sample import Cell
 
 THEORY_ROWS = (
@@ -27,9 +27,14 @@ THEORY_ROWS = (
 @cache
 def cells() -> tuple[Cell, ...]:
     """Every (model, variational family) pair of this folder; sizes vary freely inside (N, D, K)."""
-    names = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    names = [name for name in names if not name.startswith(("catalogue", "controls", "datasets"))]  # they need us
-    modules = [importlib.import_module(f"elbocheck.models.{name}") for name in names]
+    folders = {"elbocheck.models": Path(__file__).parent, "elbocheck.models.outside": Path(__file__).parent / "outside"}
+    names = [
+        f"{package}.{info.name}"
+        for package, folder in folders.items()
+        for info in pkgutil.iter_modules([str(folder)])
+        if not info.ispkg and info.name not in ("catalogue", "datasets")  # they need us
+    ]
+    modules = [importlib.import_module(name) for name in names]
     found = [cell for module in modules for cell in getattr(module, "CELLS", ())]
     order = {row: position for position, row in enumerate(THEORY_ROWS)}
     return tuple(sorted(found, key=lambda cell: (bool(cell.out_of_scope), order.get(cell.model.theory, len(order)))))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from elbocheck.errors import InputError
-from elbocheck.model import Model
+from elbocheck.models.base import Model
 from elbocheck.models.catalogue import cells, find_model
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.models.support import check_matrix, check_weights

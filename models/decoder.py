@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.model import Params
-from elbocheck.parameters import Arrays, Block
+from elbocheck.bound.layout import Arrays, Block
+from elbocheck.models.base import Params
 
 
 @dataclass(frozen=True, eq=False)

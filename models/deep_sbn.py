@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli
-from elbocheck.model import Model, Params
-from elbocheck.models.q_exact import EXACT
-from elbocheck.models.q_table import ARBITRARY
+from elbocheck.models.base import Model, Params
 from elbocheck.models.sample import Cell
 from elbocheck.models.sbn import initial as initial_layer
 from elbocheck.models.sbn import simulate
 from elbocheck.models.support import binary_states, both_values, check_binary
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
+from elbocheck.models.variational.table import ARBITRARY
 
 
 def deep_sbn(layers: int) -> Model:

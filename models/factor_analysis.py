@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.model import Params
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.models import ppca
-from elbocheck.models.q_exact import EXACT_GAUSSIAN
-from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN
+from elbocheck.models.base import Params
 from elbocheck.models.sample import Cell
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT_GAUSSIAN
+from elbocheck.models.variational.gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN
 
 
 def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:

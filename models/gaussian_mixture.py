@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import MultivariateNormal, Normal
-from elbocheck.model import Params
+from elbocheck.models.base import Params
 from elbocheck.models.mixture import mixture
-from elbocheck.models.q_exact import EXACT
-from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
-from elbocheck.models.q_truncated import TRUNCATED
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
+from elbocheck.models.variational.table import ARBITRARY, RESPONSIBILITIES
+from elbocheck.models.variational.truncated import TRUNCATED
 
 Initial = Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
 MEANS = Block("means", ("K", "D"), degree=1)

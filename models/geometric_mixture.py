@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Geometric
-from elbocheck.model import Params
+from elbocheck.models.base import Params
 from elbocheck.models.mixture import mixture
-from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_counts, log_probability_beta, positive_count
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
 
 
 def _component(params: Arrays, fixed: Arrays) -> Geometric:

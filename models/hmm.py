@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Categorical, Normal, Poisson
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
+from elbocheck.models.base import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
 from elbocheck.models.mixture import merged
-from elbocheck.models.q_chain import ARBITRARY_CHAIN, FORWARD_BACKWARD
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import (
     check_counts,
@@ -24,7 +24,7 @@ from elbocheck.models.support import (
     shifts,
     together,
 )
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.chain import ARBITRARY_CHAIN, FORWARD_BACKWARD
 
 SYMBOLS = 3
 

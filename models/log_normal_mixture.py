@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import LogNormal
-from elbocheck.model import Params
+from elbocheck.models.base import Params
 from elbocheck.models.mixture import mixture
-from elbocheck.models.q_exact import EXACT
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_positive, ones_like
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
 
 
 def _component(params: Arrays, fixed: Arrays) -> LogNormal:

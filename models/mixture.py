@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from elbocheck.backends.namespace import Array
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
+from elbocheck.models.base import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
 from elbocheck.models.support import component_states, shifts, together
-from elbocheck.parameters import Arrays, Block
 
 Component = Callable[[Arrays, Arrays], Distribution]
 

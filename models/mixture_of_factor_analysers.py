@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
+from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import Categorical, Normal
-from elbocheck.model import Model, Params, Variational
+from elbocheck.models.base import Model, Params, Variational
 from elbocheck.models.mixture import merged
-from elbocheck.models.q_exact import no_parameters, nothing_to_hold, sigma_points
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale, rotations, shifts
-from elbocheck.parameters import Arrays, Block
-from elbocheck.posteriors import WeightedPoints
+from elbocheck.models.variational.exact import no_parameters, nothing_to_hold, sigma_points
 
 FACTORS = 2
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Poisson
-from elbocheck.model import Params
+from elbocheck.models.base import Params
 from elbocheck.models.mixture import mixture
-from elbocheck.models.q_exact import EXACT
-from elbocheck.models.q_table import ARBITRARY, RESPONSIBILITIES
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_counts, positive_count
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
+from elbocheck.models.variational.table import ARBITRARY, RESPONSIBILITIES
 
 
 def _component(params: Arrays, fixed: Arrays) -> Poisson:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Normal
-from elbocheck.model import Model, Params
-from elbocheck.models.q_exact import EXACT_GAUSSIAN
-from elbocheck.models.q_gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
+from elbocheck.models.base import Model, Params
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale, rotations
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT_GAUSSIAN
+from elbocheck.models.variational.gaussian import DIAGONAL_GAUSSIAN, FULL_GAUSSIAN, SCALED_GAUSSIAN
 
 
 def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:

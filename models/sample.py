@@ -11,16 +11,16 @@ import numpy as np
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
-from elbocheck.bound import Bound
+from elbocheck.bound.compiled import Program
+from elbocheck.bound.definition import Bound
+from elbocheck.bound.factors import Declaration
+from elbocheck.bound.layout import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
+from elbocheck.bound.posteriors import WeightedPoints
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
-from elbocheck.factors import Declaration
-from elbocheck.model import Model, Params, Variational
+from elbocheck.models.base import Model, Params, Variational
 from elbocheck.models.starts import starts
 from elbocheck.models.support import check_weights, data_scale
-from elbocheck.parameters import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
-from elbocheck.posteriors import WeightedPoints
-from elbocheck.problem import Problem
-from elbocheck.program import Program
 
 Capacity = tuple[int, int, int]
 """(N, D, K): the sizes that arrays are padded to; one compiled program serves all smaller problems."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli
-from elbocheck.model import Model, Params
-from elbocheck.models.q_exact import EXACT
-from elbocheck.models.q_mean_field import MEAN_FIELD
-from elbocheck.models.q_table import ARBITRARY, BAD
+from elbocheck.models.base import Model, Params
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import binary_states, both_values, check_binary
-from elbocheck.parameters import Arrays, Block
+from elbocheck.models.variational.exact import EXACT
+from elbocheck.models.variational.mean_field import MEAN_FIELD
+from elbocheck.models.variational.table import ARBITRARY, BAD
 
 
 def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from elbocheck.models.decoder import LINEAR
-from elbocheck.models.q_amortised import AMORTISED_LINEAR
-from elbocheck.models.q_quadrature import HERMITE
 from elbocheck.models.sample import Cell
 from elbocheck.models.vae import vae
 from elbocheck.models.vae_parts import GAUSSIAN, LEARNED_LAPLACE, UNIT_LAPLACE
+from elbocheck.models.variational.amortised import AMORTISED_LINEAR
+from elbocheck.models.variational.quadrature import HERMITE
 
 LEARNED = vae(
     "sparse-coding",

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
+from elbocheck.bound.layout import Arrays
 from elbocheck.errors import InputError
 from elbocheck.families.base import Distribution
-from elbocheck.model import Symmetries
-from elbocheck.parameters import Arrays
+from elbocheck.models.base import Symmetries
 
 
 def check_matrix(x: np.ndarray) -> None:

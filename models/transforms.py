@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from elbocheck.model import Params
+from elbocheck.bound.layout import DATA, LATENT, STATES
+from elbocheck.models.base import Params
 from elbocheck.models.sample import Sample
-from elbocheck.parameters import DATA, LATENT, STATES
 
 
 def _take(sample: Sample, axis: str, order: np.ndarray) -> Params:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from elbocheck.backends.namespace import Array
-from elbocheck.factors import Factor
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families.base import Distribution
-from elbocheck.model import Model, Params, Repair, Units, as_drawn
+from elbocheck.models.base import Model, Params, Repair, Units, as_drawn
 from elbocheck.models.decoder import Decoder
-from elbocheck.parameters import Arrays, Block
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from elbocheck.models.decoder import LINEAR, MULTILAYER
-from elbocheck.models.q_amortised import AMORTISED_LINEAR
-from elbocheck.models.q_quadrature import ARBITRARY_HERMITE, HERMITE
 from elbocheck.models.sample import Cell
 from elbocheck.models.vae import vae
 from elbocheck.models.vae_gaussian import HIDDEN
 from elbocheck.models.vae_parts import BERNOULLI, CATEGORICAL, LEARNED_NORMAL, STANDARD_NORMAL
+from elbocheck.models.variational.amortised import AMORTISED_LINEAR
+from elbocheck.models.variational.quadrature import ARBITRARY_HERMITE, HERMITE
 
 BERNOULLI_VAE = vae(
     "vae-binary",

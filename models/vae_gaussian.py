@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from elbocheck.models.decoder import LINEAR, MULTILAYER
-from elbocheck.models.q_amortised import AMORTISED_LINEAR, AMORTISED_MULTILAYER
-from elbocheck.models.q_quadrature import MIXTURE_OF_GAUSSIANS, MONTE_CARLO
 from elbocheck.models.sample import Cell
 from elbocheck.models.vae import vae
 from elbocheck.models.vae_parts import GAUSSIAN, GAUSSIAN_VARYING, LEARNED_NORMAL, STANDARD_NORMAL
+from elbocheck.models.variational.amortised import AMORTISED_LINEAR, AMORTISED_MULTILAYER
+from elbocheck.models.variational.quadrature import MIXTURE_OF_GAUSSIANS, MONTE_CARLO
 
 VAE_1 = vae("vae-1", "VAE-1, linear decoder", "VAE-1 (standard)", STANDARD_NORMAL, LINEAR, GAUSSIAN)
 VAE_2 = vae("vae-2", "VAE-2, linear decoder", "VAE-2", LEARNED_NORMAL, LINEAR, GAUSSIAN)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
+from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli, Categorical, Laplace, Normal
-from elbocheck.model import Params
+from elbocheck.models.base import Params
 from elbocheck.models.decoder import head
 from elbocheck.models.ppca import simulate as simulate_linear
 from elbocheck.models.support import (
@@ -20,7 +21,6 @@ from elbocheck.models.support import (
     ones_like,
 )
 from elbocheck.models.vae import Observation, Prior
-from elbocheck.parameters import Arrays, Block
 
 SYMBOLS = 3
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import settings
 
 from elbocheck.backends import get_backend, using
+from elbocheck.bound.problem import Problem
 from elbocheck.checks import agreement, equivalent
 from elbocheck.models.sample import Cell, Sample
-from elbocheck.problem import Problem
 from elbocheck.strategies import samples
-from elbocheck.testing import cells_under_test, run_property, share
+from elbocheck.testing.properties import cells_under_test, run_property, share
 
 CELLS = cells_under_test()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from elbocheck.jobs import run_control
 from elbocheck.models.controls import CONTROLS, Control
+from elbocheck.runs.jobs import run_control
 from elbocheck.strategies import samples
-from elbocheck.testing import budget_for, run_property
+from elbocheck.testing.properties import budget_for, run_property
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from elbocheck.checks import criterion_holds, every_point
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
-from elbocheck.testing import cells_under_test, run_property, share
+from elbocheck.testing.properties import cells_under_test, run_property, share
 
 CELLS = cells_under_test()
 

@@ -17,7 +17,7 @@ from elbocheck.models.transforms import permute_data, relabel_latents, repeat_da
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import SEEDS
-from elbocheck.testing import budget_for, cells_under_test, run_property, share
+from elbocheck.testing.properties import budget_for, cells_under_test, run_property, share
 
 CELLS = cells_under_test()
 

@@ -11,7 +11,7 @@ from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Result
 from elbocheck.solver import distinct, find_stationary_points
 from elbocheck.strategies import samples
-from elbocheck.testing import budget_for, cells_under_test, run_property
+from elbocheck.testing.properties import budget_for, cells_under_test, run_property
 
 CELLS = cells_under_test()
 

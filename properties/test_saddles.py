@@ -9,16 +9,16 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from elbocheck.bound.problem import Problem
 from elbocheck.checks import stationary
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.starts import collapsed_start
 from elbocheck.outcome import Result
-from elbocheck.problem import Problem
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.strategies import samples
 from elbocheck.strategies.samples import SEEDS
-from elbocheck.testing import budget_for, cells_under_test, run_property
+from elbocheck.testing.properties import budget_for, cells_under_test, run_property
 
 CELLS = cells_under_test()
 

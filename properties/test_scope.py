@@ -11,7 +11,7 @@ from elbocheck.models import OUT_OF_SCOPE
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.strategies import samples
-from elbocheck.testing import cells_under_test, run_property, share
+from elbocheck.testing.properties import cells_under_test, run_property, share
 
 CELLS = cells_under_test()
 

@@ -11,7 +11,7 @@ from elbocheck.backends import get_backend
 from elbocheck.checks import stationary
 from elbocheck.models.sample import Cell
 from elbocheck.strategies import samples
-from elbocheck.testing import budget_for, cells_under_test, run_property
+from elbocheck.testing.properties import budget_for, cells_under_test, run_property
 
 CELLS = cells_under_test()
 

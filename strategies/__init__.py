@@ -5,20 +5,24 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from elbocheck.strategies.drawing import draw_many
-from elbocheck.strategies.samples import samples, sizes
-
 _LAZY = {
-    "Choice": "targets_choice", "CorrectTarget": "targets", "choices": "targets", "correct_target": "targets",
-    "correct_targets": "targets", "planted": "targets_planted",
-}  # fmt: skip
+    "Choice": "elbocheck.strategies.targets.choice",
+    "CorrectTarget": "elbocheck.strategies.targets",
+    "choices": "elbocheck.strategies.targets",
+    "correct_target": "elbocheck.strategies.targets",
+    "correct_targets": "elbocheck.strategies.targets",
+    "draw_many": "elbocheck.gate.drawing",
+    "planted": "elbocheck.strategies.targets.planted",
+    "samples": "elbocheck.strategies.samples",
+    "sizes": "elbocheck.strategies.samples",
+}
 
-__all__ = [*_LAZY, "draw_many", "samples", "sizes"]
+__all__ = [*_LAZY]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(f"elbocheck.strategies.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

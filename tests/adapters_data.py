@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 
 from elbocheck import Problem, decompose
-from elbocheck.identity import Decomposition
+from elbocheck.bound.decomposition import Decomposition
 
 
 def shipped(name: str) -> np.ndarray:

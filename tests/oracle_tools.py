@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from elbocheck.backends import available
-from elbocheck.identity import Decomposition
+from elbocheck.bound.decomposition import Decomposition
 from elbocheck.models import CELLS
 from elbocheck.models.sample import Cell, Sample, random_sample
 

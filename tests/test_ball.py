@@ -11,8 +11,8 @@ import pytest
 
 flint = pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[certify]'")
 
-from elbocheck.backends.ball import BallBackend  # noqa: E402
-from elbocheck.backends.ball_arrays import Balls, Kleene, balls  # noqa: E402
+from elbocheck.backends.balls.arrays import Balls, Kleene, balls  # noqa: E402
+from elbocheck.backends.balls.backend import BallBackend  # noqa: E402
 from elbocheck.backends.namespace import Namespace, namespace  # noqa: E402
 from elbocheck.errors import UndecidedError  # noqa: E402
 from elbocheck.families import Bernoulli, Categorical  # noqa: E402

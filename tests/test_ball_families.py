@@ -16,7 +16,7 @@ import pytest
 flint = pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[certify]'")
 
 from elbocheck import families as f  # noqa: E402
-from elbocheck.backends.ball import BallBackend  # noqa: E402
+from elbocheck.backends.balls.backend import BallBackend  # noqa: E402
 from elbocheck.errors import NotRigorousError  # noqa: E402
 
 mp = mpmath.mp.clone()

@@ -17,7 +17,15 @@ import pytest
 flint = pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[certify]'")
 
 from elbocheck import decompose, find_stationary_point  # noqa: E402
-from elbocheck.certify import (  # noqa: E402
+from elbocheck.bound.compiled import Program  # noqa: E402
+from elbocheck.bound.factors import Declaration, Factor  # noqa: E402
+from elbocheck.bound.problem import Problem  # noqa: E402
+from elbocheck.cli import main  # noqa: E402
+from elbocheck.errors import DeclarationError, InputError, NotRigorousError, UndecidedError  # noqa: E402
+from elbocheck.families import Normal  # noqa: E402
+from elbocheck.models import cells, find_cell  # noqa: E402
+from elbocheck.models.sample import Sample, random_sample  # noqa: E402
+from elbocheck.proofs.certify import (  # noqa: E402
     Certificate,
     Enclosure,
     Enclosures,
@@ -27,15 +35,7 @@ from elbocheck.certify import (  # noqa: E402
     unpadded,
     verified,
 )
-from elbocheck.cli import main  # noqa: E402
-from elbocheck.errors import DeclarationError, InputError, NotRigorousError, UndecidedError  # noqa: E402
-from elbocheck.factors import Declaration, Factor  # noqa: E402
-from elbocheck.families import Normal  # noqa: E402
-from elbocheck.krawczyk import across  # noqa: E402
-from elbocheck.models import cells, find_cell  # noqa: E402
-from elbocheck.models.sample import Sample, random_sample  # noqa: E402
-from elbocheck.problem import Problem  # noqa: E402
-from elbocheck.program import Program  # noqa: E402
+from elbocheck.proofs.krawczyk import across  # noqa: E402
 from elbocheck.report.certificate import _written, above  # noqa: E402
 
 SIZES = {
@@ -275,7 +275,7 @@ def test_undecided_comparisons_are_one_line(
     def undecided(*_: Any) -> None:
         raise UndecidedError("two balls overlap")
 
-    monkeypatch.setattr("elbocheck.certify.certify_sample", undecided)
+    monkeypatch.setattr("elbocheck.proofs.certify.certify_sample", undecided)
     assert main(["certify", "ppca"]) == 1
     assert capsys.readouterr().err == "elbocheck: nothing is proved: two balls overlap\n"
 

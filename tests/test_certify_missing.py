@@ -32,7 +32,7 @@ def test_nothing_else_loads_it(module: str, tmp_path: Path) -> None:
 
 
 def test_from_python_it_is_the_same_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import sys; sys.modules['flint'] = None; import elbocheck.certify"]
+    command = [sys.executable, "-c", "import sys; sys.modules['flint'] = None; import elbocheck.proofs.certify"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr.strip().splitlines()[-1].endswith("pip install 'elbocheck[certify]'")
     assert "MissingExtraError" in done.stderr

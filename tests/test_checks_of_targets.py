@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from elbocheck import Departure, Problem, decompose
-from elbocheck.checking import CHECKS, applies
-from elbocheck.diagnosis import diagnose
+from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import InputError
+from elbocheck.gate.checking import CHECKS, applies
 from elbocheck.outcome import Outcome, Result
 from targets import START, Mixture
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from elbocheck import cli
-from elbocheck.arguments import parser
-from elbocheck.jobs import ControlJob, Job, RandomJob, RealJob, Row
+from elbocheck.commands.arguments import parser
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import PROFILES
-from elbocheck.verify import Report
+from elbocheck.runs.jobs import ControlJob, Job, RandomJob, RealJob, Row
+from elbocheck.runs.pool import Report
 
 COMMANDS = ("verify", "census", "certify", "explain", "replay", "faults", "list")
 BINARY = "a,b\n0,1\n1,0\n1,1\n0,1\n"
@@ -46,7 +46,7 @@ def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a computation was started")
 
-    monkeypatch.setattr("elbocheck.verify.run", refuse)
+    monkeypatch.setattr("elbocheck.runs.pool.run", refuse)
 
 
 @pytest.mark.usefixtures("no_computing")
@@ -124,7 +124,7 @@ def test_a_violation_or_too_much_inconclusive_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
     monkeypatch.setattr(
-        "elbocheck.verify.run", lambda *_: Report((failing_row(outcome), every_point_row()), "jax", "float64")
+        "elbocheck.runs.pool.run", lambda *_: Report((failing_row(outcome), every_point_row()), "jax", "float64")
     )
     assert cli.main(["verify", "--profile", "quick"]) == 1
     assert "factor x deviates" in capsys.readouterr().out
@@ -138,7 +138,7 @@ def test_an_interrupted_run_leaves_no_report(monkeypatch: pytest.MonkeyPatch, tm
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("elbocheck.verify.run", interrupt)
+    monkeypatch.setattr("elbocheck.runs.pool.run", interrupt)
     assert cli.main(["verify", "--json", str(tmp_path / "report.json")]) == 130
     assert list(tmp_path.iterdir()) == []
 
@@ -262,7 +262,7 @@ def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
         seen.extend(part for job in jobs for part in job.parts)
         return Report((every_point_row(),), "jax", "float64")
 
-    monkeypatch.setattr("elbocheck.verify.run", record)
+    monkeypatch.setattr("elbocheck.runs.pool.run", record)
     source = str(tmp_path / "mine.py") + attribute
     assert cli.main(["verify", source, "--seed", "7"]) == 0
     assert seen == [RandomJob(("sbn/exact-mine",), PROFILES["quick"], 7, source)]
@@ -282,7 +282,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
             keep(job, [census_row(job)])
         return Report((), "jax", "float64")
 
-    monkeypatch.setattr("elbocheck.census.run", pretend)
+    monkeypatch.setattr("elbocheck.runs.census.run", pretend)
     return jobs_run
 
 
@@ -297,8 +297,8 @@ CENSUS = ["census", "--problems", "2000", "--workers", "1", "--record"]
 
 
 def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, computed: list[Job]) -> None:
-    from elbocheck.census import census_jobs, key
     from elbocheck.models import CELLS
+    from elbocheck.runs.census import census_jobs, key
 
     record = tmp_path / "census.jsonl"
     jobs = census_jobs(CELLS, 2000, 0)
@@ -331,7 +331,7 @@ def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
             keep(job, [failing_row(outcome), every_point_row()])
         return Report((), "jax", "float64")
 
-    monkeypatch.setattr("elbocheck.census.run", pretend)
+    monkeypatch.setattr("elbocheck.runs.census.run", pretend)
     for _ in range(2):
         assert cli.main([*CENSUS, str(tmp_path / "census.jsonl")]) == 1
 

@@ -19,17 +19,17 @@ import scipy.stats
 from hypothesis import Phase, find, settings
 
 from elbocheck.backends.namespace import double_precision
-from elbocheck.checking import check_target
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
+from elbocheck.gate.checking import check_target
+from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
-from elbocheck.problem import Problem
 from elbocheck.strategies import Choice, CorrectTarget, choices, correct_target, correct_targets, draw_many, planted
 from elbocheck.strategies.targets import WRITERS, observed, stresses
-from elbocheck.strategies.targets_choice import KINDS, LIBRARIES
-from elbocheck.strategies.targets_families import FAMILIES, NAMES
-from elbocheck.strategies.targets_planted import complex_step
-from elbocheck.strategies.targets_tools import tools
-from elbocheck.target import Target
+from elbocheck.strategies.targets.choice import KINDS, LIBRARIES
+from elbocheck.strategies.targets.families import FAMILIES, NAMES
+from elbocheck.strategies.targets.planted import complex_step
+from elbocheck.strategies.targets.tools import tools
 
 PLAIN = Choice("mixture", "numpy", (7, 2, 3), seed=5)
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from elbocheck import Declaration, Factor, Problem, Target, check_target, decompose
+from elbocheck.bound.least_squares import DENSE, solve
 from elbocheck.families import Bernoulli, Categorical, Normal
-from elbocheck.least_squares import DENSE, solve
 from elbocheck.outcome import Outcome
 from right_code import mixture
 
@@ -161,7 +161,7 @@ assert seen == {second}, seen
 
 def test_a_point_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every check of a point, and the diagnosis, use one reading of it."""
-    import elbocheck.reading as module
+    import elbocheck.bound.reading as module
 
     made = Counter[bytes]()
     whole = module.Reading

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from elbocheck.arguments import parser
+from elbocheck.commands.arguments import parser
 from printed import difference
 
 ROOT = Path(__file__).parents[1]
@@ -179,7 +179,7 @@ def test_the_profiles_are_the_real_ones() -> None:
 
 
 def test_every_check_is_explained() -> None:
-    from elbocheck.checking import CHECKS
+    from elbocheck.gate.checking import CHECKS
 
     text = (DOCS / "what-it-checks.md").read_text(encoding="utf-8")
     assert [check for check in CHECKS if f"| `{check}` |" not in text] == []

@@ -12,7 +12,7 @@ from elbocheck.models import find_cell
 from elbocheck.models.datasets import load, real_sample
 from elbocheck.report.explain import explain, lines, sample_for
 from elbocheck.report.plot import draw
-from elbocheck.training import Share, Snapshot
+from elbocheck.training.snapshots import Share, Snapshot
 
 NUMBER = r"(−?\d+\.\d+|−?\d+e[−+-]\d+|0(?!\.))"
 

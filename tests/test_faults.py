@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from elbocheck.checking import CHECKS as GATE
 from elbocheck.errors import InputError
 from elbocheck.faults.catalogue import EQUIVALENT, FAULTS, MODELS, PLANTED
 from elbocheck.faults.fault import Fault, lines
 from elbocheck.faults.matrix import CHECKS, RAISED, Matrix, Row, judge, judge_fault, tasks
 from elbocheck.faults.practices import PRACTICES, rejected_by
 from elbocheck.faults.surprising import SURPRISING
+from elbocheck.gate.checking import CHECKS as GATE
 from elbocheck.report.faults import LETTERS, print_matrix, summary
 
 PAGE = (Path(__file__).parents[1] / "docs" / "faults.md").read_text(encoding="utf-8")

@@ -21,14 +21,14 @@ from rich.console import Console
 import targets
 from elbocheck import Declaration, Factor, Problem, Target, check_target, iter_checks, load_known_failures
 from elbocheck.backends import using
-from elbocheck.cases import load_targets, read_case, replay, sample_case, target_case, write_case
-from elbocheck.checking import CheckFailure
 from elbocheck.checks import every_point
+from elbocheck.commands.targets import rows_of, verify_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
-from elbocheck.explanation import explain_failure
 from elbocheck.families import Bernoulli
-from elbocheck.gate import rows_of, verify_targets
-from elbocheck.known_failures import KnownFailure
+from elbocheck.gate.cases import load_targets, read_case, replay, sample_case, target_case, write_case
+from elbocheck.gate.checking import CheckFailure
+from elbocheck.gate.failure_text import explain_failure
+from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import draw_many, samples

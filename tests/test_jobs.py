@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from elbocheck import jobs
-from elbocheck.jobs import RandomJob, run_control
 from elbocheck.models.controls import CONTROLS
 from elbocheck.outcome import Outcome, Result
 from elbocheck.report.terminal import summary
+from elbocheck.runs import jobs
+from elbocheck.runs.jobs import RandomJob, run_control
+from elbocheck.runs.pool import Report
 from elbocheck.strategies.samples import Draw, realise
-from elbocheck.verify import Report
 
 
 def test_a_scope_that_no_problem_tells_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     """In float32 a residual may drown in rounding; if all of them do, nothing was recognised."""
     outcomes = iter([Outcome.OUT_OF_SCOPE, Outcome.INCONCLUSIVE] + [Outcome.INCONCLUSIVE] * 2)
-    monkeypatch.setattr("elbocheck.jobs.outside", lambda problem: Result("scope", "p", next(outcomes), gap=1e-5))
+    monkeypatch.setattr("elbocheck.runs.jobs.outside", lambda problem: Result("scope", "p", next(outcomes), gap=1e-5))
     job = RandomJob(("bounded-logits/arbitrary",), 2, 0)
     told, untold = (Report(tuple(job.run(lambda count: None)), "numpy", "float32") for _ in range(2))
     assert (told.rows[0].outcome, told.inconclusive, told.exit_code) == ("out of scope", 1, 0)

@@ -28,27 +28,27 @@ PACKAGES = {
 FLOORS = {
     "elbocheck.errors": 0, "elbocheck.outcome": 0, "elbocheck.profiles": 0, "elbocheck.data": 0,
     "elbocheck.backends": 0, "elbocheck.threads": 0, "elbocheck.limits": 0,
-    "elbocheck.parameters": 1, "elbocheck.families": 1, "elbocheck.posteriors": 1, "elbocheck.factors": 1,
-    "elbocheck.trees": 1, "elbocheck.model": 1,
-    "elbocheck.terms": 1, "elbocheck.bound": 1, "elbocheck.program": 1, "elbocheck.problem": 1,
-    "elbocheck.candidates": 2, "elbocheck.reading": 2, "elbocheck.directions": 2, "elbocheck.least_squares": 2,
-    "elbocheck.criterion": 2, "elbocheck.identity": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
-    "elbocheck.training": 2, "elbocheck.monitor": 3,
-    "elbocheck.checks": 3, "elbocheck.krawczyk": 3, "elbocheck.certify": 3, "elbocheck.referee": 3,
+    "elbocheck.bound.layout": 1, "elbocheck.families": 1, "elbocheck.bound.posteriors": 1, "elbocheck.bound.factors": 1,
+    "elbocheck.bound.trees": 1, "elbocheck.models.base": 1,
+    "elbocheck.bound.terms": 1, "elbocheck.bound.definition": 1, "elbocheck.bound.compiled": 1, "elbocheck.bound.problem": 1,
+    "elbocheck.bound.candidates": 2, "elbocheck.bound.reading": 2, "elbocheck.bound.directions": 2, "elbocheck.bound.least_squares": 2,
+    "elbocheck.bound.criterion": 2, "elbocheck.bound.decomposition": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
+    "elbocheck.training.snapshots": 2, "elbocheck.training.monitor": 3,
+    "elbocheck.checks": 3, "elbocheck.proofs.krawczyk": 3, "elbocheck.proofs.certify": 3, "elbocheck.proofs.referee": 3,
     "elbocheck.faults": 3,
-    "elbocheck.examine": 3, "elbocheck.diagnosis": 3, "elbocheck.suspects": 3, "elbocheck.suspect": 3,
-    "elbocheck.suspects_of_q": 3,
-    "elbocheck.target": 4, "elbocheck.checking": 5, "elbocheck.known_failures": 5, "elbocheck.explanation": 5,
-    "elbocheck.cases": 5, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
-    "elbocheck.testing": 5, "elbocheck.properties": 5, "elbocheck.jobs": 5, "elbocheck.verify": 5,
-    "elbocheck.census": 5,
-    "elbocheck.cli": 6, "elbocheck.gate": 6, "elbocheck.arguments": 6, "elbocheck.report": 6,
-    "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6, "elbocheck.scheduling": 6,
+    "elbocheck.gate.preflight": 3, "elbocheck.diagnosis.diagnose": 3, "elbocheck.diagnosis.suspects.of_factors": 3, "elbocheck.diagnosis.suspects.base": 3,
+    "elbocheck.diagnosis.suspects.of_q": 3,
+    "elbocheck.gate.target": 4, "elbocheck.gate.checking": 5, "elbocheck.gate.known_failures": 5, "elbocheck.gate.failure_text": 5,
+    "elbocheck.gate.cases": 5, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
+    "elbocheck.testing.properties": 5, "elbocheck.properties": 5, "elbocheck.runs.jobs": 5, "elbocheck.runs.pool": 5,
+    "elbocheck.runs.census": 5,
+    "elbocheck.cli": 6, "elbocheck.commands.targets": 6, "elbocheck.commands.arguments": 6, "elbocheck.report": 6,
+    "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6, "elbocheck.testing.scheduling": 6,
 }  # fmt: skip
 FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""
 HYPOTHESIS_FLOOR = 4
-PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
+PYTEST = ("elbocheck.testing.properties", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = (("elbocheck.backends.jax",), ("elbocheck.backends.namespace", "elbocheck.adapters"))
 TORCH = (
     ("elbocheck.backends.torch", "elbocheck.backends.torch_eager"),
@@ -141,20 +141,20 @@ def test_imports_point_downwards(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source", "message"),
     [
-        ("elbocheck.identity", "from elbocheck.checks import every_point", "upwards, from floor 2 to 3"),
-        ("elbocheck.identity", "def f():\n    import elbocheck.strategies", "upwards, from floor 2 to 4"),
+        ("elbocheck.bound.decomposition", "from elbocheck.checks import every_point", "upwards, from floor 2 to 3"),
+        ("elbocheck.bound.decomposition", "def f():\n    import elbocheck.strategies", "upwards, from floor 2 to 4"),
         ("elbocheck.models.new", "from elbocheck import checks", "upwards, from floor 2 to 3"),
-        ("elbocheck.bound", "from elbocheck import decompose", "through the facade"),
-        ("elbocheck", "from elbocheck.identity import decompose", "upwards"),
+        ("elbocheck.bound.definition", "from elbocheck import decompose", "through the facade"),
+        ("elbocheck", "from elbocheck.bound.decomposition import decompose", "upwards"),
         ("elbocheck.newcomer", "", "has no floor"),
         ("elbocheck.checks.new", "from elbocheck.newcomer import x", "without a floor"),
         ("elbocheck.checks.new", "from . import compare", "relatively"),
         ("elbocheck.checks.new", "from hypothesis import given", "below floor 4"),
-        ("elbocheck.strategies.new", "import pytest", "only elbocheck.testing"),
+        ("elbocheck.strategies.new", "import pytest", "only elbocheck.testing.properties"),
         ("elbocheck.models.new", "def f():\n    import jax.numpy", "only elbocheck.backends.jax"),
         ("elbocheck.backends.namespace", "from jax import numpy", "only elbocheck.backends.jax"),
         ("elbocheck.backends", "from elbocheck.backends.jax import JaxBackend", "which loads jax"),
-        ("elbocheck.bound", "import torch", "only elbocheck.backends.torch"),
+        ("elbocheck.bound.definition", "import torch", "only elbocheck.backends.torch"),
         ("elbocheck.cli", "from elbocheck.backends.torch import TorchBackend", "which loads torch"),
     ],
 )

@@ -14,10 +14,10 @@ from elbocheck.backends.analytic import continued
 from elbocheck.backends.batch import Batch
 from elbocheck.backends.namespace import namespace
 from elbocheck.errors import InputError
-from elbocheck.jobs import RealJob
 from elbocheck.models.catalogue import cells, find_cell
 from elbocheck.models.datasets import load
 from elbocheck.models.sample import Cell, random_sample
+from elbocheck.runs.jobs import RealJob
 from oracle_tools import by_cell, draw
 
 EPS = float(np.finfo(np.float64).eps)

@@ -20,7 +20,7 @@ def test_options_that_nothing_would_read_are_refused(
     def refuse(*_: object) -> None:
         raise AssertionError("a computation was started")
 
-    monkeypatch.setattr("elbocheck.verify.run", refuse)
+    monkeypatch.setattr("elbocheck.runs.pool.run", refuse)
     monkeypatch.setattr("elbocheck.report.explain.explain", refuse)
     assert cli.main(arguments) == 2
     assert message in capsys.readouterr().err

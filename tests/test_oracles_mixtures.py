@@ -13,8 +13,8 @@ import scipy.special
 import scipy.stats
 
 from elbocheck import decompose
-from elbocheck.models.q_truncated import STATES
 from elbocheck.models.sample import Cell, Sample
+from elbocheck.models.variational.truncated import STATES
 from elbocheck.strategies import draw_many, samples
 from oracle_tools import NATS_2PIE, assert_delta, assert_elbo, assert_entropy_sum, by_cell, models, moderate
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from elbocheck import cli
-from elbocheck.jobs import Row
 from elbocheck.outcome import Outcome, Result
 from elbocheck.report.charts import FLOOR, MOST_POINTS, card, scatter, thinned
 from elbocheck.report.page import nats, render
 from elbocheck.report.scales import Scale, decades, linear
-from elbocheck.training import PointRecord, Share, Snapshot
-from elbocheck.verify import Report
+from elbocheck.runs.jobs import Row
+from elbocheck.runs.pool import Report
+from elbocheck.training.snapshots import PointRecord, Share, Snapshot
 
 EVIL = """<script>document.title="broken into"</script>"&'><img src=x onerror=alert(1)>"""
 
@@ -179,7 +179,7 @@ def test_a_missing_extra_is_refused_before_computing(
     def refuse(*_: object) -> None:
         raise AssertionError("a computation was started")
 
-    monkeypatch.setattr("elbocheck.verify.run", refuse)
+    monkeypatch.setattr("elbocheck.runs.pool.run", refuse)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["verify", "--html", str(tmp_path / "report.html")]) == 2
     error = capsys.readouterr().err

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from elbocheck.jobs import Row
 from elbocheck.outcome import Outcome, Result
 from elbocheck.report.page import render
-from elbocheck.training import PointRecord, Share, Snapshot
-from elbocheck.verify import Report
+from elbocheck.runs.jobs import Row
+from elbocheck.runs.pool import Report
+from elbocheck.training.snapshots import PointRecord, Share, Snapshot
 
 BROWSER = os.environ.get("ELBOCHECK_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("ELBOCHECK_DRIVER") or shutil.which("chromedriver")

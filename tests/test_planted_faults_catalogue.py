@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from elbocheck import Factor, Problem
+from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.checks import criterion_holds, equivalent, every_point, stationary
 from elbocheck.families import Laplace, NegativeBinomial, Normal
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, random_sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.posteriors import WeightedPoints
 
 Params = Mapping[str, Any]
 Change = Callable[[Factor, Params], Factor]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from elbocheck.profiles import PROFILES
-from elbocheck.scheduling import group_of
+from elbocheck.testing.scheduling import group_of
 
 
 def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

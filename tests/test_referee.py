@@ -18,7 +18,7 @@ from elbocheck.families import Bernoulli  # noqa: E402
 from elbocheck.models import cells, find_cell  # noqa: E402
 from elbocheck.models.sample import Cell  # noqa: E402
 from elbocheck.outcome import Outcome  # noqa: E402
-from elbocheck.referee import enclosed, referee, verdict  # noqa: E402
+from elbocheck.proofs.referee import enclosed, referee, verdict  # noqa: E402
 from oracle_tools import by_cell, draw  # noqa: E402
 
 FAULT = 1e-10
@@ -74,7 +74,7 @@ def test_the_backend_with_a_planted_fault_is_named(
 
 def test_models_that_balls_cannot_compute_are_said_to_be() -> None:
     from elbocheck.errors import NotRigorousError
-    from elbocheck.referee import appeal
+    from elbocheck.proofs.referee import appeal
 
     problem = draw(find_cell("von-mises-mixture/exact"), (5, 2, 2)).problem()
     with pytest.raises(NotRigorousError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from elbocheck.jobs import Row
+from elbocheck.runs.jobs import Row
 from printed import difference, tokens
 
 ROOT = Path(__file__).parents[1]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from elbocheck.bound.problem import Problem
 from elbocheck.models import find_cell
 from elbocheck.models.sample import random_sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.solver.certificate import FAR, Inertia
 from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
 from elbocheck.solver.precision import precision_of
-from elbocheck.testing import Tally
+from elbocheck.testing.properties import Tally
 from landscapes import endless, ring, two_hills
 
 

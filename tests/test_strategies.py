@@ -19,8 +19,8 @@ from hypothesis import Phase, find, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from elbocheck.checks import stationary
-from elbocheck.model import as_drawn
 from elbocheck.models import cells, find_cell
+from elbocheck.models.base import as_drawn
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import samples

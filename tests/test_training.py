@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from elbocheck.identity import decompose
+from elbocheck.bound.decomposition import decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.models import find_cell
 from elbocheck.models.datasets import load, real_sample
-from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_points
-from elbocheck.training import Climb, Climbs, along, record, snapshot
+from elbocheck.training.snapshots import Climb, Climbs, along, record, snapshot
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elbocheck.bound.problem import flat
+from elbocheck.bound.trees import covers, leaves, rebuilt
 from elbocheck.errors import InputError
-from elbocheck.problem import flat
-from elbocheck.trees import covers, leaves, rebuilt
 
 Pair = namedtuple("Pair", "first second")
 

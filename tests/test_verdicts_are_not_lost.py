@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from elbocheck import Declaration, Factor, Problem, Target, check_target
-from elbocheck.cases import load_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli, NegativeBinomial
+from elbocheck.gate.cases import load_targets
 from elbocheck.outcome import Outcome
 from targets import Mixture
 
@@ -109,7 +109,7 @@ def test_families_that_do_not_fit_are_one_paragraph(name: str) -> None:
 
 def test_differences_that_differ_from_zero_by_rounding_are_zero() -> None:
     """The criterion of the catalogue does not refuse a derivative of 1e-13, which differences cannot tell from 0."""
-    from elbocheck.criterion import criteria
+    from elbocheck.bound.criterion import criteria
 
     problem = MIXTURE.problem(
         factors=lambda p: MIXTURE.factors({**p, "logits": np.asarray([float(np.real(v)) for v in p["logits"]])})

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from elbocheck.backends.namespace import namespace
-from elbocheck.factors import Declaration
-from elbocheck.model import Model, Variational
-from elbocheck.parameters import Arrays
+from elbocheck.bound.factors import Declaration
+from elbocheck.bound.layout import Arrays
+from elbocheck.models.base import Model, Variational
 
 Params = Mapping[str, Any]
 

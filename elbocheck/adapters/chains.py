@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from elbocheck.backends.namespace import Array
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
 

@@ -10,8 +10,8 @@ from scipy.special import logsumexp
 
 from elbocheck.adapters.catalogued import fixed_arrays
 from elbocheck.backends.namespace import Array
-from elbocheck.model import Model
-from elbocheck.models.q_exact import log_joint
+from elbocheck.models.base import Model
+from elbocheck.models.variational.exact import log_joint
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

@@ -21,12 +21,12 @@ from elbocheck.adapters.chains import Params, declaration, evidence, normalised
 from elbocheck.adapters.gaussians import lower_factor, packed, triangular
 from elbocheck.backends import require
 from elbocheck.backends.namespace import Array
+from elbocheck.bound.problem import Departure, Problem
 from elbocheck.errors import InputError
 from elbocheck.families import Categorical, MultivariateNormal, Normal
 from elbocheck.families.base import Distribution
+from elbocheck.gate.target import Target
 from elbocheck.models.support import check_matrix
-from elbocheck.problem import Departure, Problem
-from elbocheck.target import Target
 
 STEPS, SETTLED = 100, 1e-14
 """EM steps between two looks at whether the parameters still move, and the change below which they do not."""

@@ -20,9 +20,9 @@ from elbocheck.adapters.plan import Tree, all_fields
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.trees import covers, leaves
 from elbocheck.errors import InputError
-from elbocheck.problem import Problem
-from elbocheck.trees import covers, leaves
 
 NO_BOUND = {
     "RenyiELBO": "its value is no expectation under q for α other than 1",

@@ -10,14 +10,14 @@ from elbocheck.adapters.plan import Program, Tree, make_plan
 from elbocheck.adapters.traced import declaration_of, factors_of, points_of
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
-from elbocheck.bound import Bound
+from elbocheck.bound.compiled import Program as Compiled
+from elbocheck.bound.definition import Bound
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.layout import Arrays, Layout
+from elbocheck.bound.posteriors import WeightedPoints
+from elbocheck.bound.problem import Problem, flat
+from elbocheck.bound.trees import rebuilt
 from elbocheck.errors import InputError
-from elbocheck.factors import Declaration, Factor
-from elbocheck.parameters import Arrays, Layout
-from elbocheck.posteriors import WeightedPoints
-from elbocheck.problem import Problem, flat
-from elbocheck.program import Program as Compiled
-from elbocheck.trees import rebuilt
 
 
 class Valued(Program, Protocol):

@@ -24,8 +24,8 @@ from elbocheck.adapters.members import Site, Sites
 from elbocheck.adapters.plan import Tree, all_fields
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
-from elbocheck.problem import Problem
 
 SEED_OF_MODEL = 2**20
 """Added to the seed of the guide: noise that the model draws by itself (subsampled plates) is other noise."""

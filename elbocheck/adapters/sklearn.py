@@ -30,16 +30,16 @@ from elbocheck.adapters.gaussians import (
     upper_factor,
 )
 from elbocheck.backends import require
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.problem import Departure, Problem
 from elbocheck.errors import InputError
-from elbocheck.factors import Declaration, Factor
-from elbocheck.model import Model, Variational
+from elbocheck.gate.target import Target
+from elbocheck.models.base import Model, Variational
 from elbocheck.models.factor_analysis import FACTOR_ANALYSIS
 from elbocheck.models.gaussian_mixture import GMM_DIAGONAL, GMM_FULL, GMM_SPHERICAL, GMM_TIED
 from elbocheck.models.ppca import PPCA
-from elbocheck.models.q_exact import EXACT, EXACT_GAUSSIAN
 from elbocheck.models.support import check_matrix
-from elbocheck.problem import Departure, Problem
-from elbocheck.target import Target
+from elbocheck.models.variational.exact import EXACT, EXACT_GAUSSIAN
 
 MIXTURES = {"full": GMM_FULL, "tied": GMM_TIED, "diag": GMM_DIAGONAL, "spherical": GMM_SPHERICAL}
 STEPS = 100

@@ -16,11 +16,11 @@ from elbocheck.adapters.distributions import as_array, unwrapped
 from elbocheck.adapters.members import Site, Sites, member
 from elbocheck.adapters.plan import Plan, Planned, Program, Tree
 from elbocheck.backends.namespace import Array, namespace
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.errors import InputError
-from elbocheck.factors import Declaration, Factor
 from elbocheck.families import MultivariateNormal, Normal
 from elbocheck.families.base import Distribution
-from elbocheck.posteriors import WeightedPoints
 
 
 def _log_jacobian(site: Site) -> Array:

@@ -9,10 +9,10 @@ import importlib.util
 from dataclasses import replace
 
 from elbocheck.backends.base import Backend
+from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 
 CHECK = "agreement"
 TERMS = ("log_density", "entropy", "pseudo_entropy", "log_base_measure", "delta")
@@ -27,7 +27,7 @@ def agreement(problem: Problem, other_backend: Backend) -> Result:
     result = compared(one, other, problem.label)
     if result.outcome is Outcome.HOLDS or importlib.util.find_spec("flint") is None:
         return result
-    from elbocheck.referee import appeal
+    from elbocheck.proofs.referee import appeal
 
     names = (problem.program.backend.name, other_backend.name)
     return replace(result, message=result.message + appeal(problem, dict(zip(names, (one, other), strict=True))))

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from elbocheck.backends.plain import directional
+from elbocheck.bound.problem import Problem, flat
+from elbocheck.bound.reading import Reading, natural_size, read
 from elbocheck.checks.compare import Deviation
 from elbocheck.errors import InputError
-from elbocheck.problem import Problem, flat
-from elbocheck.reading import Reading, natural_size, read
 
 DRAWN = 2
 """Random directions of each block, where derivatives are taken along directions."""

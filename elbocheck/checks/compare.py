@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elbocheck.identity import Decomposition, FactorTerms
+from elbocheck.bound.decomposition import Decomposition, FactorTerms
 from elbocheck.outcome import Claim, Outcome, Result
 
 

@@ -5,8 +5,8 @@ Rejects: a check that cannot fail. A control that comes out at zero, or misses i
 
 from __future__ import annotations
 
+from elbocheck.bound.decomposition import Decomposition
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import Decomposition
 from elbocheck.outcome import Outcome, Result
 
 LEAST_GAP = 1e-3

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import Reading, read
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
-from elbocheck.problem import Problem
-from elbocheck.reading import Reading, read
 
 CHECK = "convention"
 

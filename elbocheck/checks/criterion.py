@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from elbocheck.bound.criterion import criteria
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.criterion import criteria
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 
 
 def criterion_holds(problem: Problem) -> Result:

@@ -5,10 +5,10 @@ Rejects: a bound that depends on the order or the number of data, on the labels 
 
 from __future__ import annotations
 
+from elbocheck.bound.decomposition import decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import decompose
 from elbocheck.outcome import Result
-from elbocheck.problem import Problem
 
 
 def equivalent(problem: Problem, image: Problem, *, check: str, shift: float = 0.0) -> Result:

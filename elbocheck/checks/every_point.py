@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import read
 from elbocheck.checks.blocks import HELD, judged
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
-from elbocheck.reading import read
 
 CHECK = "every point"
 

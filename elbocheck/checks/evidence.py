@@ -5,10 +5,10 @@ Rejects: a bound that is none, points drawn from another q than the one whose en
 
 from __future__ import annotations
 
+from elbocheck.bound.decomposition import decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import decompose
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 
 CHECK = "evidence"
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.errors import NotFiniteError
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Diagnosis, Outcome, Result
-from elbocheck.problem import Problem
 from elbocheck.solver import find_stationary_point
 
 CHECK = "fit"

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import Reading, held_slope, natural_size, read, read_beside
 from elbocheck.checks.blocks import (
     FINEST,
     HELD,
@@ -26,8 +28,6 @@ from elbocheck.checks.blocks import (
 )
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
-from elbocheck.reading import Reading, held_slope, natural_size, read, read_beside
 
 CHECK = "gradient"
 MOST_BLOCKS = 16

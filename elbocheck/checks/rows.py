@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import read
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.identity import Decomposition, decompose
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
-from elbocheck.reading import read
 
 
 def _inputs(problem: Problem) -> tuple[np.ndarray, Callable[[np.ndarray], float]]:

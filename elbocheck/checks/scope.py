@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from elbocheck.backends import get_backend
-from elbocheck.criterion import Criterion, criteria
+from elbocheck.bound.criterion import Criterion, criteria
+from elbocheck.bound.problem import Problem
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 
 
 def scope(problem: Problem) -> Result:

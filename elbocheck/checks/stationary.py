@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.outcome import Outcome, Result
-from elbocheck.problem import Problem
 from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
 
 CHECK = "stationary"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import read, read_beside
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
-from elbocheck.problem import Problem
-from elbocheck.reading import read, read_beside
 
 CHECK = "value"
 

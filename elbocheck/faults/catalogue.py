@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from elbocheck.faults import planted_linear, planted_mixtures
+from elbocheck.faults.planted import linear as planted_linear
+from elbocheck.faults.planted import mixtures as planted_mixtures
 from elbocheck.faults.problems import SIZES
 
 PLANTED = (*planted_mixtures.PLANTED, *planted_linear.PLANTED)

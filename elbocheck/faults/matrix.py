@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from elbocheck import checks
-from elbocheck.diagnosis import diagnose
+from elbocheck.bound.problem import Problem
+from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError
 from elbocheck.faults.catalogue import EQUIVALENT, FAULTS, MODELS
 from elbocheck.faults.fault import Fault, lines
@@ -21,7 +22,6 @@ from elbocheck.faults.practices import PRACTICES, rejected_by
 from elbocheck.faults.problems import problem
 from elbocheck.faults.surprising import SURPRISING
 from elbocheck.outcome import Diagnosis, Outcome, Result
-from elbocheck.problem import Problem
 
 CHECKS: Mapping[str, Callable[[Problem], Result | None]] = {
     "convention": checks.convention,

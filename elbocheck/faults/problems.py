@@ -8,9 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
+from elbocheck.bound.problem import Problem
 from elbocheck.faults.fault import Fault, code
 from elbocheck.faults.numerics import Array, Params
-from elbocheck.problem import Problem
 
 SIZES = {
     "gaussian_mixture": 30, "full_mixture": 30, "poisson_mixture": 30, "bernoulli_mixture": 80,

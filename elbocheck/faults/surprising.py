@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.problem import Departure, Problem
 from elbocheck.families import Categorical, Normal
 from elbocheck.faults.fault import code
 from elbocheck.faults.numerics import Array, Params, converge, inverse_softplus, softplus
 from elbocheck.faults.problems import made, problem, sample
-from elbocheck.problem import Departure, Problem
 
 
 @dataclass(frozen=True)

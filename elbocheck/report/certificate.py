@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Context, Decimal
 
 from rich.console import Console
 
-from elbocheck.certify import Certificate, Enclosure, Proof, Residual
+from elbocheck.proofs.certify import Certificate, Enclosure, Proof, Residual
 from elbocheck.solver import Inertia
 
 

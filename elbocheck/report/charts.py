@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from elbocheck.jobs import Row
 from elbocheck.report.scales import Scale, Tick, decades, linear
-from elbocheck.training import PointRecord, Snapshot
+from elbocheck.runs.jobs import Row
+from elbocheck.training.snapshots import PointRecord, Snapshot
 
 MOST_POINTS = 3000
 """Most points that the scatter draws; a page of 74,000 would be slow, and they lie on top of each other."""

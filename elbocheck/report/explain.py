@@ -6,14 +6,14 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from elbocheck.bound.decomposition import Decomposition, FactorTerms, decompose
 from elbocheck.errors import InputError
-from elbocheck.identity import Decomposition, FactorTerms, decompose
 from elbocheck.models.datasets import REAL, cells_of, load, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.report.scales import minus
 from elbocheck.solver import StationaryPoint, find_stationary_points
 from elbocheck.strategies import draw_many, samples
-from elbocheck.training import Climbs, Snapshot, along
+from elbocheck.training.snapshots import Climbs, Snapshot, along
 
 WIDTH = 79
 MOST_STEPS = 8

@@ -14,11 +14,11 @@ from importlib import resources
 
 from elbocheck import __version__
 from elbocheck.backends import require
-from elbocheck.jobs import Row
 from elbocheck.outcome import Outcome
 from elbocheck.report.charts import card, scatter
 from elbocheck.report.terminal import power, summary
-from elbocheck.verify import Report
+from elbocheck.runs.jobs import Row
+from elbocheck.runs.pool import Report
 
 ORDER = ("violated", "inconclusive", "known", "out of scope", "holds")
 """The worst first."""

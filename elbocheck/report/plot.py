@@ -8,7 +8,7 @@ from pathlib import Path
 from elbocheck.backends import require
 from elbocheck.errors import InputError
 from elbocheck.report.charts import FLOOR
-from elbocheck.training import Snapshot
+from elbocheck.training.snapshots import Snapshot
 
 FORMATS = (".png", ".svg", ".pdf")
 COLOURS = {"F": "#1f5fbf", "S": "#d9730d", "gap": "#7a3fb0", "bound": "#8b94a1"}

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from elbocheck.jobs import Job, Row
 from elbocheck.outcome import Outcome
-from elbocheck.verify import Report
+from elbocheck.runs.jobs import Job, Row
+from elbocheck.runs.pool import Report
 
 STYLES = {
     Outcome.HOLDS.value: "green",

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from elbocheck.problem import Problem, Start
+from elbocheck.bound.problem import Problem, Start
 from elbocheck.solver import matrix_free, quasi_newton
 from elbocheck.solver.certificate import Inertia, StationaryPoint, certify, large
 from elbocheck.solver.newton import Evaluation, search

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elbocheck.identity import Decomposition, decompose
-from elbocheck.problem import Problem
+from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.problem import Problem
 from elbocheck.solver import matrix_free
 from elbocheck.solver.newton import RUNAWAY
 from elbocheck.solver.precision import precision_of

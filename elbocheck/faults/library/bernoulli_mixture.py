@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import bernoulli
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Bernoulli, Categorical
 from elbocheck.faults.numerics import Array, Params, converge, log_softmax, softplus
 

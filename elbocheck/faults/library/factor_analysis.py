@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import multivariate_normal
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import MultivariateNormal, Normal
 from elbocheck.faults.numerics import Array, Params, converge
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical, MultivariateNormal
 from elbocheck.faults.numerics import Array, Params, converge, log_softmax
 

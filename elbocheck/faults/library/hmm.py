@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical, Normal
 from elbocheck.faults.numerics import Array, Params, converge, log_softmax, log_sum_exp
 

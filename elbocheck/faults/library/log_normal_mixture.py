@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import lognorm
 
-from elbocheck.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical, LogNormal
 from elbocheck.faults.numerics import Array, Params, converge, inverse_softplus, log_softmax, softplus
 

@@ -1,0 +1,1 @@
+"""Interval arithmetic with rigorous rounding, as one more array library."""

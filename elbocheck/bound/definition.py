@@ -1,0 +1,280 @@
+"""A variational bound as traceable functions, and the programs compiled from it (one of each per shape)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array, namespace
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.layout import Arrays, Layout
+from elbocheck.bound.posteriors import WeightedPoints
+from elbocheck.bound.terms import (
+    Density,
+    averaged,
+    effective_beta,
+    factor_terms,
+    leverage,
+    leverages,
+    magnitude,
+    natural,
+    natural_rows,
+    rescaling_of,
+    stacked,
+    totals,
+)
+from elbocheck.bound.trees import covers
+from elbocheck.errors import DeclarationError
+
+Lazy = Callable[[], Any]
+"""Arrays that nothing is differentiated for, made when they are asked for."""
+
+
+@dataclass(frozen=True)
+class FactorShape:
+    """What a declaration says of a factor at any parameters: hints, shapes, family."""
+
+    name: str
+    parameters: tuple[str, ...]
+    value: tuple[int, ...]
+    event_ndim: int
+    family: str
+    scale_degree: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """Definition of an ELBO over named parameters and fixed arrays (data, weights, masks).
+
+    `declare(params, fixed) -> Declaration`: all distributions and q at given parameters.
+    `elbo(params, fixed) -> scalar`: the value under test in nats per datum; None recomputes it from the declaration.
+    `points(params, fixed) -> WeightedPoints` and `factors(params, fixed, latents) -> factors`: the two halves of
+    `declare`, where they are known; the criterion of a fixed prior needs them apart.
+    """
+
+    layout: Layout
+    declare: Callable[[Arrays, Arrays], Declaration]
+    elbo: Callable[[Arrays, Arrays], Array] | None = None
+    points: Callable[[Arrays, Arrays], WeightedPoints] | None = None
+    factors: Callable[[Arrays, Arrays, Arrays], tuple[Factor, ...]] | None = None
+    shapes: list[FactorShape] = field(default_factory=list)
+    """What `declared` has seen of the factors, last."""
+    optimal: list[bool] = field(default_factory=list)
+    """Whether the declaration says that q is optimal, as `declared` has seen it last."""
+
+    def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
+        """(declared ELBO of each datum (N,), every term of it)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        elbo: Array = declaration.entropy_weight * declaration.entropy
+        factors: OrderedDict[str, dict[str, Array]] = OrderedDict()
+        self.check_names(declaration)
+        for factor in declaration.factors:
+            terms = factor_terms(factor, declaration)
+            elbo = elbo + factor.weight * namespace(elbo).xp.sum(terms["log_density"], axis=-1)
+            beta = effective_beta(factor, declaration)
+            if beta is not None:
+                terms["beta"] = stacked(beta, self.layout, factor, like=terms["log_density"])
+            factors[factor.name] = terms
+        xp = namespace(elbo).xp
+        return elbo, OrderedDict(
+            elbo=elbo,
+            entropy=declaration.entropy + xp.zeros_like(elbo),
+            data_weights=declaration.data_weights + xp.zeros_like(elbo),
+            factors=factors,
+            entropy_weight=xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
+        )
+
+    def check_names(self, declaration: Declaration) -> None:
+        """Raises `DeclarationError` for factors of one name, and for parameters that do not exist."""
+        names = [factor.name for factor in declaration.factors]
+        for factor in declaration.factors:
+            unknown = [name for name in factor.parameters if not any(covers(name, one) for one in self.layout.names)]
+            if unknown:
+                raise DeclarationError(
+                    f"factor {factor.name!r} names parameters {unknown}; there are {list(self.layout.names)}"
+                )
+            if names.count(factor.name) > 1:
+                raise DeclarationError(f"two factors are called {factor.name!r}; names must be unique")
+
+    @staticmethod
+    def _owns(factor: Factor, name: str) -> bool:
+        return any(covers(one, name) for one in factor.parameters)
+
+    def declared(self, vector: Array, fixed: Arrays) -> tuple[Array, Lazy]:
+        """(the declared ELBO, nats per datum; every term of it, see `_every_term`)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        self.check_names(declaration)
+        self.optimal[:] = [bool(declaration.optimal)]
+        self.shapes[:] = [
+            FactorShape(
+                f.name,
+                f.parameters,
+                np.shape(f.value),
+                f.distribution.event_ndim,
+                f.distribution.family,
+                f.distribution.scale_degree,
+            )
+            for f in declaration.factors
+        ]
+        elbo, densities = _per_datum(declaration)
+        xp = namespace(elbo).xp
+        return xp.sum(declaration.data_weights * elbo), lambda: self._every_term(declaration, elbo, densities)
+
+    def _every_term(self, declaration: Declaration, elbo: Array, densities: Mapping[str, Density]) -> dict[str, Any]:
+        """`elbo` (N,) per datum, `entropy` (N,) of q, `data_weights` (N,), `factors`: name -> `totals` and β (G, P)."""
+        xp, factors = namespace(elbo).xp, OrderedDict[str, Any]()
+        for factor in declaration.factors:
+            terms = totals(factor, declaration, densities[factor.name])
+            beta = effective_beta(factor, declaration)
+            if beta is not None:
+                terms["beta"] = stacked(beta, self.layout, factor, like=terms["log_density"])
+            factors[factor.name] = terms
+        return {
+            "elbo": elbo,
+            "entropy": declaration.entropy + xp.zeros_like(elbo),
+            "data_weights": declaration.data_weights + xp.zeros_like(elbo),
+            "factors": factors,
+            "entropy_weight": xp.asarray(float(declaration.entropy_weight), dtype=elbo.dtype),
+        }
+
+    def signed(self, vector: Array, inputs: Mapping[str, Any]) -> tuple[Array, Lazy]:
+        """Σ_n s_n w_n F_n for the signs `inputs["signs"]` (N,): what rounding bounds need of ∂F_n, see `Sketch`."""
+        declaration = self.declare(self.layout.unpack(vector), inputs["fixed"])
+        elbo, _ = _per_datum(declaration)
+        xp = namespace(elbo).xp
+        return xp.sum(inputs["signs"] * declaration.data_weights * elbo), dict
+
+    def held(self, vector: Array, fixed: Arrays) -> tuple[Array, Lazy]:
+        """The declared ELBO with the weights, the entropy and the points of q held while it is differentiated."""
+        params = self.layout.unpack(vector)
+        declaration = self.declare(params, fixed)
+        constant, factors = namespace(declaration.weights).constant, declaration.factors
+        if self.points is not None and self.factors is not None:  # the points are then known apart from the factors
+            latents = self.points(params, fixed).latents
+            factors = self.factors(params, fixed, {name: constant(value) for name, value in latents.items()})
+        factors = tuple(replace(factor, value=constant(factor.value)) for factor in factors)
+        entropy, weights = constant(declaration.entropy), constant(declaration.weights)
+        elbo, _ = _per_datum(replace(declaration, factors=factors, entropy=entropy, weights=weights))
+        return namespace(elbo).xp.sum(declaration.data_weights * elbo), dict
+
+    def magnitudes(self, vector: Array, fixed: Arrays) -> Mapping[str, Array]:
+        """`magnitude` of every factor."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        return OrderedDict((factor.name, magnitude(factor, declaration)) for factor in declaration.factors)
+
+    def natural(self, vector: Array, fixed: Arrays) -> tuple[Mapping[str, Any], Lazy]:
+        """(the natural parameters of every factor, in their own shapes; their `leverages`)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        factors = declaration.factors
+        return (
+            OrderedDict((factor.name, natural(factor)) for factor in factors),
+            lambda: OrderedDict((factor.name, leverages(factor, declaration)) for factor in factors),
+        )
+
+    def rescaled(self, vector: Array, fixed: Arrays) -> tuple[Mapping[str, Any], Lazy]:
+        """(what a rescaling of the values of a factor moves, for each that may have a fixed prior; by how much)."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        moved = OrderedDict(
+            (factor.name, rescaling_of(factor, declaration))
+            for factor in declaration.factors
+            if factor.distribution.scale_degree is not None
+        )
+        return (
+            OrderedDict((name, arrays) for name, (arrays, _) in moved.items()),
+            lambda: OrderedDict((name, aims) for name, (_, aims) in moved.items()),
+        )
+
+    def value(self, vector: Array, fixed: Arrays) -> Array:
+        """The ELBO under test, nats per datum."""
+        if self.elbo is not None:
+            return self.elbo(self.layout.unpack(vector), fixed)
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        xp = namespace(declaration.entropy).xp
+        elbo, _ = _per_datum(declaration)  # no other terms: not every library leaves out what nobody asks for
+        return xp.sum(declaration.data_weights * elbo)
+
+    def in_chart(self, chart: Callable[[Array], Array]) -> Bound:
+        """The same bound over ϑ with θ = chart(ϑ) on flat vectors; β must then be found by the criterion."""
+
+        def moved(params: Arrays) -> dict[str, Array]:
+            xp = namespace(*params.values()).xp
+            return self.layout.unpack(chart(xp.concat([xp.reshape(params[name], (-1,)) for name in self.layout.names])))
+
+        def without_beta(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+            return tuple(replace(factor, beta=None) for factor in factors)
+
+        def declare(params: Arrays, fixed: Arrays) -> Declaration:
+            declaration = self.declare(moved(params), fixed)
+            return replace(declaration, factors=without_beta(declaration.factors), beta_by_criterion=True)
+
+        elbo, points, factors = self.elbo, self.points, self.factors
+        return Bound(
+            self.layout,
+            declare,
+            elbo=None if elbo is None else lambda params, fixed: elbo(moved(params), fixed),
+            points=None if points is None else lambda params, fixed: points(moved(params), fixed),
+            factors=None
+            if factors is None
+            else lambda params, fixed, latents: without_beta(factors(moved(params), fixed, latents)),
+        )
+
+    def leverages(self, vector: Array, fixed: Arrays) -> Mapping[str, Array]:
+        """`leverage` of every factor: what an error in its natural parameters does to its gap."""
+        declaration = self.declare(self.layout.unpack(vector), fixed)
+        return OrderedDict((factor.name, leverage(factor, declaration)) for factor in declaration.factors)
+
+    def held_points(self, vector: Array, fixed: Arrays) -> Mapping[str, Any]:
+        """The latents at the points of q, to be held fixed in the criterion."""
+        latents = {} if self.points is None else self.points(self.layout.unpack(vector), fixed).latents
+        return {"latents": dict(latents)}
+
+    def natural_rows(self, extended: Array, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """`(extended, {fixed, held}) -> (arrays to differentiate, values)` for the criterion.
+
+        `extended` is the parameter vector with one more element a: the held points are multiplied by 1 + a, so that
+        the last column of the Jacobian is the derivative along z -> a z.
+        """
+        fixed, held = inputs["fixed"], inputs["held"]
+        params = self.layout.unpack(extended[:-1])
+        declaration = self.declare(params, fixed)
+        factors = declaration.factors
+        if self.factors is not None:
+            names = {name for factor in factors if factor.rescaling is not None for name in factor.rescaled}
+            scale = 1.0 + extended[-1]
+            scaled = {name: value * scale if name in names else value for name, value in held["latents"].items()}
+            factors = self.factors(params, fixed, scaled)
+        eta = OrderedDict((factor.name, natural_rows(factor, declaration.weights)) for factor in factors)
+        priors = [f for f in factors if f.rescaling is not None and f.distribution.scale_degree is not None]
+        differentiate: dict[str, Any] = {"eta": eta}
+        values: dict[str, Any] = {
+            "eta": eta,
+            "owned": {f.name: np.array([self._owns(f, name) for name in self.layout.names]) for f in factors},
+            "degree": {f.name: np.array(float(f.distribution.scale_degree or 0)) for f in priors},
+        }
+        if priors and self.points is not None and not declaration.optimal:
+            own = self.points(params, fixed)
+            xp = namespace(own.weights).xp
+            present = [xp.ones_like(f.value[0, 0]) * (1.0 if f.where is None else f.where) for f in priors]
+            names = {name for f in priors for name in f.rescaled}
+            differentiate["points"] = xp.concat(
+                [xp.reshape(value, (-1,)) for name, value in own.latents.items() if name in names]
+            )
+            differentiate["entropy"] = own.entropy
+            values["points"] = differentiate["points"]
+            values["entropy"] = xp.zeros_like(own.entropy) + sum(xp.sum(each) for each in present)
+        return differentiate, values
+
+
+def _per_datum(declaration: Declaration) -> tuple[Array, dict[str, Density]]:
+    """(declared ELBO of each datum (N,), log density of each factor)."""
+    elbo: Array = declaration.entropy_weight * declaration.entropy
+    densities: dict[str, Density] = {}
+    for factor in declaration.factors:
+        densities[factor.name] = density = Density.of(factor, declaration)
+        expected = averaged(factor, declaration, density.points)
+        elbo = elbo + factor.weight * namespace(expected).xp.sum(expected, axis=-1)
+    return elbo, densities

@@ -1,0 +1,143 @@
+"""Factors: a latent-variable model, at given parameters, is a list of conditional distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends.namespace import Array, library_of, namespace
+from elbocheck.errors import DeclarationError
+from elbocheck.families.base import Distribution
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One conditional distribution p(u | parents), evaluated at given parameters and at the points of q.
+
+    `distribution` and `value` broadcast, from the right, to (N or 1, M, *elements, *event): data, points of q,
+    independent elements, one value of the family.
+    `parameters`: names of the blocks that the natural parameters are made of: a hint for the search for β and for
+    messages, which may be left out; other factors, q and everything else may depend on them, too.
+    `beta`: closed form of the direction β with η = (∂η/∂θ) β (THEORY section 4), one array per block; None leaves it
+    to the search (`elbocheck.bound.directions`).
+    `rescaling`: only for a prior without parameters: the tangent that undoes z -> a z in the other factors
+    (−W for the first linear map, THEORY section 5); `rescaled`: the names of the latents that z -> a z multiplies.
+    `where`: boolean, broadcasting to the elements: those that exist.
+    `groups`: (N or 1, M, G) weights that split the factor into G parts with parameters of their own (mixture
+    components, rows of a transition table); every array in `beta` then has a leading axis of length G.
+    `parameters` may name a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1".
+    `weight`: declared factor of its terms in the bound, for annealed KL weights; positive.
+    """
+
+    name: str
+    distribution: Distribution
+    value: Array
+    parameters: tuple[str, ...] = ()
+    beta: Mapping[str, Array] | None = None
+    rescaling: Mapping[str, Array] | None = None
+    rescaled: tuple[str, ...] = ("z",)
+    where: Array | None = None
+    groups: Array | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors.
+
+    Shapes: `weights` (N, M) or (N, M, E), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
+    `data_weights` (N,), summing to 1. `beta_by_criterion`: ignore closed forms of β, solve for them.
+    `entropy` may also be a distribution or several, independent of each other, with data along the first axis of their
+    batch (their entropies are added), or None for a q of enumerated states: −Σ_m r_nm log r_nm.
+    `entropy_weight`: declared factor of H[q] in the bound.
+    """
+
+    factors: tuple[Factor, ...]
+    weights: Array
+    entropy: Array
+    data_weights: Array
+    rescaling: Mapping[str, Array] | None = None
+    optimal: bool = False
+    beta_by_criterion: bool = False
+    entropy_weight: float = 1.0
+
+    def resolved(self) -> Declaration:
+        """The same in arrays of one library, with the entropy of q as an array (N,).
+
+        Raises `DeclarationError` for a weight ≤ 0.
+        """
+        for name, weight in (("entropy_weight", self.entropy_weight), *((f.name, f.weight) for f in self.factors)):
+            if not weight > 0.0:
+                raise DeclarationError(f"the weight of {name!r} must be positive; got {weight!r}")
+        same = _in_one_library(self)
+        return replace(same, entropy=_entropy(same.entropy, same.weights))
+
+
+def _in_one_library(declaration: Declaration) -> Declaration:
+    """Constants that are NumPy's, in code of another library, as arrays of that library."""
+    factors, entropy = declaration.factors, declaration.entropy
+    parts = entropy if isinstance(entropy, tuple) else (entropy,)
+    families: list[Any] = [*(factor.distribution for factor in factors), *(one for one in parts if is_dataclass(one))]
+    arrays: list[Any] = [declaration.weights, declaration.data_weights]
+    arrays += [one for one in parts if not is_dataclass(one)]
+    arrays += [factor.value for factor in factors]
+    arrays += [getattr(one, each.name) for one in families for each in fields(one)]
+    others = [one for one in arrays if library_of([one])]
+    if not others:
+        return declaration
+    convert = partial(_like, others[0])
+    entropies = tuple(_converted(one, convert) for one in parts)
+    return replace(
+        declaration,
+        weights=convert(declaration.weights),
+        data_weights=convert(declaration.data_weights),
+        entropy=entropies if isinstance(entropy, tuple) else entropies[0],
+        factors=tuple(
+            replace(
+                factor,
+                value=convert(factor.value),
+                distribution=_converted(factor.distribution, convert),
+                where=convert(factor.where),
+                groups=convert(factor.groups),
+            )
+            for factor in factors
+        ),
+    )
+
+
+def _converted(one: Any, convert: Callable[[Any], Any]) -> Any:
+    """A family with its arrays converted, or an array."""
+    if not is_dataclass(one) or isinstance(one, type):
+        return convert(one)
+    return replace(one, **{each.name: convert(getattr(one, each.name)) for each in fields(one) if each.init})
+
+
+def _like(other: Any, array: Any) -> Any:
+    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "biuf":
+        return array
+    xp = namespace(other).xp
+    if library_of([other]) == "torch" and array.dtype.kind in "iu":
+        array = np.asarray(array, dtype=float)  # torch's special functions take no integers
+    device = {"device": other.device} if library_of([other]) == "torch" else {}
+    return xp.asarray(np.asarray(array), **device)
+
+
+def _entropy(entropy: Any, weights: Array) -> Array:
+    if entropy is None:
+        xp = namespace(weights).xp
+        positive = xp.where(weights > 0, weights, xp.ones_like(weights))
+        return -xp.sum(xp.where(weights > 0, weights * xp.log(positive), xp.zeros_like(weights)), axis=-1)
+    parts = entropy if isinstance(entropy, tuple) else (entropy,)
+    if not all(hasattr(part, "sufficient_statistics") for part in parts):
+        return entropy
+    total: Any = 0.0
+    for part in parts:
+        each = part.entropy()
+        while each.ndim > 1:
+            each = namespace(each).xp.sum(each, axis=-1)
+        total = total + each
+    return total

@@ -1,0 +1,366 @@
+"""Problem: one ELBO at one parameter point on one data set, ready to be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
+from elbocheck.backends.namespace import array_of, double_precision, library_of
+from elbocheck.bound.compiled import Program
+from elbocheck.bound.definition import Bound
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.layout import Layout
+from elbocheck.bound.posteriors import WeightedPoints
+from elbocheck.bound.trees import leaves, rebuilt
+from elbocheck.errors import InputError, NotFiniteError, TargetError
+from elbocheck.limits import limited
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where and how a search for a stationary point begins.
+
+    `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
+    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle; `tied`:
+    integers (P,), elements with equal ones move together in that stage (equal components), which rounding would part.
+    `missing`:
+    only wanted while no "point", or no "saddle", has been certified by the starts before it. `limit`: most
+    evaluations of a stage. `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a
+    closed-form optimum given all others; the search then moves the others alone, on the profile of the bound.
+    """
+
+    label: str
+    vector: np.ndarray
+    index: int = 0
+    held: np.ndarray | bool = False
+    tied: np.ndarray | None = None
+    missing: Literal["", "point", "saddle"] = ""
+    limit: int = 80
+    optimum: Callable[[np.ndarray], np.ndarray] | None = None
+    eliminated: np.ndarray | bool = False
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A known, legitimate reason why training does not stop at a stationary point of the reported bound.
+
+    `name`: for reports, with its value ("reg_covar = 1e-06"). `gaps(params) -> {factor: nats per datum}`: what it adds
+    to gap_f − δ_f at the point where training stops; a float for one factor, in place of a function, if it is constant.
+    """
+
+    name: str
+    gaps: Callable[[Any], Mapping[str, float]] | Mapping[str, float]
+
+    def at(self, params: Any) -> Mapping[str, float]:
+        """The predicted gaps at these parameters."""
+        return self.gaps(params) if callable(self.gaps) else self.gaps
+
+
+LIBRARIES = ("jax", "numpy", "torch")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One bound with its parameters.
+
+    `params`: any nested dict, list, tuple or dataclass of real numbers and arrays, in the chart that the code trains;
+    blocks are called by dotted paths ("decoder.0").
+    `elbo(params) -> scalar`: the value under test, nats per datum, to be maximised; None recomputes it from `factors`.
+    `factors(params) -> Declaration`: the distributions that the bound is made of, at given parameters.
+    `grad(params) -> tree like params`: the code's own gradient of `elbo`; default what the library derives.
+    `fit(params) -> params`: the code's own training, from there to where it stops.
+    `log_evidence`: (1/N) log p(x), where known, in nats per datum; or a function of the parameters.
+    `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
+    `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
+    `departures`: known reasons why training stops elsewhere.
+    `points(params) -> WeightedPoints` and `given(params, latents) -> factors`: the two halves of `factors`, from which
+    the criterion finds the direction of a prior without parameters if no closed form of it is declared.
+    `free`: name -> boolean array (or bool): what training moves; default everything.
+    `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
+    units of the data; default 1.
+    `starts`: where searches for stationary points begin; default one ascent from `params`.
+    `label`: what the problem is, for messages. `library`: whose arrays the functions take, "jax", "numpy" or "torch";
+    by default that of the parameters or, if those are NumPy's, of what the functions return.
+    Problems of the catalogue carry their compiled `program` and `fixed` arrays, which all problems of one cell share.
+    Raises `InputError` for parameters that are not finite, and for fields of the wrong kind.
+    """
+
+    params: Any
+    elbo: Callable[[Any], Any] | None = None
+    factors: Callable[[Any], Declaration] | None = None
+    grad: Callable[[Any], Any] | None = None
+    fit: Callable[[Any], Any] | None = None
+    log_evidence: float | Callable[[Any], Any] | None = None
+    free: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    label: str = "problem"
+    fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shared_program: Program | None = None
+    starts: tuple[Start, ...] = ()
+    subset: Callable[[Any, np.ndarray], Any] | None = None
+    particles: tuple[Callable[[Any], Any], ...] = ()
+    departures: tuple[Departure, ...] = ()
+    points: Callable[[Any], WeightedPoints] | None = None
+    given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
+    library: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in self.arrays.items():
+            if not np.all(np.isfinite(value)):
+                raise NotFiniteError(f"{self.label}: parameter {name!r} is not finite: {_shown(value)}")
+        if self.factors is None and self.shared_program is None:
+            raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
+        for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
+        for name, given in (("free", self.free), ("units", self.units)):
+            unknown = [key for key in given if key not in self.arrays]
+            if unknown and self.shared_program is None:
+                raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
+        if self.library not in ("", *LIBRARIES):
+            raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
+
+    @cached_property
+    def memory(self) -> dict[str, Any]:
+        """What has been computed at these parameters, so that it is computed once."""
+        return {}
+
+    @cached_property
+    def beside(self) -> list[Problem]:
+        """The same problem at two random points beside its own."""
+        return self.nearby(2)
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters as NumPy arrays, by path."""
+        return flat(self.params, f"{self.label}: params")
+
+    @cached_property
+    def program(self) -> Program:
+        if self.shared_program is not None:
+            return self.shared_program
+        return Program(self._bound, self._backend)
+
+    @cached_property
+    def _bound(self) -> Bound:
+        tree = self.params
+        return Bound(
+            layout=self.layout,
+            declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
+            elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
+            points=None if self.points is None else lambda params, fixed: self.call("points", rebuilt(tree, params)),
+            factors=None
+            if self.given is None
+            else lambda params, fixed, latents: self.call("given", rebuilt(tree, params), latents),
+        )
+
+    def call(self, name: str, params: Any, *arguments: Any) -> Any:
+        """A function of the problem, in double precision; raises `TargetError` with what it raised, or if it hangs."""
+        return self._limited(getattr(self, name), f"{name}(params)", params, *arguments)
+
+    def _limited(self, function: Callable[..., Any], what: str, *arguments: Any) -> Any:
+        try:
+            with double_precision(), limited(f"{self.label}: {what}"):
+                return function(*arguments)
+        except TargetError:
+            raise
+        except Exception as error:  # whatever the code under test raises
+            raise TargetError.raised(self.label, what, error) from error
+
+    def scalar(self, name: str, params: Any, *arguments: Any) -> Any:
+        """The same for functions that return one number; raises `TargetError` for anything else."""
+        value = self.call(name, params, *arguments)
+        if np.shape(value) != () or isinstance(value, (str, bytes, type(None))):
+            got = f"shape {np.shape(value)}" if np.shape(value) else repr(value)
+            raise TargetError(
+                f"{self.label}: {name}(params) must return one number, nats per datum; got {got}. "
+                "Take the mean over the data."
+            )
+        return value
+
+    def particle(self, index: int, params: Any) -> Any:
+        """The value of one particle; raises `TargetError` as `call` does."""
+        return self._limited(self.particles[index], f"particles[{index}](params)", params)
+
+    def declared(self, params: Any) -> Declaration:
+        """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
+        declaration = self.call("factors", params)
+        if not isinstance(declaration, Declaration):
+            raise TargetError(
+                f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
+            )
+        with double_precision():
+            return declaration.resolved()
+
+    def code_params(self, vector: np.ndarray) -> Any:
+        """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        library, own = self.program.backend.name, leaves(self.params)
+        with double_precision():
+            return rebuilt(self.params, {name: array_of(library, a, like=own.get(name)) for name, a in arrays.items()})
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `factors` declares at the problem's own parameters."""
+        return self.declared(self.code_params(self.vector))
+
+    @cached_property
+    def _backend(self) -> Backend:
+        """Derivatives for code of the library that this problem's functions are written in, in double precision."""
+        library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
+        if library == "torch":
+            from elbocheck.backends.torch_eager import EagerTorchBackend
+
+            devices = [str(leaf.device) for leaf in leaves(self.params).values() if library_of([leaf]) == "torch"]
+            return EagerTorchBackend(device=devices[0] if devices else "cpu")
+        if library == "jax":
+            return get_backend("jax", "float64")
+        from elbocheck.backends.plain import PlainBackend
+
+        return PlainBackend()
+
+    def _outputs(self) -> list[Any]:
+        """What the functions return for NumPy arrays."""
+        params = rebuilt(self.params, self.arrays)
+        if self.elbo is not None:
+            return [self.call("elbo", params)]
+        declaration = self.declared(params)
+        with double_precision():
+            return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout.of(self.arrays) if self.shared_program is None else self.shared_program.bound.layout
+
+    @cached_property
+    def vector(self) -> np.ndarray:
+        """The parameters as one vector (P,)."""
+        return self.layout.pack(self.arrays)
+
+    def vector_of(self, params: Any) -> np.ndarray:
+        """Other parameters, of the same structure, as a vector (P,); raises `InputError` for another one."""
+        arrays = flat(params, f"{self.label}: params")
+        expected = dict(zip(self.layout.names, self.layout.shapes, strict=True))
+        if {name: np.shape(array) for name, array in arrays.items()} != expected:
+            found = {name: np.shape(array) for name, array in arrays.items()}
+            raise InputError(f"{self.label}: params have the shapes {found}; the problem's own have {expected}")
+        return self.layout.pack(arrays)
+
+    def tree(self, vector: np.ndarray) -> Any:
+        """A vector (P,) as parameters of the problem's own structure, NumPy arrays inside."""
+        arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
+        return rebuilt(self.params, arrays)
+
+    def tree_of(self, arrays: Mapping[str, Any]) -> Any:
+        """Arrays by path, of any library, as parameters of the problem's own structure."""
+        return rebuilt(self.params, arrays)
+
+    def leaves_of(self, tree: Any) -> dict[str, Any]:
+        """The inverse of `tree_of`."""
+        return leaves(tree, f"{self.label}: params")
+
+    def value(self, vector: np.ndarray) -> float:
+        """F, the value under test."""
+        return float(self.program.value(vector, self.fixed))
+
+    @cached_property
+    def free_mask(self) -> np.ndarray:
+        """Boolean (P,): the elements that training moves."""
+        everything = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
+        return self.layout.pack({**everything, **self.free}) > 0
+
+    @cached_property
+    def unit_vector(self) -> np.ndarray:
+        """Natural units (P,)."""
+        ones = {name: np.ones(shape) for name, shape in zip(self.layout.names, self.layout.shapes, strict=True)}
+        return self.layout.pack({**ones, **self.units})
+
+    @cached_property
+    def plain_units(self) -> bool:
+        """Whether everything is trained, in units of 1."""
+        return bool(self.free_mask.all() and (self.unit_vector == 1.0).all())
+
+    def scaled(self, direction: np.ndarray, *, up: bool = False) -> np.ndarray:
+        """A direction (P,) in natural units, free elements only; `up`: a gradient, which is multiplied by them."""
+        if self.plain_units:
+            return direction
+        units = self.unit_vector
+        return np.where(self.free_mask, direction * units if up else direction / units, 0.0)
+
+    def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """(F, ∇F (P,)) of the value under test."""
+        if not self.program.catalogued and not self.program.backend.directional:
+            value, gradient, _ = self.program.reported(vector, self.fixed)
+            return float(value), gradient
+        gradient, value = self.program.gradient(vector, self.fixed)
+        return float(value), gradient
+
+    def free_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
+        if self.program.backend.padded:
+            return self.gradient(vector)
+        slopes, value = self._slopes(np.zeros(int(self.free_mask.sum())), {"base": vector, "fixed": self.fixed})
+        gradient = np.zeros(vector.shape)
+        gradient[self.free_mask] = slopes
+        return float(value), gradient
+
+    def derivatives(self, vector: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """(F, ∇F (P,), ∇²F (P, P)) of the value under test; the Hessian's rows of elements that no one trains are 0."""
+        units = 2.0 ** np.round(np.log2(self.unit_vector))  # powers of two: neither steps nor scaling round
+        inputs = {"base": vector, "units": units, "fixed": self.fixed}
+        value, gradient, hessian = self._derivatives(np.zeros(vector.shape), inputs)
+        return float(value), gradient / units, hessian / (units * units[:, None])
+
+    @cached_property
+    def _slopes(self) -> Callable[..., Any]:
+        return self.program.slopes_along(np.flatnonzero(self.free_mask))
+
+    @cached_property
+    def _derivatives(self) -> Callable[..., Any]:
+        program = self.program
+        if program.backend.padded:  # one compiled program for all problems, with all columns any of them may need
+            return program.derivatives
+        return program.derivatives_along(np.flatnonzero(self.free_mask))
+
+    def on(self, backend: Backend) -> Problem:
+        """The same problem, data and parameters padded as here, computed by another backend."""
+        return replace(self, shared_program=self.program.on(backend))
+
+    def at(self, vector: np.ndarray) -> Problem:
+        """The same problem at other parameters."""
+        moved = replace(self, params=self.tree(vector), shared_program=self.program)
+        for name in ("free_mask", "unit_vector", "plain_units"):  # they do not depend on the parameters
+            moved.__dict__[name] = getattr(self, name)
+        return moved
+
+    def nearby(self, count: int, spread: float = 0.05, seed: int = 0) -> list[Problem]:
+        """The same problem at random points beside its own, `spread` natural units away; what is frozen stays."""
+        rng, size = np.random.default_rng(seed), np.where(self.vector == 0.0, 1.0, np.minimum(np.abs(self.vector), 1.0))
+        moves = [spread * size * self.unit_vector * rng.normal(size=size.shape) for _ in range(count)]
+        return [self.at(self.vector + np.where(self.free_mask, move, 0.0)) for move in moves]
+
+    def in_chart(self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray]) -> Problem:
+        """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
+        program = Program(self.program.bound.in_chart(chart), self.program.backend, self.program.catalogued)
+        params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
+        return replace(self, params=params, units={}, shared_program=program, starts=())
+
+
+def _shown(value: np.ndarray) -> str:
+    """An array in a message: its first elements."""
+    return str(value) if value.size <= 12 else f"{np.ravel(value)[:12]} … of {value.size} elements"
+
+
+def flat(params: Any, what: str) -> dict[str, np.ndarray]:
+    """Path -> NumPy array of floating point, from arrays of any library; raises `InputError`, see `trees.leaves`."""
+    found = {}
+    for name, leaf in leaves(params, what).items():
+        array = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
+        found[name] = array.astype(float)
+    return found

@@ -1,0 +1,164 @@
+"""`elbocheck verify MODULE:TARGET` and `elbocheck replay FILE`: the gate for other people's code, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from elbocheck import __version__
+from elbocheck.errors import DeclarationError, InputError
+from elbocheck.gate.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
+from elbocheck.gate.checking import CHECKS, CheckReport, check_target
+from elbocheck.gate.failure_text import WIDTH, claim_lines, explain_failure, headline, plain
+from elbocheck.gate.known_failures import KnownFailure
+from elbocheck.gate.target import Target
+from elbocheck.outcome import Outcome
+from elbocheck.profiles import TARGET_PROFILES
+from elbocheck.report.terminal import STYLES, show
+from elbocheck.runs.jobs import Row
+from elbocheck.runs.pool import Report
+
+
+def verify_targets(
+    targets: Sequence[Target], source: str, profile: str, known: Sequence[KnownFailure], console: Console | None = None
+) -> tuple[Report, int]:
+    """Check targets, print tables and failures, write a case for each failure; (report, exit code)."""
+    console = Console(highlight=False, markup=False, width=None) if console is None else console
+    drawn = f"profile {profile} ({TARGET_PROFILES[profile]} problems of each target that draws them)"
+    show(console, f"elbocheck {__version__}: {source}, {TARGET_DTYPE}, {drawn}")
+    rows, codes = list[Row](), list[int]()
+    for target in targets:
+        report = _checked(target, profile, _own(known, target, targets), console)
+        codes.append(report.exit_code)
+        if report.bad:
+            print(plain(report), file=sys.stderr)
+        lines = {} if report.bad else cases_of(target, report, source)
+        if not report.bad:
+            _show(console, target, report, lines)
+        rows += described(rows_of(target, report), report, lines)
+    return Report(tuple(rows), "target", TARGET_DTYPE), max(codes, default=2)
+
+
+def _own(known: Sequence[KnownFailure], target: Target, targets: Sequence[Target]) -> Sequence[KnownFailure]:
+    """The entries that concern one target: an entry for another one is not stale here."""
+    prefix = f"{target.name}::"
+    others = [f"{one.name}::" for one in targets if one is not target]
+    return [one for one in known if one.id.startswith(prefix) or not any(one.id.startswith(other) for other in others)]
+
+
+def _checked(target: Target, profile: str, known: Sequence[KnownFailure], console: Console) -> CheckReport:
+    begin = time.perf_counter()
+    try:
+        with console.status(f"checking {target.name}") if console.is_terminal else nullcontext():
+            return check_target(target, known_failures=known, on_fail="report", profile=profile)
+    except (InputError, DeclarationError) as error:
+        return CheckReport(
+            bad=f"elbocheck: target {target.name!r} cannot be judged. {error}", seconds=time.perf_counter() - begin
+        )
+
+
+def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[str, str]) -> None:
+    show(console, summary_table(target, report))
+    for line in claim_lines(report):
+        console.print(line, soft_wrap=True)
+    if report.failures:
+        first, *others = report.failures
+        console.print(explain_failure(first, lines.get(first.check, "")) + "\n", style="red", soft_wrap=True)
+        rest = list(dict.fromkeys(one.check for one in others if one.check != first.check))
+        if rest:
+            console.print(f"  also violated: {', '.join(rest)}\n", style="red")
+    violated = [one for one in report.checked if one.result is not None and one.result.outcome is Outcome.VIOLATED]
+    for text in dict.fromkeys(f"  known: {one.id}: {one.known.reason}" for one in violated if one.known is not None):
+        console.print(text, style="yellow")
+    for text in report.stale:
+        console.print(text, style="bold red")
+    for one in report.inconclusive:
+        assert one.result is not None
+        console.print(one.result.message, style="yellow")
+    console.print(headline(report, target.name), style="bold green" if report.ok else "bold red")
+
+
+def cases_of(target: Target, report: CheckReport, source: str, folder: str = FOLDER) -> dict[str, str]:
+    """Check -> the line that repeats its first failure; the cases are written for that."""
+    lines: dict[str, str] = {}
+    for one in report.failures:
+        if one.check not in lines:
+            case = target_case(one, target, source)
+            lines[one.check] = (
+                "draws Problems directly: give Target(arguments=...) for cases that can be repeated"
+                if case is None
+                else replay_line(write_case(case, folder))
+            )
+    return lines
+
+
+def summary_table(target: Target, report: CheckReport) -> Table:
+    """One line for each check: problems, worst deviation and its bound, outcome."""
+    table = Table(title=target.name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (("check", "left"), ("problems", "right"), ("deviation", "right"), ("bound", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("outcome", no_wrap=False)
+    for row in rows_of(target, report):
+        table.add_row(
+            row.check, str(row.problems), f"{row.worst_gap:.0e}", f"{row.worst_bound:.0e}",
+            row.message if row.outcome == Outcome.HOLDS.value and row.message else row.outcome,
+            style=STYLES[row.outcome] if row.outcome != Outcome.HOLDS.value else "",
+        )  # fmt: skip
+    return table
+
+
+def rows_of(target: Target, report: CheckReport) -> list[Row]:
+    """Rows of the common report, one for each check that applies."""
+    rows = []
+    for name in CHECKS:
+        own = [one for one in report.checked if one.check == name and one.result is not None]
+        if not own:
+            continue
+        row = Row(target.name, "", "target", name)
+        for one in own:
+            assert one.result is not None
+            row.add(one.result)
+        row.close(sum(one.seconds for one in own))
+        notes = list(dict.fromkeys(one.result.note for one in own if one.result and one.result.note))
+        if row.outcome == Outcome.HOLDS.value and notes:
+            row.message = "; ".join(notes)
+        rows.append(row)
+    return rows
+
+
+def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]) -> list[Row]:
+    """Rows with what a page shows of them: the whole text of a failure, the line that repeats it, why one is known."""
+    failures = {one.check: one for one in reversed(report.failures)}
+    known = {one.check: one.known.reason for one in report.checked if one.known is not None}
+    return [
+        replace(
+            row,
+            replay=lines.get(row.check, ""),
+            explanation=explain_failure(failures[row.check]) if row.check in failures else "",
+            known="" if row.check in failures else known.get(row.check, ""),
+        )
+        for row in rows
+    ]
+
+
+def replay_command(path: str, run: Callable[[str], Replayed]) -> int:
+    """Repeat a case and say whether it still fails; 0 if it holds now, 1 if not."""
+    console = Console(highlight=False, markup=False)
+    again = run(path)
+    if again.result is None:
+        console.print(f"{again.name}: the check does not apply any more")
+        return 0
+    if again.checked is not None and again.result.outcome is Outcome.VIOLATED:
+        console.print(explain_failure(again.checked, replay_line(path)), style="red", soft_wrap=True)
+    elif again.result.message:
+        console.print(again.result.message, style=STYLES[again.result.outcome.value], width=WIDTH)
+    same = "as recorded" if again.result.outcome.value == again.recorded else f"recorded: {again.recorded}"
+    console.print(f"{again.name}, {again.result.check}: {again.result.outcome.value} ({same})")
+    return 0 if again.result.outcome in (Outcome.HOLDS, Outcome.OUT_OF_SCOPE) else 1

@@ -1,0 +1,1 @@
+"""The usual mistakes, and by how much each would change a bound."""

@@ -1,0 +1,187 @@
+"""The usual mistakes in a bound, each with the deviation it would cause, computed from the declared distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends.namespace import double_precision
+from elbocheck.bound.decomposition import Decomposition
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import read
+from elbocheck.bound.terms import expectation
+from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.of_q import suspects_of_dimensions, suspects_of_q
+from elbocheck.families.base import inner
+
+LOG_2PI = math.log(2.0 * math.pi)
+MOST_DATA = 64
+"""Single data are suspects (left out, or counted twice) where there are at most so many."""
+
+
+Pieces = Mapping[tuple[str, str, int | None], float]
+"""(factor, piece, component) -> its share of the declared ELBO, nats per datum, at one point."""
+
+
+def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Iterator[Suspect]:
+    """Every mistake that the declaration suggests, the most common first."""
+    found = [pieces(problem) for problem in problems]
+    declaration, data = problems[0].declaration, len(np.asarray(problems[0].declaration.data_weights))
+    entropy = tuple(one.entropy_weight * one.entropy_q for one in terms)
+
+    def sizes(factor: str, piece: str, component: int | None = None) -> tuple[float, ...]:
+        return tuple(one.get((factor, piece, component), math.nan) for one in found)
+
+    def times(what: str) -> Callable[[float], str]:
+        return lambda a: multiple(what, a, data)
+
+    yield Suspect("", "entropy", "q", entropy, coefficient=times("the entropy of q"))
+    whole = np.zeros(len(problems))
+    for factor in declaration.factors:
+        own = np.array(sizes(factor.name, "log p"))
+        yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
+        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(f"E log p of {factor.name}"))
+        whole += own
+        if factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
+            yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
+    yield from suspects_of_q(problems)
+    for factor in declaration.factors:
+        yield from _constants(factor, sizes(factor.name, "elements"), data)
+        for component in [*range(_groups(factor)), None]:
+            for (name, piece, where), _ in found[0].items():
+                if name == factor.name and where == component and piece not in ("elements", "log p"):
+                    of = sizes(name, piece, component)
+                    if piece.startswith("with "):
+                        yield Suspect(piece.removeprefix("with "), "value", name, of, component)
+                    else:
+                        yield Suspect("", "value", name, of, component, times(piece))
+        for component in range(_groups(factor)):
+            own = np.array(sizes(factor.name, "log p", component))
+            yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
+    for factor in declaration.factors:
+        yield from suspects_of_dimensions(factor, sizes(factor.name, "elements"))
+    yield from _data([_per_datum(problem) for problem in problems])
+
+
+def weighted_kl(a: float) -> str:
+    """A name for a KL divergence that enters 1 + a times."""
+    times = 1.0 + a
+    if abs(times) < 1e-9:
+        return "missing: the KL divergence"
+    return "sign: the KL divergence" if abs(times + 1.0) < 1e-9 else f"β ≠ 1: KL × {times:.6g}"
+
+
+def pieces(problem: Problem) -> Pieces:
+    """What the ELBO is made of at the problem's parameters, factor by factor and component by component."""
+    declaration = problem.declaration
+    found: dict[tuple[str, str, int | None], float] = {}
+    weights = np.asarray(declaration.data_weights, dtype=float)
+    with double_precision():
+        for factor in declaration.factors:
+            log_density = factor.distribution.log_density(factor.value)
+
+            def expected(elements: Any, factor: Factor = factor, full: Any = log_density) -> np.ndarray:
+                return weights @ np.asarray(_plain(expectation(factor, declaration, full, elements)), dtype=float)
+
+            parts = {"log p": log_density, **_parts(factor, declaration)}
+            for name, elements in parts.items():
+                value = factor.weight * expected(elements)
+                found[factor.name, name, None] = float(value.sum())
+                if len(value) > 1:
+                    found.update({(factor.name, name, c): float(one) for c, one in enumerate(value)})
+            found[factor.name, "elements", None] = factor.weight * float(expected(0.0 * log_density + 1.0).sum())
+    return found
+
+
+def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
+    """Named parts of log p, and what other distributions would add to it ("with …"), element by element."""
+    distribution: Any = factor.distribution
+    value = factor.value
+    eta, statistics = distribution.natural_parameters(), distribution.sufficient_statistics(value)
+    density = distribution.log_density(value)
+    parts: dict[str, Any] = {}
+    if hasattr(distribution, "mean") and hasattr(distribution, "variance"):  # two parameters with names of their own
+        mean, variance = distribution.mean, distribution.variance
+        squares = -((value - mean) ** 2) / (2.0 * variance)
+        parts["the squares (x − μ)² / 2σ²"] = squares
+        parts["½ log σ²"] = density - squares + 0.5 * LOG_2PI
+        normal = type(distribution)
+        for name, other in (
+            ("σ² for σ", variance * variance), ("σ for σ²", variance**0.5), ("1 / σ² for σ²", 1.0 / variance),
+            ("2 σ² for σ²", 2.0 * variance), ("½ σ² for σ²", 0.5 * variance),
+        ):  # fmt: skip
+            parts[f"with {name}"] = normal(mean, other).log_density(value) - density
+        spread = _variance_part(factor, declaration)
+        if spread is not None:
+            parts["the variance under q in the squares (a trace)"] = -spread / (2.0 * variance)
+            parts["the mean under q in the squares"] = squares + spread / (2.0 * variance)
+    else:
+        for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
+            event = np.ndim(statistic) - np.ndim(density)
+            parts[f"the term η T(x){f' {k + 1}' if len(eta) > 1 else ''}"] = inner((one,), (statistic,), (event,))
+    parts["the log-partition A"] = -distribution.log_partition() + 0.0 * density
+    if not distribution.constant_base_measure:
+        parts["the base measure log h"] = distribution.log_base_measure(value) + 0.0 * density
+    return parts
+
+
+def _variance_part(factor: Factor, declaration: Declaration) -> Any:
+    """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
+    distribution: Any = factor.distribution
+    residual = factor.value - distribution.mean + 0.0 * distribution.variance
+    weights = declaration.weights
+    if np.ndim(weights) != 2 or np.ndim(residual) < 2:
+        return None
+    shaped = weights.reshape((*np.shape(weights), *(1,) * (np.ndim(residual) - 2)))
+    residual = residual + 0.0 * shaped
+    return (residual - (shaped * residual).sum(1)[:, None]) ** 2
+
+
+CONSTANTS = {
+    "½ log 2π per dimension": 0.5 * LOG_2PI, "½ per dimension (D/2)": 0.5, "log 2π per dimension": LOG_2PI,
+    "½ log 2πe per dimension": 0.5 * (LOG_2PI + 1.0), "½ log 2 per dimension": 0.5 * math.log(2.0),
+    "log 2 per dimension": math.log(2.0), "½ log π per dimension": 0.5 * math.log(math.pi),
+    "one nat per dimension": 1.0,
+}  # fmt: skip
+
+
+def _constants(factor: Factor, elements: tuple[float, ...], data: int) -> Iterator[Suspect]:
+    if any(kind in factor.distribution.family for kind in ("normal", "Gaussian", "Mises")):
+        event = factor.distribution.event_ndim
+        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event else 1
+        for name, constant in CONSTANTS.items():
+            for sign in (1.0, -1.0):
+                yield Suspect(name, "value", factor.name, tuple(sign * constant * size * one for one in elements))
+    for sign in (1.0, -1.0):
+        yield Suspect("log N", "value", "", (sign * math.log(data),) * len(elements))
+
+
+def _per_datum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """(weights, declared ELBO) of every datum."""
+    reading = read(problem)
+    return reading.data_weights, np.asarray(reading.terms["elbo"])
+
+
+def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:
+    count = len(points[0][0])
+    yield Suspect("the weights of the data ignored", "data", "", tuple(float(e.mean() - w @ e) for w, e in points))
+    if 1 < count <= MOST_DATA:
+        for n in range(count):
+            yield Suspect(f"datum {n} left out", "data", "", tuple(-float(w[n] * e[n]) for w, e in points))
+            yield Suspect(f"datum {n} counted twice", "data", "", tuple(float(w[n] * e[n]) for w, e in points))
+            yield Suspect(
+                f"datum {n} left out, with the mean over the others", "data", "",
+                tuple(float((w @ e - w[n] * e[n]) / (1.0 - w[n]) - w @ e) for w, e in points),
+            )  # fmt: skip
+
+
+def _groups(factor: Factor) -> int:
+    return 0 if factor.groups is None else int(np.shape(factor.groups)[-1])
+
+
+def _plain(array: Any) -> Any:
+    return array.detach() if hasattr(array, "detach") else array

@@ -1,0 +1,154 @@
+"""Mistakes in the variational distribution and in sums over its points, elements and dimensions, by their size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from elbocheck.backends.namespace import double_precision
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.problem import Problem
+from elbocheck.diagnosis.suspects.base import Suspect, multiple
+
+MOST = 64
+"""Single states, points, elements and dimensions are suspects where there are at most so many."""
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+Key = tuple[str, str, str]
+"""(kind, factor, name of the mistake)."""
+
+
+def suspects_of_q(problems: Sequence[Problem]) -> Iterator[Suspect]:
+    """Mistakes that need q itself: its states, marginals, determinant; single points, elements and dimensions."""
+    if problems[0].factors is None:
+        return
+    with double_precision():
+        found = [dict(_mistakes(problem)) for problem in problems]
+    data = len(np.asarray(problems[0].declaration.data_weights))
+    for key in found[0]:
+        kind, factor, name = key
+        sizes = tuple(one.get(key, math.nan) for one in found)
+        if name.startswith("×"):
+            what = name.removeprefix("×")
+            yield Suspect("", kind, factor, sizes, coefficient=lambda a, what=what: multiple(what, a, data))  # type: ignore[misc]
+        else:
+            yield Suspect(name, kind, factor, sizes)
+
+
+def suspects_of_dimensions(factor: Factor, elements: Sequence[float]) -> Iterator[Suspect]:
+    """Constants of some of the dimensions of a Gaussian factor; `elements`: how many of its elements count."""
+    count = round(elements[0]) * (np.shape(factor.value)[-1] if factor.distribution.event_ndim else 1)
+    if "normal" in factor.distribution.family and abs(elements[0] - round(elements[0])) < 1e-9:
+        for k in range(1, min(count, MOST)):
+            for what, constant in (("½ log 2π", HALF_LOG_2PI), ("½", 0.5)):
+                for sign, how in ((1.0, "lost"), (-1.0, "too much")):
+                    name = f"{what} of {k} of {count} dimensions is {how}"
+                    yield Suspect(name, "value", factor.name, tuple(sign * constant * k for _ in elements))
+
+
+def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
+    """(mistake, what it adds to the ELBO) at the problem's parameters; "×…": with a coefficient to be found."""
+    assert problem.factors is not None
+    declaration = problem.declaration
+    entropy = problem.factors(problem.code_params(problem.vector)).entropy
+    densities = {f.name: _array(f.distribution.log_density(f.value)) for f in declaration.factors}
+    weights, data_weights = _array(declaration.weights), _array(declaration.data_weights)
+    if entropy is None and weights.ndim == 2:
+        yield from _of_states(declaration, weights, data_weights, densities)
+    elif entropy is not None:
+        for part in entropy if isinstance(entropy, tuple) else (entropy,):
+            if "normal" in getattr(part, "family", ""):
+                yield from _of_gaussian(part, data_weights)
+    if weights.ndim == 2:
+        for factor in declaration.factors:
+            yield from _of_sums(factor, densities[factor.name], weights, data_weights)
+
+
+def _of_states(
+    declaration: Declaration, r: np.ndarray, w: np.ndarray, densities: dict[str, np.ndarray]
+) -> Iterator[tuple[Key, float]]:
+    """Mistakes with enumerated states: one forgotten, means and marginals for the whole, KL(p ‖ q)."""
+    each, mean = _surprise(r), w @ r
+    entropy = float(w @ each.sum(1))
+    of_mean = ("entropy", "q", "the entropy of the mean of q, not the mean of the entropies")
+    yield of_mean, float(_surprise(mean).sum()) - entropy
+    if r.shape[1] <= MOST:
+        for m, size in enumerate(w @ each):
+            yield ("entropy", "q", f"state {m} is left out of the entropy of q"), -size
+    marginals = {f.name: _marginals(f, r, w) for f in declaration.factors if np.shape(f.value)[0] == 1}
+    known = {name: sizes for name, sizes in marginals.items() if sizes is not None}
+    for name, sizes in known.items():
+        for e, size in enumerate(sizes[:MOST]):
+            place = f"the entropy of {name}" + (f"[{e}]" if len(sizes) > 1 else "")
+            yield ("entropy", "q", f"{place} is subtracted from that of q"), -size
+            yield ("entropy", "q", f"{place} is added to that of q"), size
+    if known and len(known) == len(marginals):
+        total = sum(float(sizes.sum()) for sizes in known.values())
+        yield ("entropy", "q", "the entropy of independent latents, the sum of their marginals'"), total - entropy
+    priors = [name for name, density in densities.items() if density.shape[0] == 1]
+    if priors:
+        log_p = sum(_per_point(densities[name])[0] for name in priors) + np.zeros(r.shape[1])
+        p = np.exp(log_p)
+        if abs(p.sum() - 1.0) < 1e-9 and np.all(r > 0):
+            forward = float(w @ (r * (np.log(r) - log_p)).sum(1))
+            backward = float(w @ (p * (log_p - np.log(r))).sum(1))
+            yield ("value", priors[-1], "KL(p ‖ q) for KL(q ‖ p)"), forward - backward
+
+
+def _of_gaussian(part: Any, w: np.ndarray) -> Iterator[tuple[Key, float]]:
+    """Mistakes in the entropy of a Gaussian q: its constants, its determinant."""
+    each = _array(part.entropy())
+    event = np.shape(part.mean)[-1] if part.event_ndim else 1
+    size = event * math.prod(each.shape[1:])
+    entropy = float(np.broadcast_to(each.reshape(len(each), -1).sum(1), w.shape) @ w)
+    for name, constant in (("½ per latent dimension", 0.5), ("½ log 2πe per latent dimension", HALF_LOG_2PI + 0.5)):
+        for sign in (-1.0, 1.0):
+            yield ("entropy", "q", f"{name}, {'lost' if sign < 0 else 'too much'}"), sign * constant * size
+    yield ("entropy", "q", "×½ log det of the covariance of q"), entropy - (HALF_LOG_2PI + 0.5) * size
+
+
+def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) -> Iterator[tuple[Key, float]]:
+    """Mistakes in the sums over points of q and over elements of one factor."""
+    density = factor.weight * np.broadcast_to(density, (*r.shape, *density.shape[2:]))
+    points = _per_point(density)
+    expected = float(w @ (r * points).sum(1))
+    if 1 < r.shape[1] <= MOST:
+        for m, size in enumerate(w @ points):
+            yield ("value", factor.name, f"point {m} of q stands for all"), size - expected
+    elements = density.reshape((*r.shape, -1))
+    count = elements.shape[2]
+    if factor.where is None and 1 < count <= MOST:
+        for e, size in enumerate(np.einsum("n,nm,nme->e", w, r, elements)):
+            yield ("value", factor.name, f"element {e} is left out"), -size
+            yield ("value", factor.name, f"element {e} is counted twice"), size
+
+
+def _marginals(factor: Factor, r: np.ndarray, w: np.ndarray) -> np.ndarray | None:
+    """Entropies of the elements of a discrete latent (E,), averaged over data; None for any other factor."""
+    value = _array(factor.value)[0]
+    if factor.distribution.family == "categorical":
+        p = np.einsum("nm,mek->nek", r, value.reshape((len(value), -1, value.shape[-1])) + np.zeros((r.shape[1], 1, 1)))
+    elif factor.distribution.family == "Bernoulli":
+        ones = np.einsum("nm,me->ne", r, value.reshape((len(value), -1)) + np.zeros((r.shape[1], 1)))
+        p = np.stack([ones, 1.0 - ones], axis=-1)
+    else:
+        return None
+    result: np.ndarray = w @ _surprise(p).sum(-1)
+    return result
+
+
+def _surprise(p: np.ndarray) -> np.ndarray:
+    """−p log p, element by element."""
+    return -p * np.log(np.where(p > 0, p, 1.0))
+
+
+def _per_point(density: np.ndarray) -> np.ndarray:
+    """Summed over elements: (N or 1, M)."""
+    return density.reshape((*density.shape[:2], -1)).sum(-1)
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.detach() if hasattr(value, "detach") else value, dtype=float)

@@ -1,0 +1,1 @@
+"""Somebody else's bound: handed over, run, explained, repeated."""

@@ -1,0 +1,173 @@
+"""Cases: one failure as a JSON file, and its repetition without Hypothesis."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elbocheck import __version__
+from elbocheck.backends import get_backend, select
+from elbocheck.bound.problem import Problem
+from elbocheck.checks import criterion_holds, every_point, scope, stationary
+from elbocheck.errors import InputError
+from elbocheck.gate.checking import CHECKS, Checked, run_check
+from elbocheck.gate.target import Case, Target, decoded, encoded
+from elbocheck.models.catalogue import find_cell, load_module
+from elbocheck.models.sample import Sample
+from elbocheck.outcome import Result
+
+FOLDER = "elbocheck-cases"
+TARGET_DTYPE = "float64"
+"""Code under test runs, and is judged, in double precision, whatever the catalogue runs in."""
+CATALOGUE_CHECKS: Mapping[str, Callable[[Problem], Result]] = {
+    "every point": every_point, "stationary": stationary, "criterion": criterion_holds, "scope": scope,
+}  # fmt: skip
+"""Checks of the catalogue's own problems that a case can repeat."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a case gave: the check again, and whether the outcome is still the recorded one."""
+
+    name: str
+    result: Result | None
+    recorded: str
+    checked: Checked | None = None
+
+
+def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any] | None:
+    """The case of a target's failure; None if it cannot be made again (a strategy that draws Problems directly)."""
+    case = checked.case
+    if target.drawn and case.arguments is None:
+        return None
+    assert checked.result is not None
+    how = {"index": case.index} if case.arguments is None else {"arguments": encoded(dict(case.arguments))}
+    backend = case.problem.program.backend
+    return {
+        "elbocheck": __version__, "kind": "target", "target": source, "name": target.name, "check": checked.check,
+        **how,
+        "backend": backend.name, "dtype": backend.dtype, "outcome": checked.result.outcome.value,
+        "gap": checked.result.gap, "bound": checked.result.bound, "message": checked.result.message,
+    }  # fmt: skip
+
+
+def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
+    """The case of a problem of the catalogue, or of a user's own cells in `source`."""
+    backend = get_backend()
+    return {
+        "elbocheck": __version__, "kind": "sample", "target": source, "name": sample.cell.name, "check": result.check,
+        "sample": encoded({
+            "x": sample.x, "data_weights": sample.data_weights, "latents": sample.latents, "params": sample.params,
+            "frozen": tuple(sample.frozen), "label": sample.label, "seed": sample.seed,
+        }),
+        "backend": backend.name, "dtype": backend.dtype, "outcome": result.outcome.value,
+        "gap": result.gap, "bound": result.bound, "message": result.message,
+    }  # fmt: skip
+
+
+def write_case(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
+    """Write a case to a file of its own, whole or not at all; the same case gives the same file."""
+    text = json.dumps(case, indent=1, ensure_ascii=False) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{case['name']}-{case['check']}").strip("-").lower()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{words[:80]}-{digest}.json"
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+    return path
+
+
+def replay_line(path: str | Path) -> str:
+    """The command that repeats a case."""
+    return f"elbocheck replay {path}"
+
+
+def read_case(path: str | Path) -> dict[str, Any]:
+    """A case file; raises `InputError` if it is none."""
+    try:
+        case = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the case: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no case: {error}") from error
+    needed = {"kind", "target", "name", "check", "backend", "dtype", "outcome"}
+    if not isinstance(case, dict) or not needed <= set(case):
+        raise InputError(f"{path} is no case: expected the fields {sorted(needed)}")
+    return case
+
+
+def replay(path: str | Path) -> Replayed:
+    """Repeat a case, on the backend and in the dtype that it names."""
+    case = read_case(path)
+    if case["kind"] == "sample":
+        select(case["backend"], case["dtype"])
+        checks, cell = CATALOGUE_CHECKS, find_cell(case["name"], case["target"])
+        if case["check"] not in checks:
+            raise InputError(f"{path}: the check {case['check']!r} cannot be repeated; {', '.join(checks)} can")
+        sample = Sample.checked(cell, **decoded(case["sample"]))
+        return Replayed(cell.name, checks[case["check"]](sample.problem()), case["outcome"])
+    refuse_single_precision(str(path), case["dtype"])
+    target = load_target(case["target"], case["name"])
+    if case["check"] not in CHECKS:
+        raise InputError(f"{path}: unknown check {case['check']!r}; there are {', '.join(CHECKS)}")
+    if "arguments" in case:
+        if target.recipe is None:
+            raise InputError(f"{path}: target {target.name!r} makes no problems from arguments any more")
+        again = target.make(decoded(case["arguments"]))
+    else:
+        problems = target.problems
+        if not isinstance(problems, (list, tuple)) or not 0 <= case["index"] < len(problems):
+            raise InputError(f"{path}: target {target.name!r} has no problem number {case['index']} any more")
+        again = Case(problems[case["index"]], case["index"])
+    checked = run_check(target, case["check"], again)
+    return Replayed(f"{target.name}, {again.problem.label}", checked.result, case["outcome"], checked)
+
+
+def refuse_single_precision(source: str, dtype: str) -> None:
+    """Raise `InputError` for targets in float32: their own code is run, and judged, in double precision."""
+    if dtype != TARGET_DTYPE:
+        raise InputError(f"{source}: targets are checked in {TARGET_DTYPE}; {dtype} is for the catalogue")
+
+
+def is_target(found: Any) -> bool:
+    """Whether an object of a user's module is a target, or several."""
+    several = found if isinstance(found, (list, tuple)) else [found]
+    return bool(several) and all(isinstance(one, Target) for one in several)
+
+
+def named(source: str) -> Any:
+    """What MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE names, `target` by default; None if the module has no such thing."""
+    where, _, attribute = source.partition(":")
+    return getattr(load_module(where), attribute or "target", None)
+
+
+def load_targets(source: str) -> tuple[Target, ...]:
+    """The targets in MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE; raises `InputError` if there is none."""
+    where, _, attribute = source.partition(":")
+    found = named(source)
+    if found is None or not is_target(found):
+        missing = f"{where!r} has no {attribute or 'target'!r}"
+        raise InputError(
+            f"{source!r} must name a Target, or several: MODULE:ATTRIBUTE; "
+            + (missing if found is None else f"it is of type {type(found).__name__}")
+        )
+    return tuple(found) if isinstance(found, (list, tuple)) else (found,)
+
+
+def load_target(source: str, name: str) -> Target:
+    """The one of them called `name`."""
+    targets = load_targets(source)
+    for target in targets:
+        if target.name == name:
+            return target
+    raise InputError(f"{source!r} has no target called {name!r}; there are {[one.name for one in targets]}")

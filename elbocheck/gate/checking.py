@@ -1,0 +1,225 @@
+"""Checks of a target: one generator, from which every door (command line, pytest, plain Python) gets its checks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
+
+from hypothesis import HealthCheck, given, settings
+
+from elbocheck import checks
+from elbocheck.bound.problem import Problem
+from elbocheck.diagnosis.diagnose import diagnose
+from elbocheck.errors import ElbocheckError, TargetError
+from elbocheck.gate.known_failures import KnownFailure, match, stale
+from elbocheck.gate.preflight import examine
+from elbocheck.gate.target import Case, Target
+from elbocheck.limits import allowed
+from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import TARGET_PROFILES
+
+Check = Callable[[Problem], Result | None]
+
+CHECKS: dict[str, Check] = {
+    "convention": checks.convention,
+    "value": checks.value,
+    "every point": checks.every_point,
+    "gradient": checks.gradient,
+    "evidence": checks.evidence,
+    "scale": checks.scale,
+    "permutation": checks.permutation,
+    "fit": checks.fit,
+}
+"""Name -> check, the ones that say most about a fault first. A check returns None where it does not apply."""
+
+
+def applies(name: str, problem: Problem) -> bool:
+    """Whether a problem has what a check needs; one that applies may still have nothing to compare."""
+    needs = {
+        "convention": problem.elbo, "value": problem.elbo, "evidence": problem.log_evidence, "fit": problem.fit,
+        "scale": problem.subset or problem.particles or None, "permutation": problem.subset,
+    }  # fmt: skip
+    return name not in needs or needs[name] is not None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One check of one case: `result` is None where the check does not apply."""
+
+    target: str
+    check: str
+    case: Case
+    result: Result | None
+    seconds: float = 0.0
+    known: KnownFailure | None = None
+
+    @property
+    def id(self) -> str:
+        """What known failures match."""
+        return f"{self.target}::{self.check}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Everything that was checked. `exit_code`: 0 all hold, 1 something violated or left inconclusive, 2 a bad target.
+
+    `stale`: known failures that passed, matched nothing or have expired, each a failure of its own. `bad`: why the
+    target could not be judged.
+    """
+
+    checked: tuple[Checked, ...] = ()
+    stale: tuple[str, ...] = ()
+    bad: str = ""
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results of all checks that apply."""
+        return tuple(one.result for one in self.checked if one.result is not None)
+
+    @property
+    def failures(self) -> tuple[Checked, ...]:
+        """Violations that are not known."""
+        return tuple(
+            one for one in self.checked if one.result and one.result.outcome is Outcome.VIOLATED and not one.known
+        )
+
+    @property
+    def inconclusive(self) -> tuple[Checked, ...]:
+        """Checks that could not tell."""
+        return tuple(one for one in self.checked if one.result and one.result.outcome is Outcome.INCONCLUSIVE)
+
+    @property
+    def exit_code(self) -> int:
+        if self.bad:
+            return 2
+        return 1 if self.failures or self.stale or self.inconclusive or not self.results else 0
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+
+class CheckFailure(ElbocheckError, AssertionError):
+    """A target was rejected; `report` has everything, the message what a person needs."""
+
+    def __init__(self, report: CheckReport, message: str) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def iter_checks(target: Target, profile: str = "quick", only: Sequence[str] = ()) -> Iterator[Callable[[], Checked]]:
+    """Calls that run one check on one case each and return what it found; attributes `id`, `case`, `check` name it.
+
+    Checks of one case follow each other, so that what is compiled for one serves the next. Raise `TargetError` for a
+    problem that cannot be judged.
+    """
+    for number, case in enumerate(target.cases(TARGET_PROFILES[profile])):
+        examined: list[None] = []
+        for name in CHECKS:
+            if (not only or name in only) and applies(name, case.problem):
+                run = partial(run_check, target, name, case, examined)
+                run.id = f"{target.name}[{number}]-{name}"  # type: ignore[attr-defined]
+                run.case, run.check = case, name  # type: ignore[attr-defined]
+                yield run
+
+
+def run_check(target: Target, name: str, case: Case, examined: list[None] | None = None) -> Checked:
+    """One check on one case, with its diagnosis; the case is examined first, once for each list `examined`."""
+    begin = time.perf_counter()
+    with allowed(target.timeout):
+        if not examined:
+            examine(case.problem)
+            if examined is not None:
+                examined.append(None)
+        result = _result(name, case.problem)
+        if result is not None and result.outcome is Outcome.VIOLATED and result.diagnosis is None:
+            result = replace(result, diagnosis=diagnose(case.problem, result))
+    return Checked(target.name, name, case, result, time.perf_counter() - begin)
+
+
+def _result(name: str, problem: Problem) -> Result | None:
+    """What a check says; one that cannot be finished (a call that hangs or raises, too little memory) is inconclusive.
+
+    The other checks of the problem are run all the same.
+    """
+    try:
+        return CHECKS[name](problem)
+    except ElbocheckError as error:
+        message = str(error)
+    except MemoryError as error:
+        message = f"the memory does not suffice ({error})" if str(error) else "the memory does not suffice"
+    except Exception as error:  # whatever arrays, families and libraries raise when they do not fit together
+        message = str(TargetError.raised(problem.label, "what the code under test returns", error))
+    return Result(name, problem.label, Outcome.INCONCLUSIVE, points=0, message=f"{name}: no verdict. {message}")
+
+
+def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
+    """The simplest case that Hypothesis finds, within about so many seconds, on which the same check fails."""
+    if not target.drawn:
+        return failed
+    simplest, deadline, failing = failed, time.perf_counter() + seconds, set[str]()
+
+    @settings(
+        max_examples=TARGET_PROFILES["quick"], deadline=None, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    @given(target.strategy())
+    def holds(case: Case) -> None:
+        nonlocal simplest
+        key = repr(case.arguments) if case.arguments is not None else repr(case.problem.arrays)
+        if time.perf_counter() > deadline and key not in failing:
+            return
+        try:
+            found = run_check(target, failed.check, case)
+        except TargetError:
+            return
+        if found.result is not None and found.result.outcome is Outcome.VIOLATED:
+            failing.add(key)
+            simplest = found
+            raise AssertionError(found.result.message)
+
+    try:
+        holds()
+    except AssertionError:
+        return simplest
+    except Exception:  # Hypothesis may call a check flaky that the deadline cut short
+        return simplest
+    return failed
+
+
+def check_target(
+    target: Target,
+    *,
+    known_failures: Sequence[KnownFailure] = (),
+    on_fail: Literal["raise", "report"] = "raise",
+    profile: str = "quick",
+    callback: Callable[[Checked], None] = lambda one: None,
+) -> CheckReport:
+    """Run all checks on a target, without pytest.
+
+    `on_fail="raise"`: raises `CheckFailure` at the end if anything failed; "report" leaves that to the caller.
+    `callback`: called after every check. Raises `TargetError` for a target that cannot be judged.
+    """
+    begin, checked, slowest = time.perf_counter(), list[Checked](), 0.0
+    for run in iter_checks(target, profile):
+        one = match(run(), known_failures)
+        slowest = max(slowest, one.seconds)
+        checked.append(one)
+        callback(one)
+    spent = time.perf_counter() - begin
+    first = next(
+        (one for one in checked if one.result and one.result.outcome is Outcome.VIOLATED and not one.known), None
+    )
+    if first is not None:
+        checked[checked.index(first)] = shrunk(target, first, seconds=0.5 * spent)
+    found = [(one.id, one.result.outcome is Outcome.VIOLATED) for one in checked if one.result is not None]
+    report = CheckReport(tuple(checked), stale(found, known_failures), seconds=time.perf_counter() - begin)
+    if on_fail == "raise" and not report.ok:
+        from elbocheck.gate.failure_text import plain
+
+        raise CheckFailure(report, plain(report))
+    return report

@@ -1,0 +1,147 @@
+"""Target: what a downstream hands over to be checked, by name: a list of problems, or a recipe to draw them."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis.strategies import SearchStrategy, fixed_dictionaries
+
+from elbocheck.bound.problem import Problem
+from elbocheck.errors import InputError
+from elbocheck.gate.drawing import draw_many
+from elbocheck.limits import allowed, limited
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem of a target and how to make it again: `arguments` of the recipe, or the `index` in its list."""
+
+    problem: Problem
+    index: int = 0
+    arguments: Arguments | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Code under test.
+
+    `problems`: a sequence of Problems; or a Hypothesis strategy of Problems; or a function that makes one from keyword
+    arguments, drawn from `arguments`, name -> strategy of plain values (numbers, strings, lists, NumPy arrays). Only
+    the first and the last can be replayed without Hypothesis.
+    `timeout`: seconds that one call of the code under test may take before it counts as hanging; neither compilation
+    nor what elbocheck does with the results counts.
+    Raises `InputError` for fields of the wrong kind.
+    """
+
+    name: str
+    problems: Sequence[Problem] | SearchStrategy[Problem] | Callable[..., Problem]
+    arguments: Mapping[str, SearchStrategy[Any]] = field(default_factory=dict)
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InputError(f"a Target needs a name; got {self.name!r}")
+        if not self.timeout > 0:
+            raise InputError(f"target {self.name!r}: timeout must be positive; got {self.timeout!r}")
+        if self.recipe is not None:
+            wrong = {name: one for name, one in self.arguments.items() if not isinstance(one, SearchStrategy)}
+            if wrong:
+                raise InputError(f"target {self.name!r}: `arguments` must be Hypothesis strategies; got {wrong}")
+            try:
+                inspect.signature(self.recipe).bind(**dict.fromkeys(self.arguments))
+            except TypeError as error:
+                raise InputError(f"target {self.name!r}: problems(**arguments) does not fit: {error}") from None
+        elif self.arguments:
+            raise InputError(f"target {self.name!r}: `arguments` go with a function `problems`, not {self.problems!r}")
+        elif not self.drawn:
+            if not isinstance(self.problems, Sequence) or not self.problems:
+                raise InputError(
+                    f"target {self.name!r}: `problems` must be a non-empty sequence of Problems, a strategy or a "
+                    f"function; got {self.problems!r}"
+                )
+            wrong_ones = [one for one in self.problems if not isinstance(one, Problem)]
+            if wrong_ones:
+                raise InputError(f"target {self.name!r}: {wrong_ones[0]!r} in `problems` is not a Problem")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether Hypothesis draws the problems."""
+        return isinstance(self.problems, SearchStrategy) or self.recipe is not None
+
+    @property
+    def recipe(self) -> Callable[..., Problem] | None:
+        """The function that makes problems, if it is one."""
+        return self.problems if callable(self.problems) and not isinstance(self.problems, SearchStrategy) else None
+
+    def strategy(self) -> SearchStrategy[Case]:
+        """Cases, for Hypothesis; raises `InputError` for a list of problems."""
+        if self.recipe is not None:
+            return fixed_dictionaries(dict(self.arguments)).map(self.make)
+        if isinstance(self.problems, SearchStrategy):
+            return self.problems.map(self._checked).map(Case)
+        raise InputError(f"target {self.name!r} has a list of problems, not a strategy")
+
+    def make(self, arguments: Arguments) -> Case:
+        """The case of these arguments."""
+        assert self.recipe is not None
+        with allowed(self.timeout), limited(f"target {self.name!r}: problems(**arguments)"):
+            problem = self.recipe(**arguments)
+        return Case(self._checked(problem), arguments=arguments)
+
+    def _checked(self, problem: Any) -> Problem:
+        if not isinstance(problem, Problem):
+            raise InputError(f"target {self.name!r}: problems should make a Problem; got {problem!r}")
+        return problem
+
+    def cases(self, examples: int) -> Iterator[Case]:
+        """All problems of a list, or `examples` of those that can be drawn, always the same."""
+        if self.drawn:
+            yield from draw_many(self.strategy(), examples)
+        else:
+            assert isinstance(self.problems, Sequence)
+            yield from (Case(problem, index) for index, problem in enumerate(self.problems))
+
+
+def encoded(value: Any) -> Any:
+    """A plain value as JSON; raises `InputError` for anything else. Arrays keep every bit."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return {"array": data, "dtype": value.dtype.str, "shape": list(value.shape), "shown": str(value)[:200]}
+    if isinstance(value, tuple):
+        return {"tuple": [encoded(one) for one in value]}
+    if isinstance(value, list):
+        return [encoded(one) for one in value]
+    if isinstance(value, Mapping):
+        return {"mapping": {str(key): encoded(one) for key, one in value.items()}}
+    if dataclasses.is_dataclass(value):
+        raise InputError(f"cannot write {type(value).__name__} into a case; draw plain values in `arguments`")
+    raise InputError(f"cannot write {value!r} into a case; draw numbers, strings, lists and arrays in `arguments`")
+
+
+def decoded(value: Any) -> Any:
+    """The inverse of `encoded`; raises `InputError` for a damaged file."""
+    if isinstance(value, list):
+        return [decoded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    try:
+        if "array" in value:
+            flat = np.frombuffer(base64.b64decode(value["array"]), dtype=np.dtype(value["dtype"]))
+            return flat.reshape(value["shape"]).copy()
+        if "tuple" in value:
+            return tuple(decoded(one) for one in value["tuple"])
+        return {key: decoded(one) for key, one in value["mapping"].items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the case is damaged: {error!r} in {str(value)[:80]}") from error

@@ -1,0 +1,1 @@
+"""The same statements in ball arithmetic."""

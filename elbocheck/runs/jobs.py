@@ -1,0 +1,347 @@
+"""Jobs of `elbocheck verify`: units of work for one process, each ending in rows of the report."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elbocheck.backends import get_backend
+from elbocheck.bound.decomposition import decompose
+from elbocheck.checks import control, every_point, outside, stationary
+from elbocheck.checks.control import LEAST_GAP
+from elbocheck.gate.cases import replay_line, sample_case, write_case
+from elbocheck.models import find_cell
+from elbocheck.models.controls import CONTROLS, Control
+from elbocheck.models.datasets import Dataset, load, real_sample
+from elbocheck.models.sample import Cell, Sample, random_sample
+from elbocheck.outcome import Outcome, Result
+from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
+from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
+from elbocheck.strategies import draw_many, samples
+from elbocheck.training.snapshots import Climbs, PointRecord, Snapshot, along, record
+
+Tick = Callable[[int], None]
+"""Called with the number of problems that have just been finished."""
+
+
+@dataclass
+class Row:
+    """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum.
+
+    `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
+    maximum was certified; the other points come from redundant latents. `records`: every verified point (of controls,
+    every one that was judged); `replay`: the command that repeats a failure; `training`: on real data, the search for
+    the maximum that is shown, step by step; `claims`: what the theorem says of each factor of a target.
+    """
+
+    target: str
+    posterior: str
+    data: str
+    check: str
+    outcome: str = Outcome.HOLDS.value
+    problems: int = 0
+    points: int = 0
+    inconclusive: int = 0
+    ascents: int = 0
+    worst_gap: float = 0.0
+    worst_bound: float = 0.0
+    worst_ratio: float = 0.0
+    worst_relative: float = 0.0
+    worst_gradient: float = 0.0
+    power: float = 0.0
+    least_gap: float | None = None
+    elbo: float | None = None
+    entropy_sum: float | None = None
+    delta: float | None = None
+    inertia: dict[str, int] = field(default_factory=dict)
+    searches_without_certificate: dict[str, int] = field(default_factory=dict)
+    message: str = ""
+    replay: str = ""
+    explanation: str = ""
+    known: str = ""
+    seconds: float = 0.0
+    records: tuple[PointRecord, ...] = ()
+    training: tuple[Snapshot, ...] = ()
+    claims: tuple[str, ...] = ()
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self.problems += 1
+        self.points += result.points
+        self.inertia = dict(Counter(self.inertia) + Counter(result.kinds))
+        reasons = Counter(attempt.split(": ", 1)[1].split(":")[0] for attempt in result.attempts)
+        self.searches_without_certificate = dict(Counter(self.searches_without_certificate) + reasons)
+        self.power = max(self.power, result.power)
+        self.worst_gradient = max(self.worst_gradient, result.gradient_norm)
+        self.worst_relative = max(self.worst_relative, result.relative)
+        known = {one.split(":")[0] for one in self.claims}
+        self.claims += tuple(str(one) for one in result.claims if str(one).split(":")[0] not in known)
+        if result.outcome is Outcome.INCONCLUSIVE:
+            self.inconclusive += 1
+        elif result.ratio >= self.worst_ratio:
+            self.worst_gap, self.worst_bound, self.worst_ratio = result.gap, result.bound, result.ratio
+        if result.outcome is not Outcome.HOLDS and not self.message:
+            self.message = result.message
+        if result.outcome is Outcome.VIOLATED and self.outcome != Outcome.VIOLATED.value:
+            self.outcome, self.message = Outcome.VIOLATED.value, result.message
+        if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
+            self.outcome = Outcome.OUT_OF_SCOPE.value
+
+    def judged(self, result: Result, sample: Sample, source: str = "") -> None:
+        """Count the result of one problem; the first violation leaves a case."""
+        self.add(result)
+        if result.outcome is Outcome.VIOLATED and not self.replay:
+            self.replay = replay_line(write_case(sample_case(sample, result, source)))
+
+    def keep(self, points: Sequence[StationaryPoint]) -> None:
+        """Record every verified point that the theorem covers."""
+        verified = [point for point in distinct(list(points)) if point.decomposition.covered]
+        self.records += tuple(record(point.decomposition, point.kind) for point in verified)
+
+    def close(self, seconds: float) -> Row:
+        """Judge the share of inconclusive problems and record the time."""
+        self.seconds = seconds
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
+            self.outcome = Outcome.INCONCLUSIVE.value
+        if self.outcome == Outcome.HOLDS.value:
+            self.message = ""
+        return self
+
+
+@dataclass(frozen=True)
+class RandomJob:
+    """Random problems for cells that share one compiled program.
+
+    `in_turn`: one search per problem, from each of its starts in turn, and the others only until one is certified.
+    """
+
+    cells: tuple[str, ...]
+    examples: int
+    seed: int
+    source: str = ""
+    in_turn: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.cells) * self.examples
+
+    @property
+    def label(self) -> str:
+        return " + ".join(self.cells)
+
+    def run(self, tick: Tick) -> list[Row]:
+        rows = []
+        for name in self.cells:
+            cell, begin = find_cell(name, self.source), time.perf_counter()
+            if cell.out_of_scope:
+                rows.append(self.outside(cell, tick))
+                continue
+            identity = Row(cell.model.name, cell.posterior, "random", "every point")
+            theorem = Row(cell.model.name, cell.posterior, "random", "stationary")
+            for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
+                problem = sample.problem()
+                identity.judged(every_point(problem), sample, self.source)
+                points = find_in_turn(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
+                theorem.judged(stationary(problem, points), sample, self.source)
+                theorem.keep(points)
+                theorem.ascents += points[0].certified and points[0].origin == "ascent"
+                tick(1)
+            seconds = time.perf_counter() - begin
+            rows += [identity.close(seconds), theorem.close(seconds)]
+        return rows
+
+    def outside(self, cell: Cell, tick: Tick) -> Row:
+        """A cell that the theorem does not cover must be recognised as such, at every problem."""
+        begin = time.perf_counter()
+        row = Row(cell.model.name, cell.posterior, "random", "scope")
+        for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
+            result = outside(sample.problem())
+            row.add(result)
+            if result.outcome is Outcome.HOLDS:
+                row.outcome, row.message = Outcome.VIOLATED.value, f"the theorem seems to apply ({sample.label})"
+            row.least_gap = result.gap if row.least_gap is None else min(row.least_gap, result.gap)
+            tick(1)
+        if row.outcome == Outcome.OUT_OF_SCOPE.value:
+            row.message = cell.out_of_scope
+        elif row.inconclusive == row.problems:
+            row.outcome = Outcome.INCONCLUSIVE.value
+        row.seconds = time.perf_counter() - begin
+        return row
+
+
+@dataclass(frozen=True)
+class RealJob:
+    """One cell on one real data set, from several random starts.
+
+    `thinning`: of the data one row in so many, where searches are costly and the backend cannot afford all.
+    """
+
+    cell: str
+    data: str
+    latents: int
+    starts: int
+    seed: int
+    weights_column: str | None = None
+    thinning: int = 1
+
+    @property
+    def size(self) -> int:
+        return self.starts
+
+    def affordable(self) -> RealJob:
+        """As much of this job as the current backend can afford."""
+        backend, cell = get_backend(), find_cell(self.cell)
+        thinning = backend.share if cell.costly or cell.grows_with_data else 1
+        return replace(self, starts=max(self.starts // backend.share, 1), thinning=thinning)
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell} on {self.data}"
+
+    def run(self, tick: Tick) -> list[Row]:
+        begin, cell = time.perf_counter(), find_cell(self.cell)
+        dataset = load(self.data, self.weights_column).thinned(self.thinning)
+        identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
+        theorem, best = Row(cell.model.name, cell.posterior, dataset.name, "stationary"), -math.inf
+        for start in range(self.starts):
+            sample = self.sample(cell, dataset, start)
+            problem = sample.problem()
+            identity.judged(every_point(problem), sample)
+            climbs = Climbs()
+            points = find_stationary_points(problem, patience=3, watch=climbs)
+            theorem.judged(stationary(problem, points), sample)
+            theorem.keep(points)
+            theorem.ascents += points[0].certified
+            climb = climbs.best(points)
+            if climb is not None and climb.best > best:
+                theorem.training, best = along(problem, climb.vectors), climb.best
+            for point in points:
+                terms = point.decomposition
+                if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):
+                    theorem.elbo, theorem.entropy_sum, theorem.delta = terms.elbo, terms.entropy_sum, terms.delta
+            tick(1)
+        seconds = time.perf_counter() - begin
+        return [identity.close(seconds), theorem.close(seconds)]
+
+    def sample(self, cell: Cell, dataset: Dataset, start: int) -> Sample:
+        return real_sample(cell, dataset, self.latents, self.seed + start)
+
+
+@dataclass(frozen=True)
+class ControlJob:
+    """Negative controls, by position in the list of controls."""
+
+    positions: tuple[int, ...]
+    examples: int
+    seed: int
+
+    @property
+    def size(self) -> int:
+        return len(self.positions) * self.examples
+
+    @property
+    def label(self) -> str:
+        return "controls: " + ", ".join(dict.fromkeys(CONTROLS[position].name for position in self.positions))
+
+    def run(self, tick: Tick) -> list[Row]:
+        rows = []
+        for position in self.positions:
+            one, begin = CONTROLS[position], time.perf_counter()
+            row = Row(one.cell.model.name, one.cell.posterior, "random", f"control: {one.name}")
+            strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
+            for sample in draw_many(strategy, self.examples, entropy=self.seed):
+                result, point = run_control(one, sample)
+                row.add(result)
+                if result.outcome is not Outcome.INCONCLUSIVE:
+                    row.records += (point,)
+                    row.least_gap = point.gap if row.least_gap is None else min(row.least_gap, point.gap)
+                tick(1)
+            rows.append(row.close(time.perf_counter() - begin))
+        return rows
+
+
+def run_control(one: Control, sample: Sample) -> tuple[Result, PointRecord]:
+    """(result of one negative control, the point with the |F − S| that it found).
+
+    A point at which the gap is predicted to vanish, too (redundant latents), shows nothing; then others are sought from
+    new parameters, and the control is inconclusive if there are none.
+    """
+    for restart in range(RESTARTS if one.solve else 1):
+        arranged = one.arrange(sample if not restart else restarted(sample, restart))
+        problem, certified = arranged.problem(), True
+        if one.solve:
+            best = max(
+                find_stationary_points(problem), key=lambda point: (point.certified, abs(point.decomposition.gap))
+            )
+            problem, certified = best.problem, best.certified
+        decomposition = decompose(problem)
+        # the reference is computed in double precision, whatever runs
+        predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
+        shows = not one.solve or max(abs(predicted), abs(decomposition.gap)) >= LEAST_GAP
+        if certified and shows:
+            break
+    bound = None
+    if problem.program.backend.dtype != "float64":
+        bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
+    result = control(one.name, sample.label, decomposition, predicted, certified and shows, bound)
+    return result, record(decomposition, "control")
+
+
+RESTARTS = 8
+"""Most searches of a control for a point at which its gap does not vanish."""
+
+
+def restarted(sample: Sample, restart: int) -> Sample:
+    """The same data at other random parameters."""
+    return random_sample(
+        sample.cell, sample.x, sample.latents, sample.seed + restart, data_weights=sample.data_weights,
+        frozen=sample.frozen, label=sample.label,
+    )  # fmt: skip
+
+
+Part = RandomJob | RealJob | ControlJob
+
+
+@dataclass(frozen=True)
+class Job:
+    """Parts that share a compiled program, for one process."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def label(self) -> str:
+        return "; ".join(part.label for part in self.parts)
+
+    def run(self, tick: Tick) -> list[Row]:
+        return [row for part in self.parts for row in part.run(tick)]
+
+
+def jobs_for(
+    cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int, source: str = ""
+) -> list[Job]:
+    """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
+
+    Of everything the current backend gets as much as it can afford, one at least.
+    `source`: where the cells come from, if not from the catalogue.
+    """
+    backend, groups = get_backend(), dict[Any, list[str]]()
+    for cell in cells:
+        groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
+    jobs = [Job((real.affordable(),)) for real in reals]
+    for (model, points, _, costly), names in groups.items():
+        own = [
+            ControlJob((position,), max(controls // backend.share, 1), seed)
+            for position, one in enumerate(CONTROLS)
+            if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
+        ]
+        count = min(examples, max(examples // (backend.share * (COSTLY if costly else 1)), 1))
+        jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own)))
+    return jobs

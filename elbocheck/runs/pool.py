@@ -1,0 +1,120 @@
+"""Running jobs over processes, one report from many rows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from elbocheck import __version__
+from elbocheck.backends import get_backend, select
+from elbocheck.outcome import Outcome
+from elbocheck.runs.jobs import Job, Row
+from elbocheck.threads import single_threaded
+
+Listener = Callable[[int, "Job | None"], None]
+"""Called with (problems just finished, job just finished or None)."""
+Keep = Callable[["Job", list[Row]], None]
+"""Called with each finished job and its rows."""
+
+_ticks: Any = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found. `exit_code`: 0 if every row holds, else 1."""
+
+    rows: tuple[Row, ...]
+    backend: str
+    dtype: str
+
+    @property
+    def points(self) -> int:
+        """Verified stationary points, controls not counted."""
+        return sum(row.points for row in self.rows if row.check == "stationary")
+
+    @property
+    def inconclusive(self) -> int:
+        """Problems without verdict: no certified point, or a scope that the type cannot tell."""
+        return sum(row.inconclusive for row in self.rows)
+
+    @property
+    def exit_code(self) -> int:
+        fine = (Outcome.HOLDS.value, Outcome.OUT_OF_SCOPE.value)
+        return 0 if self.rows and all(row.outcome in fine for row in self.rows) else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The layout of DESIGN section 5: version, backend, dtype, summary, cells."""
+        return {
+            "elbocheck": __version__,
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "summary": {
+                "cells": len(self.rows),
+                "points": self.points,
+                "violated": sum(row.outcome == Outcome.VIOLATED.value for row in self.rows),
+                "inconclusive": self.inconclusive,
+                "out_of_scope": sum(row.outcome == Outcome.OUT_OF_SCOPE.value for row in self.rows),
+            },
+            "cells": [asdict(row) for row in self.rows],
+        }
+
+
+def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda job, rows: None) -> Report:
+    """Run all jobs on `workers` processes (here if 1); rows come in the order of the jobs."""
+    rows: dict[int, list[Row]] = {}
+    backend = get_backend()
+    if workers <= 1 or not jobs:
+        for position, job in enumerate(jobs):
+            rows[position] = job.run(lambda count: listen(count, None))
+            keep(job, rows[position])
+            listen(0, job)
+    else:
+        with single_threaded():
+            context = multiprocessing.get_context("spawn")
+            ticks = context.Queue()
+            with ProcessPoolExecutor(
+                workers, mp_context=context, initializer=_start, initargs=(ticks, backend.name, backend.dtype)
+            ) as pool:
+                for position, found in _collect(pool, jobs, ticks, listen):
+                    rows[position] = found
+                    keep(jobs[position], found)
+    return Report(tuple(row for position in sorted(rows) for row in rows[position]), backend.name, backend.dtype)
+
+
+def _collect(
+    pool: ProcessPoolExecutor, jobs: Sequence[Job], ticks: Any, listen: Listener
+) -> Iterator[tuple[int, list[Row]]]:
+    # the largest jobs first, so that no core idles at the end
+    order = sorted(range(len(jobs)), key=lambda position: -jobs[position].size)
+    pending: dict[Future[list[Row]], int] = {pool.submit(_run, jobs[position]): position for position in order}
+    try:
+        while pending:
+            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+            while True:
+                try:
+                    listen(ticks.get_nowait(), None)
+                except queue.Empty:
+                    break
+            for future in done:
+                position = pending.pop(future)
+                yield position, future.result()
+                listen(0, jobs[position])
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+
+
+def _start(ticks: Any, backend: str, dtype: str) -> None:
+    global _ticks
+    _ticks = ticks
+    select(backend, dtype)
+
+
+def _run(job: Job) -> list[Row]:
+    return job.run(_ticks.put)

@@ -1,0 +1,1 @@
+"""Where checks, strategies and pytest meet."""

@@ -1,0 +1,1 @@
+"""Readings of one bound along a training loop."""

@@ -1,0 +1,1 @@
+"""Cells that are outside the theorem."""
