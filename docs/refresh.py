@@ -43,7 +43,7 @@ def census(record: Path) -> str:
 
     from elbocheck.report.terminal import print_report
     from elbocheck.runs.census import recorded
-    from elbocheck.runs.pool import Report
+    from elbocheck.runs.rows import Report
 
     rows = [row for job in recorded(record).values() for row in job]
     out = io.StringIO()

@@ -28,7 +28,7 @@ _PUBLIC = {
     "find_stationary_point": "elbocheck.solver",
     "iter_checks": "elbocheck.gate.checking",
     "load_known_failures": "elbocheck.gate.known_failures",
-    "parametrize_with_checks": "elbocheck.testing.properties",
+    "parametrize_with_checks": "elbocheck.testing.targets",
 }
 
 __all__ = [*sorted(_PUBLIC), "__version__"]

@@ -116,8 +116,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
     from elbocheck.errors import ElbocheckError
-    from elbocheck.gate.cases import is_target, load_targets, named, refuse_single_precision
+    from elbocheck.gate.cases import is_target, load_targets, refuse_single_precision
     from elbocheck.gate.known_failures import load_known_failures
+    from elbocheck.loading import named
 
     if dtype == "float64":
         prefer_double_precision()
@@ -126,7 +127,7 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     known = option(config, "known-failures")
     try:
         config.stash[KNOWN] = load_known_failures(known) if known else ()
-        if is_target(named(option(config, "target"))):
+        if is_target(named(option(config, "target"), "target")):
             refuse_single_precision(option(config, "target"), dtype)
             config.stash[TARGETS] = load_targets(option(config, "target"))
         else:
@@ -189,7 +190,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "elbocheck_check" not in metafunc.fixturenames or TARGETS not in metafunc.config.stash:
         return
     from elbocheck.errors import ElbocheckError
-    from elbocheck.testing.properties import parameters
+    from elbocheck.testing.targets import parameters
 
     config = metafunc.config
     try:
@@ -226,11 +227,11 @@ def _cell_of(item: pytest.Item) -> Any:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """What the checks of a test found becomes properties of it: in JUnit files, in the summary, in the report."""
-    testing = sys.modules.get("elbocheck.testing.properties")
+    testing = sys.modules.get("elbocheck.testing.records")
     if testing is not None:
         testing.RECORDED.clear()
     yield
-    testing = sys.modules.get("elbocheck.testing.properties")
+    testing = sys.modules.get("elbocheck.testing.records")
     if testing is not None and testing.RECORDED:
         item.user_properties += testing.junit_properties(testing.RECORDED)
 
@@ -239,7 +240,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """One line for each target, and what is stale in the list of known failures."""
     if TARGETS not in config.stash and not option(config, "report"):
         return
-    from elbocheck.testing.properties import stale_entries, summary_lines, write_report
+    from elbocheck.testing.records import stale_entries, summary_lines, write_report
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in terminalreporter.stats.get(kind, [])]
     reports = [one for one in reports if getattr(one, "when", "call") == "call"]
@@ -260,7 +261,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or KNOWN not in session.config.stash or exitstatus != pytest.ExitCode.OK:
         return
-    from elbocheck.testing.properties import stale_entries
+    from elbocheck.testing.records import stale_entries
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in reporter.stats.get(kind, [])]
     if stale_entries(reports, session.config.stash[KNOWN]):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from elbocheck.profiles import MOST_INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,105 @@ class Result:
         if self.bound > 0.0:
             return self.gap / self.bound
         return 0.0 if self.gap == 0.0 else float("inf")
+
+
+@dataclass
+class Worst:
+    """The largest numbers of many results, nats per datum."""
+
+    gap: float = 0.0
+    """The deviation whose ratio to its bound was largest; so are the next two."""
+    bound: float = 0.0
+    ratio: float = 0.0
+    relative: float = 0.0
+    """Deviation over Σ|terms|."""
+    gradient: float = 0.0
+    power: float = 0.0
+    """The smallest error that would have been seen in every problem."""
+
+
+@dataclass
+class Tally:
+    """Many results of one check, counted; nothing inconclusive is dropped, and too much of it is an outcome."""
+
+    problems: int = 0
+    points: int = 0
+    """Verified parameter points."""
+    inconclusive: int = 0
+    out_of_scope: int = 0
+    outcome: str = Outcome.HOLDS.value
+    """The worst so far; that too much was inconclusive is judged by `judged`."""
+    message: str = ""
+    """Of the first result that does not hold, of the first violation if there is one."""
+    inertia: dict[str, int] = field(default_factory=dict)
+    """Kind of point -> how many."""
+    searches_without_certificate: dict[str, int] = field(default_factory=dict)
+    """Reason -> how many."""
+    worst: Worst = field(default_factory=Worst)
+    claims: tuple[str, ...] = ()
+    """What the theorem says of each factor, each label once."""
+    open: tuple[str, ...] = ()
+    """Problem and reason of the first results that are neither a verdict for nor against."""
+
+    @classmethod
+    def of(cls, results: Iterable[Result]) -> Tally:
+        """Of these results."""
+        tally = cls()
+        for result in results:
+            tally.add(result)
+        return tally
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        worst = self.worst
+        self.problems += 1
+        self.points += result.points
+        self.inertia = dict(Counter(self.inertia) + Counter(result.kinds))
+        reasons = Counter(attempt.split(": ", 1)[1].split(":")[0] for attempt in result.attempts)
+        self.searches_without_certificate = dict(Counter(self.searches_without_certificate) + reasons)
+        worst.power = max(worst.power, result.power)
+        worst.gradient = max(worst.gradient, result.gradient_norm)
+        worst.relative = max(worst.relative, result.relative)
+        known = {one.split(":")[0] for one in self.claims}
+        self.claims += tuple(str(one) for one in result.claims if str(one).split(":")[0] not in known)
+        if result.outcome is Outcome.INCONCLUSIVE:
+            self.inconclusive += 1
+        elif result.ratio >= worst.ratio:
+            worst.gap, worst.bound, worst.ratio = result.gap, result.bound, result.ratio
+        self.out_of_scope += result.outcome is Outcome.OUT_OF_SCOPE
+        if result.outcome in (Outcome.INCONCLUSIVE, Outcome.OUT_OF_SCOPE) and len(self.open) < MOST_SHOWN:
+            self.open += (f"{result.problem}: {result.outcome.value}, {result.message}",)
+        if result.outcome is not Outcome.HOLDS and not self.message:
+            self.message = result.message
+        if result.outcome is Outcome.VIOLATED and self.outcome != Outcome.VIOLATED.value:
+            self.outcome, self.message = Outcome.VIOLATED.value, result.message
+        if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
+            self.outcome = Outcome.OUT_OF_SCOPE.value
+
+    @property
+    def undecided(self) -> int:
+        """Problems without verdict, for whatever reason."""
+        return self.inconclusive + self.out_of_scope
+
+    def require_conclusive(self) -> None:
+        """Raises `AssertionError`, with the reasons, if more than `MOST_INCONCLUSIVE` of the problems are undecided."""
+        if not self.problems:
+            raise AssertionError("no problem was drawn")
+        if self.undecided > MOST_INCONCLUSIVE * self.problems:
+            reasons = "\n".join(f"  {reason}" for reason in self.open)
+            raise AssertionError(
+                f"{self.undecided} of {self.problems} problems without verdict, allowed {MOST_INCONCLUSIVE:.0%}:\n"
+                f"{reasons}"
+            )
+
+    def judged(self) -> Tally:
+        """Itself, inconclusive if too many of its problems are, and without a message if all is well."""
+        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
+            self.outcome = Outcome.INCONCLUSIVE.value
+        if self.outcome == Outcome.HOLDS.value:
+            self.message = ""
+        return self
+
+
+MOST_SHOWN = 10
+"""Reasons that a tally keeps word by word."""

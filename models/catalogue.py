@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
-import sys
 import textwrap
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
-from elbocheck import limits
-from elbocheck.errors import InputError, TimeoutExceeded
+from elbocheck.errors import InputError
+from elbocheck.loading import named
 from elbocheck.models.base import Model
 from elbocheck.models.sample import Cell
 
@@ -40,39 +37,11 @@ def cells() -> tuple[Cell, ...]:
     return tuple(sorted(found, key=lambda cell: (bool(cell.out_of_scope), order.get(cell.model.theory, len(order)))))
 
 
-def load_module(source: str) -> ModuleType:
-    """A module by path (`my_model.py`) or by import name; raises `InputError` if it cannot be loaded."""
-    try:
-        if not source.endswith(".py"):
-            with limits.time_limit(limits.IMPORT, f"the import of {source!r}"):
-                return importlib.import_module(source)
-        path = Path(source).resolve()
-        name = f"elbocheck_user_{path.stem}"
-        if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
-            return sys.modules[name]
-        specification = importlib.util.spec_from_file_location(name, path)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        sys.modules[name] = module  # dataclasses look their module up
-        try:
-            with limits.time_limit(limits.IMPORT, f"the import of {source!r}"):
-                specification.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    except TimeoutExceeded:
-        raise
-    except Exception as error:  # whatever the user's code raises
-        raise InputError(f"cannot load {source!r}: {type(error).__name__}: {error}") from error
-    return module
-
-
 @cache
 def user_cells(source: str) -> tuple[Cell, ...]:
     """The cells in `FILE.py[:ATTRIBUTE]` or `MODULE[:ATTRIBUTE]`; the attribute is a Cell or a sequence of them."""
     where, _, attribute = source.partition(":")
-    found = getattr(load_module(where), attribute or "CELLS", None)
+    found = named(source, "CELLS")
     if found is None:
         raise InputError(
             f"{where!r} has no attribute {attribute or 'CELLS'!r}; it should be a Target, a Cell, or a tuple of them"

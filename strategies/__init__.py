@@ -11,7 +11,7 @@ _LAZY = {
     "choices": "elbocheck.strategies.targets",
     "correct_target": "elbocheck.strategies.targets",
     "correct_targets": "elbocheck.strategies.targets",
-    "draw_many": "elbocheck.gate.drawing",
+    "draw_many": "elbocheck.drawing",
     "planted": "elbocheck.strategies.targets.planted",
     "samples": "elbocheck.strategies.samples",
     "sizes": "elbocheck.strategies.samples",

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from elbocheck import Departure, Problem, decompose
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import InputError
-from elbocheck.gate.checking import CHECKS, applies
 from elbocheck.outcome import Outcome, Result
 from targets import START, Mixture
 
@@ -59,14 +59,14 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
 
 
 def judge(problem: Problem, name: str) -> Result:
-    result = CHECKS[name](problem)
+    result = OF_TARGETS[name].run(problem)
     assert result is not None
     return result
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", OF_TARGETS)
 def test_correct_code_passes(name: str) -> None:
-    assert applies(name, CORRECT)
+    assert OF_TARGETS[name].applies(CORRECT)
     result = judge(CORRECT, name)
     assert result.outcome is Outcome.HOLDS, result.message
     assert diagnose(CORRECT, result) is None
@@ -161,13 +161,13 @@ def test_annealing_is_declared_with_weights() -> None:
         assert result.outcome is Outcome.HOLDS, result.message
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", OF_TARGETS)
 def test_checks_need_what_they_compare(name: str) -> None:
     bare = Problem(START, factors=MIXTURE.factors)
     needs = name not in ("every point", "gradient")
-    assert applies(name, bare) is not needs
+    assert OF_TARGETS[name].applies(bare) is not needs
     if needs or name == "gradient":
-        assert CHECKS[name](bare) is None
+        assert OF_TARGETS[name].run(bare) is None
 
 
 def test_training_of_a_black_box_is_judged_on_its_declaration() -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from elbocheck import cli
-from elbocheck.commands.arguments import parser
+from elbocheck.cli import parser
+from elbocheck.commands.verify import jobs
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import PROFILES
-from elbocheck.runs.jobs import ControlJob, Job, RandomJob, RealJob, Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.jobs import ControlJob, Job, RandomJob, RealJob
+from elbocheck.runs.rows import Report, Row
+from report_rows import row as made
 
 COMMANDS = ("verify", "census", "certify", "explain", "replay", "faults", "list")
 BINARY = "a,b\n0,1\n1,0\n1,1\n0,1\n"
@@ -115,7 +117,7 @@ def test_verify_on_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def failing_row(outcome: Outcome) -> Row:
     row = Row("sbn", "exact", "random", "stationary")
-    row.add(Result("stationary", "p", outcome, gap=1.0, bound=1e-9, message="factor x deviates"))
+    row.tally.add(Result("stationary", "p", outcome, gap=1.0, bound=1e-9, message="factor x deviates"))
     return row.close(0.0)
 
 
@@ -147,8 +149,8 @@ def test_jobs_cover_the_whole_catalogue() -> None:
     from elbocheck.models import CELLS, cells
     from elbocheck.models.controls import CONTROLS
 
-    options = parser(dict.fromkeys(COMMANDS, lambda options: 0)).parse_args(["verify"])
-    parts = [part for job in cli._jobs(options) for part in job.parts]
+    options = parser().parse_args(["verify"])
+    parts = [part for job in jobs(options) for part in job.parts]
     drawn = [name for part in parts if isinstance(part, RandomJob) for name in part.cells]
     assert sorted(drawn) == sorted(cell.name for cell in cells())
     real = {part.cell.split("/")[0] for part in parts if isinstance(part, RealJob)}
@@ -196,11 +198,23 @@ def test_no_table_of_the_report_is_cut() -> None:
     from elbocheck.report.terminal import print_report
 
     def row(cell: Any, data: str, check: str) -> Row:
-        one = Row(cell.model.name, cell.posterior, data, check, problems=1000, points=1999, ascents=1000)
-        one.worst_gap, one.worst_bound, one.worst_relative, one.least_gap = 1.1e-12, 1.1e-12, 1.1e-17, 10.123
-        one.elbo = one.entropy_sum = -12.345678
-        one.inertia, one.delta = {"maximum": 1999, "saddle": 1999}, 1.0
-        return one
+        return made(
+            cell.model.name,
+            cell.posterior,
+            data,
+            check,
+            problems=1000,
+            points=1999,
+            ascents=1000,
+            worst_gap=1.1e-12,
+            worst_bound=1.1e-12,
+            worst_relative=1.1e-17,
+            least_gap=10.123,
+            elbo=-12.345678,
+            entropy_sum=-12.345678,
+            delta=1.0,
+            inertia={"maximum": 1999, "saddle": 1999},
+        )
 
     rows = [row(cell, "random", check) for cell in CELLS for check in ("every point", "stationary")]
     rows += [row(find_cell(name), data, "stationary") for name, data, _ in REAL]
@@ -290,7 +304,7 @@ def census_row(job: Job) -> Row:
     part = job.parts[0]
     assert isinstance(part, RandomJob)
     model, _, posterior = part.cells[0].partition("/")
-    return Row(model, posterior, "random", "every point", problems=part.size).close(0.0)
+    return made(model, posterior, "random", "every point", problems=part.size).close(0.0)
 
 
 CENSUS = ["census", "--problems", "2000", "--workers", "1", "--record"]

@@ -10,8 +10,9 @@ import pytest
 from elbocheck import cli
 from elbocheck.models import find_cell
 from elbocheck.models.datasets import load, real_sample
-from elbocheck.report.explain import explain, lines, sample_for
+from elbocheck.report.explain import lines
 from elbocheck.report.plot import draw
+from elbocheck.runs.explain import explain, sample_for
 from elbocheck.training.snapshots import Share, Snapshot
 
 NUMBER = r"(−?\d+\.\d+|−?\d+e[−+-]\d+|0(?!\.))"
@@ -92,7 +93,7 @@ def test_bad_usage_is_refused(
     def refuse(*_: object) -> None:
         raise AssertionError("a computation was started")
 
-    monkeypatch.setattr("elbocheck.report.explain.explain", refuse)
+    monkeypatch.setattr("elbocheck.runs.explain.explain", refuse)
     assert cli.main(["explain", *arguments]) == 2
     assert message in capsys.readouterr().err
 

@@ -25,12 +25,13 @@ from elbocheck.checks import every_point
 from elbocheck.commands.targets import rows_of, verify_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli
-from elbocheck.gate.cases import load_targets, read_case, replay, sample_case, target_case, write_case
+from elbocheck.gate.cases import load_targets, read_case, target_case, write_case
 from elbocheck.gate.checking import CheckFailure
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
+from elbocheck.runs.cases import replay, sample_case
 from elbocheck.strategies import draw_many, samples
 from targets import START, Mixture, X
 
@@ -118,7 +119,7 @@ def test_wrong_fields_are_named_with_their_value(make: Callable[[], Any], messag
 def test_a_correct_target_passes_every_check() -> None:
     report = check_target(targets.target)
     assert report.ok
-    assert {one.check for one in report.results} == {run.check for run in iter_checks(targets.target)}  # type: ignore[attr-defined]
+    assert {one.check for one in report.results} == {run.check for run in iter_checks(targets.target)}
     assert all(one.outcome is Outcome.HOLDS for one in report.results)
 
 

@@ -11,7 +11,7 @@ from elbocheck.outcome import Outcome, Result
 from elbocheck.report.terminal import summary
 from elbocheck.runs import jobs
 from elbocheck.runs.jobs import RandomJob, run_control
-from elbocheck.runs.pool import Report
+from elbocheck.runs.rows import Report
 from elbocheck.strategies.samples import Draw, realise
 
 

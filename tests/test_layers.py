@@ -1,4 +1,4 @@
-"""The floors of DESIGN section 2, read off the source: imports point downwards only, heavy libraries stay in place.
+"""The floors of DESIGN section 1, read off the source: imports point downwards only, heavy libraries stay in place.
 
 Every file is discovered, and one that no floor claims is a failure. Two of the promises, that importing is light and
 that JAX's global settings are left alone, are tried out in processes of their own.
@@ -26,29 +26,30 @@ PACKAGES = {
     "elbocheck.properties": ROOT / "properties",
 }
 FLOORS = {
-    "elbocheck.errors": 0, "elbocheck.outcome": 0, "elbocheck.profiles": 0, "elbocheck.data": 0,
-    "elbocheck.backends": 0, "elbocheck.threads": 0, "elbocheck.limits": 0,
-    "elbocheck.bound.layout": 1, "elbocheck.families": 1, "elbocheck.bound.posteriors": 1, "elbocheck.bound.factors": 1,
-    "elbocheck.bound.trees": 1, "elbocheck.models.base": 1,
-    "elbocheck.bound.terms": 1, "elbocheck.bound.definition": 1, "elbocheck.bound.compiled": 1, "elbocheck.bound.problem": 1,
-    "elbocheck.bound.candidates": 2, "elbocheck.bound.reading": 2, "elbocheck.bound.directions": 2, "elbocheck.bound.least_squares": 2,
-    "elbocheck.bound.criterion": 2, "elbocheck.bound.decomposition": 2, "elbocheck.solver": 2, "elbocheck.models": 2,
-    "elbocheck.training.snapshots": 2, "elbocheck.training.monitor": 3,
-    "elbocheck.checks": 3, "elbocheck.proofs.krawczyk": 3, "elbocheck.proofs.certify": 3, "elbocheck.proofs.referee": 3,
-    "elbocheck.faults": 3,
-    "elbocheck.gate.preflight": 3, "elbocheck.diagnosis.diagnose": 3, "elbocheck.diagnosis.suspects.of_factors": 3, "elbocheck.diagnosis.suspects.base": 3,
-    "elbocheck.diagnosis.suspects.of_q": 3,
-    "elbocheck.gate.target": 4, "elbocheck.gate.checking": 5, "elbocheck.gate.known_failures": 5, "elbocheck.gate.failure_text": 5,
-    "elbocheck.gate.cases": 5, "elbocheck.adapters": 4, "elbocheck.strategies": 4,
-    "elbocheck.testing.properties": 5, "elbocheck.properties": 5, "elbocheck.runs.jobs": 5, "elbocheck.runs.pool": 5,
-    "elbocheck.runs.census": 5,
-    "elbocheck.cli": 6, "elbocheck.commands.targets": 6, "elbocheck.commands.arguments": 6, "elbocheck.report": 6,
-    "elbocheck._pytest_plugin": 6, "elbocheck.__main__": 6, "elbocheck.testing.scheduling": 6,
+    "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.profiles": 0, "elbocheck.threads": 0,
+    "elbocheck.backends": 1, "elbocheck.files": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1,
+    "elbocheck.families": 2, "elbocheck.loading": 2,
+    "elbocheck.bound": 3,
+    "elbocheck.solver": 4,
+    "elbocheck.checks": 5, "elbocheck.models": 5, "elbocheck.training": 5,
+    "elbocheck.diagnosis": 6, "elbocheck.proofs": 6, "elbocheck.strategies": 6,
+    "elbocheck.faults": 7, "elbocheck.gate": 7,
+    "elbocheck.adapters": 8, "elbocheck.runs": 8,
+    "elbocheck.report": 9, "elbocheck.testing": 9,
+    "elbocheck.commands": 10, "elbocheck.properties": 10,
+    "elbocheck._pytest_plugin": 11, "elbocheck.cli": 11,
+    "elbocheck.__main__": 12,
 }  # fmt: skip
+"""One number for each folder and each flat file; what is imported, in a function or not, has a smaller one."""
+APART = {"elbocheck.gate": ("elbocheck.models", "elbocheck.strategies", "elbocheck.proofs")}
+"""Folder -> what it must not import, although that lies below: the gate knows no model of the catalogue."""
 FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""
-HYPOTHESIS_FLOOR = 4
-PYTEST = ("elbocheck.testing.properties", "elbocheck.properties", "elbocheck._pytest_plugin")
+HYPOTHESIS = (
+    "elbocheck.drawing", "elbocheck.strategies", "elbocheck.gate", "elbocheck.testing", "elbocheck.properties",
+    "elbocheck._pytest_plugin",
+)  # fmt: skip
+PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = (("elbocheck.backends.jax",), ("elbocheck.backends.namespace", "elbocheck.adapters"))
 TORCH = (
     ("elbocheck.backends.torch", "elbocheck.backends.torch_eager"),
@@ -84,8 +85,9 @@ def within(module: str, packages: tuple[str, ...] | str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def floor(module: str) -> int | None:
-    return next((level for package, level in FLOORS.items() if within(module, package)), None)
+def room(module: str) -> str | None:
+    """The folder or flat file of FLOORS that a module lies in."""
+    return next((package for package in FLOORS if within(module, package)), None)
 
 
 def imports(source: str) -> Iterator[Import]:
@@ -107,7 +109,7 @@ def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:
 
 def violations(module: str, source: str) -> list[str]:
     """What `source` would break as the file of `module`."""
-    own, broken = floor(module), []
+    own, broken = room(module), []
     if own is None and module != FACADE:
         return [f"{module} has no floor; add it to FLOORS"]
     for one in imports(source):
@@ -116,13 +118,15 @@ def violations(module: str, source: str) -> list[str]:
             broken.append(f"{where}, relatively")
             continue
         if within(target, FACADE) and target != f"{FACADE}.__version__":
-            other = floor(target)
+            other = room(target)
             if other is None:
                 broken.append(f"{where}: through the facade, or without a floor")
-            elif other > (0 if own is None else own):
-                broken.append(f"{where}: upwards, from floor {own} to {other}")
-        if within(target, "hypothesis") and (own is None or own < HYPOTHESIS_FLOOR):
-            broken.append(f"{where} below floor {HYPOTHESIS_FLOOR}")
+            elif own is None or (other != own and FLOORS[other] >= FLOORS[own]):
+                broken.append(f"{where}: from floor {FLOORS.get(own or '', 0)} to {FLOORS[other]}")
+            elif other in APART.get(own, ()):
+                broken.append(f"{where}: {own} must do without {other}")
+        if within(target, "hypothesis") and not within(module, HYPOTHESIS):
+            broken.append(f"{where}: only {', '.join(HYPOTHESIS)} may")
         if within(target, ("pytest", "_pytest")) and not within(module, PYTEST):
             broken.append(f"{where}: only {', '.join(PYTEST)} may")
         for library, (owners, users) in ((("jax", "jaxlib"), JAX), (("torch", "functorch"), TORCH)):
@@ -141,16 +145,18 @@ def test_imports_point_downwards(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source", "message"),
     [
-        ("elbocheck.bound.decomposition", "from elbocheck.checks import every_point", "upwards, from floor 2 to 3"),
-        ("elbocheck.bound.decomposition", "def f():\n    import elbocheck.strategies", "upwards, from floor 2 to 4"),
-        ("elbocheck.models.new", "from elbocheck import checks", "upwards, from floor 2 to 3"),
+        ("elbocheck.bound.new", "from elbocheck.checks import every_point", "from floor 3 to 5"),
+        ("elbocheck.bound.new", "def f():\n    import elbocheck.strategies", "from floor 3 to 6"),
+        ("elbocheck.models.new", "from elbocheck import checks", "from floor 5 to 5"),
+        ("elbocheck.runs.new", "def f():\n    from elbocheck.adapters import pyro", "from floor 8 to 8"),
+        ("elbocheck.gate.new", "def f():\n    from elbocheck.models.catalogue import cells", "must do without"),
         ("elbocheck.bound.definition", "from elbocheck import decompose", "through the facade"),
-        ("elbocheck", "from elbocheck.bound.decomposition import decompose", "upwards"),
+        ("elbocheck", "from elbocheck.bound.decomposition import decompose", "from floor 0 to 3"),
         ("elbocheck.newcomer", "", "has no floor"),
         ("elbocheck.checks.new", "from elbocheck.newcomer import x", "without a floor"),
         ("elbocheck.checks.new", "from . import compare", "relatively"),
-        ("elbocheck.checks.new", "from hypothesis import given", "below floor 4"),
-        ("elbocheck.strategies.new", "import pytest", "only elbocheck.testing.properties"),
+        ("elbocheck.checks.new", "from hypothesis import given", "only elbocheck.drawing"),
+        ("elbocheck.strategies.new", "import pytest", "only elbocheck.testing"),
         ("elbocheck.models.new", "def f():\n    import jax.numpy", "only elbocheck.backends.jax"),
         ("elbocheck.backends.namespace", "from jax import numpy", "only elbocheck.backends.jax"),
         ("elbocheck.backends", "from elbocheck.backends.jax import JaxBackend", "which loads jax"),
@@ -163,20 +169,61 @@ def test_the_walker_sees_violations(module: str, source: str, message: str) -> N
     assert message in broken
 
 
-def test_modules_load_in_some_order() -> None:
-    """No cycles among the imports that run when a module is loaded (an import inside a function may go anywhere)."""
-    known = files()
-    graph: dict[str, set[str]] = {}
-    for module, path in known.items():
-        targets = [one.target for one in imports(path.read_text(encoding="utf-8")) if not one.lazy]
-        named = {target if target in known else target.rpartition(".")[0] for target in targets}
-        graph[module] = {target for target in named if target in known and target not in (module, FACADE)}
-    while free := [module for module, needs in graph.items() if not needs]:
-        for module in free:
-            del graph[module]
-        for needs in graph.values():
+def test_floors_say_what_the_tree_says() -> None:
+    """Every room exists, every folder and flat file is one, and there are at most twelve steps down."""
+    modules = set(files()) - {FACADE}
+    assert {room(module) for module in modules} == set(FLOORS)
+    assert all(one.count(".") == 1 for one in FLOORS)
+    assert max(FLOORS.values()) <= 12
+
+
+def module_graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Module -> modules that it imports when it is loaded."""
+    graph = {}
+    for module, source in sources.items():
+        targets = [one.target for one in imports(source) if not one.lazy]
+        named = {target if target in sources else target.rpartition(".")[0] for target in targets}
+        graph[module] = {target for target in named if target in sources and target not in (module, FACADE)}
+    return graph
+
+
+def room_graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Room -> rooms that it imports, in functions too."""
+    graph: dict[str, set[str]] = {one: set() for one in FLOORS}
+    for module, source in sources.items():
+        own = room(module)
+        found = {room(one.target) for one in imports(source) if one.target != f"{FACADE}.__version__"}
+        if own is not None:
+            graph[own] |= {one for one in found if one is not None and one != own}
+    return graph
+
+
+def on_circles(graph: dict[str, set[str]]) -> list[str]:
+    """What is left when everything that needs nothing is taken away, again and again."""
+    left = {name: set(needs) for name, needs in graph.items()}
+    while free := [name for name, needs in left.items() if not needs]:
+        for name in free:
+            del left[name]
+        for needs in left.values():
             needs.difference_update(free)
-    assert not graph, f"a cycle runs through some of {sorted(graph)}"
+    return sorted(left)
+
+
+def sources() -> dict[str, str]:
+    return {module: path.read_text(encoding="utf-8") for module, path in files().items()}
+
+
+def test_no_circles() -> None:
+    """Among rooms none at all; among modules none of imports that run when they are loaded."""
+    assert on_circles(room_graph(sources())) == []
+    assert on_circles(module_graph(sources())) == []
+
+
+def test_planted_circles_are_seen() -> None:
+    lazy = {**sources(), "elbocheck.bound.new": "def f():\n    from elbocheck.gate import target"}
+    assert {"elbocheck.bound", "elbocheck.gate"} <= set(on_circles(room_graph(lazy)))
+    loaded = {"elbocheck.checks.a": "import elbocheck.checks.b", "elbocheck.checks.b": "import elbocheck.checks.a"}
+    assert on_circles(module_graph(loaded)) == ["elbocheck.checks.a", "elbocheck.checks.b"]
 
 
 @pytest.mark.parametrize("folder", ["tests", "benchmarks"])
@@ -225,6 +272,18 @@ def test_importing_is_light(module: str, absent: tuple[str, ...]) -> None:
     loaded = run(f"import sys, {module}; print(*sys.modules)").split()
     assert module in loaded
     assert [name for name in absent if name in loaded] == []
+
+
+def test_the_gate_loads_no_model() -> None:
+    """A target, its checks and its verdict need neither the catalogue nor its strategies."""
+    code = "import sys, elbocheck; elbocheck.Target, elbocheck.check_target; print(*sys.modules)"
+    loaded = [name for name in run(code).split() if within(name, FACADE)]
+    assert [name for name in loaded if within(name, ("elbocheck.models", "elbocheck.strategies"))] == []
+    assert len(loaded) <= MOST_LOADED
+
+
+MOST_LOADED = 95
+"""Modules of elbocheck, of about 250, that a target and its checks load: families are some 25 of them."""
 
 
 def test_precision_of_the_process_is_left_alone() -> None:

@@ -21,7 +21,7 @@ def test_options_that_nothing_would_read_are_refused(
         raise AssertionError("a computation was started")
 
     monkeypatch.setattr("elbocheck.runs.pool.run", refuse)
-    monkeypatch.setattr("elbocheck.report.explain.explain", refuse)
+    monkeypatch.setattr("elbocheck.runs.explain.explain", refuse)
     assert cli.main(arguments) == 2
     assert message in capsys.readouterr().err
 

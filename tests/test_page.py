@@ -18,9 +18,9 @@ from elbocheck.outcome import Outcome, Result
 from elbocheck.report.charts import FLOOR, MOST_POINTS, card, scatter, thinned
 from elbocheck.report.page import nats, render
 from elbocheck.report.scales import Scale, decades, linear
-from elbocheck.runs.jobs import Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.rows import Report, Row
 from elbocheck.training.snapshots import PointRecord, Share, Snapshot
+from report_rows import row as made
 
 EVIL = """<script>document.title="broken into"</script>"&'><img src=x onerror=alert(1)>"""
 
@@ -37,20 +37,20 @@ def training(names: tuple[str, ...] = ("z", "x")) -> tuple[Snapshot, ...]:
 
 
 def rows(name: str = "sbn", message: str = "factor x deviates") -> list[Row]:
-    theorem = Row(name, "exact", "iris", "stationary", elbo=-1.0, entropy_sum=-1.0, delta=0.0)
+    theorem = made(name, "exact", "iris", "stationary", elbo=-1.0, entropy_sum=-1.0, delta=0.0)
     theorem.records = (
         PointRecord("maximum", 1e-15, 2e-15, 1e-12, 3.0),
         PointRecord("saddle", 0.0, 0.0, 1e-12, 3.0),
         PointRecord("degenerate", 1e-12, 1e-14, 4e-12, 3.0),
     )
     theorem.training = training()
-    theorem.inertia = {"maximum": 2, "saddle": 1, "degenerate": 1}
-    theorem.points, theorem.problems = 4, 3
-    control = Row(name, "exact", "random", "control: true entropies", problems=2, least_gap=0.5)
+    theorem.tally.inertia = {"maximum": 2, "saddle": 1, "degenerate": 1}
+    theorem.tally.points, theorem.tally.problems = 4, 3
+    control = made(name, "exact", "random", "control: true entropies", problems=2, least_gap=0.5)
     control.records = (PointRecord("control", 1e-14, 0.5, 1e-12, 3.0), PointRecord("control", 1.0, 0.5, 3.0, 3.0))
-    broken = Row(name, "bad", "random", "every point", problems=3)
-    broken.add(Result("every point", "p", Outcome.VIOLATED, gap=0.5, bound=1e-12, message=message))
-    return [theorem.close(0.5), control.close(0.1), broken.close(2.0), Row(name, "x", "random", "scope").close(0.0)]
+    broken = made(name, "bad", "random", "every point", problems=3)
+    broken.tally.add(Result("every point", "p", Outcome.VIOLATED, gap=0.5, bound=1e-12, message=message))
+    return [theorem.close(0.5), control.close(0.1), broken.close(2.0), made(name, "x", "random", "scope").close(0.0)]
 
 
 def page(*found: Row) -> str:
@@ -138,8 +138,12 @@ def test_what_a_target_says_is_text(place: str) -> None:
     if place == "factor":
         row.training = training(("z", EVIL))
     elif place == "kind":
-        row.inertia = {EVIL: 1}
+        row.tally.inertia = {EVIL: 1}
         row.records = (PointRecord(EVIL, 1e-15, 1e-15, 1e-12, 1.0),)
+    elif place in ("replay", "explanation", "known"):
+        setattr(row.failure, place, EVIL)
+    elif place == "message":
+        row.said = EVIL
     elif place != "arguments":
         setattr(row, place, EVIL)
     text = render(Report((row,), "jax", "float64"), 1.0, EVIL if place == "arguments" else "quick")
@@ -159,9 +163,9 @@ def test_a_replay_line_is_shown_where_a_row_has_one() -> None:
 
 
 def test_a_target_without_catalogue_has_its_own_sentence() -> None:
-    fine = Row("coin", "", "target", "value", problems=3)
-    broken = Row("coin", "", "target", "fit", problems=3, outcome="violated", explanation="VIOLATED <b>", known="")
-    known = Row("coin", "", "target", "scale", problems=3, outcome="violated", message="off by N", known="issue 7")
+    fine = made("coin", "", "target", "value", problems=3)
+    broken = made("coin", "", "target", "fit", problems=3, outcome="violated", explanation="VIOLATED <b>", known="")
+    known = made("coin", "", "target", "scale", problems=3, outcome="violated", message="off by N", known="issue 7")
     found = Structure(render(Report((fine, broken, known), "target", "float64"), 3.0, "quick"))
     assert "✗ coin: 1 of 3 checks failed, 1 known; 3 s" in found.text
     assert "coin, fit violated VIOLATED <b>" in found.text
@@ -227,14 +231,14 @@ def gap(step: dict[str, Any]) -> float:
 
 def test_a_cell_without_gap_or_points_can_be_drawn() -> None:
     one = replace(training()[0], elbo=-1.1, factors=(Share("x", 1.4, 0.0, 0.0, 0.0),), gradient=0.0, bound=0.0)
-    row = Row("gmm", "exact", "iris", "stationary", training=(one,))
+    row = made("gmm", "exact", "iris", "stationary", training=(one,))
     assert "gmm/exact" in page(row)
-    assert scatter([Row("gmm", "exact", "iris", "stationary")]) is None
-    assert Structure(page(Row("gmm", "exact", "iris", "stationary"))).count("circle") == 0
+    assert scatter([made("gmm", "exact", "iris", "stationary")]) is None
+    assert Structure(page(made("gmm", "exact", "iris", "stationary"))).count("circle") == 0
 
 
 def test_columns_of_entropies_end_where_they_should() -> None:
-    row = Row("m", "q", "iris", "stationary", training=training())
+    row = made("m", "q", "iris", "stationary", training=training())
     _, entropies, _ = card(row).panels
     ends = {bar.style: re.findall(r"M[\d.]+ ([\d.]+)h[\d.]+V([\d.]+)", bar.path) for bar in entropies.bars}
     for (q_begin, q_end), (z_begin, z_end), (x_begin, x_end) in zip(
@@ -251,17 +255,19 @@ def test_the_scatter_keeps_the_points_nearest_to_their_bounds() -> None:
     kept = thinned(named)
     assert len(kept) == len({id(one) for *_, one in kept}) == MOST_POINTS
     assert {id(one) for one in records[-MOST_POINTS // 3 :]} <= {id(one) for *_, one in kept}
-    drawn = scatter([Row("m", "q", "random", "stationary", records=records)])
+    drawn = scatter([made("m", "q", "random", "stationary", records=records)])
     assert drawn is not None
     assert (drawn.points, drawn.drawn, drawn.above) == (2 * MOST_POINTS, MOST_POINTS, 0)
 
 
 def test_points_above_their_bounds_are_counted() -> None:
     records = (PointRecord("maximum", 1e-14, 1e-3, 1e-12, 1.0), PointRecord("maximum", 1e-14, 1e-15, 1e-12, 1.0))
-    found = scatter([Row("m", "q", "random", "stationary", records=records)])
+    found = scatter([made("m", "q", "random", "stationary", records=records)])
     assert found is not None
     assert (found.points, found.above) == (2, 1)
-    assert "1 of 2 verified points lie under" in Structure(page(Row("m", "q", "r", "stationary", records=records))).text
+    assert (
+        "1 of 2 verified points lie under" in Structure(page(made("m", "q", "r", "stationary", records=records))).text
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,7 +312,7 @@ def test_a_log_has_no_trailing_blanks_and_no_colours() -> None:
     from elbocheck.report.terminal import print_report
 
     found = [row for row in rows() if row.check != "every point"]
-    found.append(Row("sbn", "exact", "iris", "every point"))
+    found.append(made("sbn", "exact", "iris", "every point"))
     console = Console(file=io.StringIO(), width=80)
     print_report(console, Report(tuple(found), "jax", "float64"), 1.0)
     text = console.file.getvalue()  # type: ignore[attr-defined]

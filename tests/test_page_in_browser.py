@@ -17,9 +17,9 @@ import pytest
 
 from elbocheck.outcome import Outcome, Result
 from elbocheck.report.page import render
-from elbocheck.runs.jobs import Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.rows import Report, Row
 from elbocheck.training.snapshots import PointRecord, Share, Snapshot
+from report_rows import row as made
 
 BROWSER = os.environ.get("ELBOCHECK_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("ELBOCHECK_DRIVER") or shutil.which("chromedriver")
@@ -45,9 +45,10 @@ def many_rows() -> tuple[Row, ...]:
     """A run with every outcome, sizes that sort differently as numbers and as text, and a hostile target."""
     rows = []
     for place, (gap, points) in enumerate([(1e-15, 9), (3e-13, 100), (2e-14, 30)]):
-        row = Row(f"model-{place}", "exact", "random", "stationary", problems=points, points=points, seconds=1.0)
-        row.worst_gap, row.worst_bound, row.worst_ratio = gap, 1e-11, gap / 1e-11
-        row.inertia = {"maximum": points - 2, "saddle": 2}
+        row = made(f"model-{place}", "exact", "random", "stationary", problems=points, points=points, seconds=1.0)
+        worst = row.tally.worst
+        worst.gap, worst.bound, worst.ratio = gap, 1e-11, gap / 1e-11
+        row.tally.inertia = {"maximum": points - 2, "saddle": 2}
         row.records = tuple(PointRecord("maximum", 1e-14, gap / (k + 1), 1e-11, 2.0) for k in range(points))
         rows.append(row)
     steps = [10.0**-k for k in range(8)]
@@ -55,9 +56,11 @@ def many_rows() -> tuple[Row, ...]:
         Snapshot(k, -3.0 + gap, 0.5, (Share("z", 1.0, gap, gap, 0), Share(EVIL, 2.5, 0, 0, 0)), gap, 3 * gap + 1e-12)
         for k, gap in enumerate(steps)
     )
-    broken = Row(EVIL, "bad", EVIL, "every point", problems=3, seconds=0.1)
-    broken.add(Result("every point", "p", Outcome.VIOLATED, gap=0.5, bound=1e-12, message=f"factor {EVIL} deviates"))
-    return (*rows, broken, Row("lda", "points", "random", "scope", outcome="out of scope", least_gap=0.2))
+    broken = made(EVIL, "bad", EVIL, "every point", problems=3, seconds=0.1)
+    broken.tally.add(
+        Result("every point", "p", Outcome.VIOLATED, gap=0.5, bound=1e-12, message=f"factor {EVIL} deviates")
+    )
+    return (*rows, broken, made("lda", "points", "random", "scope", outcome="out of scope", least_gap=0.2))
 
 
 @pytest.fixture(scope="module")

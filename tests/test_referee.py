@@ -18,6 +18,7 @@ from elbocheck.families import Bernoulli  # noqa: E402
 from elbocheck.models import cells, find_cell  # noqa: E402
 from elbocheck.models.sample import Cell  # noqa: E402
 from elbocheck.outcome import Outcome  # noqa: E402
+from elbocheck.proofs import appeal  # noqa: E402
 from elbocheck.proofs.referee import enclosed, referee, verdict  # noqa: E402
 from oracle_tools import by_cell, draw  # noqa: E402
 
@@ -66,7 +67,7 @@ def test_the_backend_with_a_planted_fault_is_named(
     monkeypatch.setattr(Bernoulli, method, faulty)
     cell = find_cell("sbn/arbitrary")
     problem = draw(replace(cell, capacity=(data, 3, 2)), (data, 3, 2)).problem()
-    result = agreement(problem, get_backend("numpy"))
+    result = agreement(problem, get_backend("numpy"), appeal)
     assert result.outcome is Outcome.VIOLATED
     right = "jax" if wrong == "numpy" else "numpy"
     assert f"; {right} is nearer" in result.message

@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from elbocheck.runs.jobs import Row
+from elbocheck.runs.rows import Row
 from printed import difference, tokens
+from report_rows import row as made
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(
@@ -80,10 +80,9 @@ def words(text: str) -> list[str]:
 
 def row(check: str) -> Row:
     """What a run of one cell leaves."""
-    one = Row("sbn", "exact", "random", check, problems=30, points=20, ascents=20)
-    one.worst_gap, one.worst_bound, one.worst_ratio, one.power = 3e-15, 1e-12, 0.5, 1e-11
-    one.inertia = {"maximum": 15, "saddle": 5}
-    return one.close(1.0)
+    numbers = {"worst_gap": 3e-15, "worst_bound": 1e-12, "worst_ratio": 0.5, "power": 1e-11}
+    counts = {"problems": 30, "points": 20, "ascents": 20, "inertia": {"maximum": 15, "saddle": 5}}
+    return made("sbn", "exact", "random", check, **numbers, **counts).close(1.0)
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def copy(tmp_path: Path) -> Path:
     for folder in ("benchmarks", "docs", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "README.md", tmp_path)
-    rows = [asdict(row("every point")), asdict(row("stationary"))]
+    rows = [row("every point").to_json(), row("stationary").to_json()]
     (tmp_path / "census.jsonl").write_text(json.dumps({"job": "sbn", "rows": rows}) + "\n", encoding="utf-8")
     summary = {"points": 20, "violated": 0, "inconclusive": 0}
     report = {"backend": "numpy", "dtype": "float32", "summary": summary, "cells": rows}

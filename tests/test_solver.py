@@ -8,13 +8,12 @@ import pytest
 from elbocheck.bound.problem import Problem
 from elbocheck.models import find_cell
 from elbocheck.models.sample import random_sample
-from elbocheck.outcome import Outcome, Result
+from elbocheck.outcome import Outcome, Result, Tally
 from elbocheck.profiles import MOST_INCONCLUSIVE
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.solver.certificate import FAR, Inertia
 from elbocheck.solver.newton import RUNAWAY, Evaluation, ascent_step, minimum_norm_step, search
 from elbocheck.solver.precision import precision_of
-from elbocheck.testing.properties import Tally
 from landscapes import endless, ring, two_hills
 
 
@@ -134,8 +133,8 @@ def test_limits_follow_the_precision() -> None:
 def test_too_much_inconclusive_fails_a_property_and_nothing_is_dropped() -> None:
     fine, open_ = Result("c", "p", Outcome.HOLDS), Result("c", "p", Outcome.INCONCLUSIVE, message="ran away")
     allowed = int(100 * MOST_INCONCLUSIVE)
-    Tally([fine] * (100 - allowed) + [open_] * allowed).require_conclusive()
+    Tally.of([fine] * (100 - allowed) + [open_] * allowed).require_conclusive()
     with pytest.raises(AssertionError, match="ran away"):
-        Tally([fine] * (99 - allowed) + [open_] * (allowed + 1)).require_conclusive()
+        Tally.of([fine] * (99 - allowed) + [open_] * (allowed + 1)).require_conclusive()
     with pytest.raises(AssertionError, match="no problem"):
-        Tally([]).require_conclusive()
+        Tally.of([]).require_conclusive()

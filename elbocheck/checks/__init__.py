@@ -11,7 +11,8 @@ from elbocheck.checks.every_point import every_point
 from elbocheck.checks.evidence import evidence
 from elbocheck.checks.fit import fit
 from elbocheck.checks.gradient import gradient
-from elbocheck.checks.rows import permutation, scale
+from elbocheck.checks.permutation import permutation
+from elbocheck.checks.scale import scale
 from elbocheck.checks.scope import outside, scope
 from elbocheck.checks.stationary import stationary
 from elbocheck.checks.value import value

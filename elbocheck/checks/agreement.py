@@ -5,7 +5,7 @@ Rejects: an entropy, a density or a derivative that one library, compiler or rul
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from elbocheck.backends.base import Backend
@@ -14,21 +14,23 @@ from elbocheck.bound.problem import Problem
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
 
-CHECK = "agreement"
+NAME = "agreement"
 TERMS = ("log_density", "entropy", "pseudo_entropy", "log_base_measure", "delta")
 
 
-def agreement(problem: Problem, other_backend: Backend) -> Result:
+Appeal = Callable[[Problem, Mapping[str, Decomposition]], str]
+"""Which of several decompositions, by the names of their backends, is right; in words, for a message."""
+
+
+def agreement(problem: Problem, other_backend: Backend, appeal: Appeal | None = None) -> Result:
     """All terms on the problem's own backend and on another, to the sum of the rounding bounds of both.
 
-    Where they differ and python-flint is installed, ball arithmetic says in the message which of them is wrong.
+    `appeal`: asked which is wrong where they differ (`elbocheck.proofs.appeal` asks ball arithmetic).
     """
     one, other = decompose(problem), decompose(problem.on(other_backend))
     result = compared(one, other, problem.label)
-    if result.outcome is Outcome.HOLDS or importlib.util.find_spec("flint") is None:
+    if result.outcome is Outcome.HOLDS or appeal is None:
         return result
-    from elbocheck.proofs.referee import appeal
-
     names = (problem.program.backend.name, other_backend.name)
     return replace(result, message=result.message + appeal(problem, dict(zip(names, (one, other), strict=True))))
 
@@ -54,4 +56,4 @@ def compared(one: Decomposition, other: Decomposition, label: str) -> Result:
             continue
         within = bound if name.endswith("∇F") else noise
         deviations.append(Deviation(name, abs(mine[name] - its[name]), within, scale))
-    return judge(CHECK, label, deviations, gradient_norm=one.gradient_norm)
+    return judge(NAME, label, deviations, gradient_norm=one.gradient_norm)

@@ -11,10 +11,11 @@ import numpy as np
 
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import Reading, read
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
 
-CHECK = "convention"
+NAME = "convention"
 
 
 def convention(problem: Problem) -> Result | None:
@@ -28,7 +29,7 @@ def convention(problem: Problem) -> Result | None:
         name, times = found
         what = f"the reported ELBO {terms.elbo:.9g} is {name} ({terms.declared:.9g} in nats per datum): it"
         deviations.append(Deviation(what, abs(terms.elbo - terms.declared), noise(terms, times)))
-    return judge(CHECK, problem.label, deviations)
+    return judge(NAME, problem.label, deviations)
 
 
 def noise(terms: Reading, times: float) -> float:
@@ -68,3 +69,13 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
         if times != 1.0 and times not in seen:
             seen.add(times)
             yield name, times
+
+
+CHECK = Check(
+    name=NAME,
+    letter="c",
+    promise="the reported number is the ELBO itself, in nats per datum (theory, section 1)",
+    run=convention,
+    needs=("elbo",),
+    diagnose="convention",
+)

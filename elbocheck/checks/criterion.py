@@ -9,8 +9,11 @@ import numpy as np
 
 from elbocheck.bound.criterion import criteria
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
+
+NAME = "criterion"
 
 
 def criterion_holds(problem: Problem) -> Result:
@@ -21,7 +24,7 @@ def criterion_holds(problem: Problem) -> Result:
     for name, criterion in criteria(problem).items():
         if not criterion.applies(eps):
             return Result(
-                "criterion", problem.label, Outcome.OUT_OF_SCOPE, gap=criterion.residual, points=0,
+                NAME, problem.label, Outcome.OUT_OF_SCOPE, gap=criterion.residual, points=0,
                 message=f"no direction scales all natural parameters of {name!r} (residual {criterion.residual:.1e})",
             )  # fmt: skip
         if "beta" not in terms["factors"][name]:
@@ -41,4 +44,12 @@ def criterion_holds(problem: Problem) -> Result:
                     f"the scaling of natural parameter {row} of factor {name}", float(error[row]), float(bound[row])
                 )
             )
-    return judge("criterion", problem.label, deviations)
+    return judge(NAME, problem.label, deviations)
+
+
+CHECK = Check(
+    name=NAME,
+    letter="k",
+    promise="the declared β scales all natural parameters of its factor (theory, section 2)",
+    run=criterion_holds,
+)

@@ -11,10 +11,11 @@ from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
 from elbocheck.checks.blocks import HELD, judged
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.outcome import Outcome, Result
 
-CHECK = "every point"
+NAME = "every point"
 
 
 def every_point(problem: Problem) -> Result:
@@ -50,10 +51,10 @@ def _of_gaps(terms: Decomposition) -> list[Deviation]:
 def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation]) -> Result:
     against = abs(terms.elbo - terms.declared)
     deviations = [*deviations, Deviation("the ELBO against its declared terms", against, terms.elbo_rounding)]
-    result = judge(CHECK, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
+    result = judge(NAME, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
     outside = unpredicted(terms)
     if outside and result.outcome is Outcome.HOLDS:
-        said = out_of_scope(CHECK, problem.label, outside, terms.claims)
+        said = out_of_scope(NAME, problem.label, outside, terms.claims)
         return replace(result, outcome=said.outcome, points=0, message=said.message)
     return result
 
@@ -69,3 +70,11 @@ def _of_factors(terms: Decomposition) -> list[Deviation]:
             Deviation(f"pseudo-entropy of factor {term.label}", abs(pseudo), term.rounding, term.magnitude),
         ]
     return deviations
+
+
+CHECK = Check(
+    name=NAME,
+    letter="p",
+    promise="log p and entropy of every factor differ by β·∇ELBO, at every point (theory, section 3)",
+    run=every_point,
+)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from elbocheck.bound.decomposition import decompose
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
 
-CHECK = "evidence"
+NAME = "evidence"
 
 
 def evidence(problem: Problem) -> Result | None:
@@ -32,4 +33,13 @@ def _judged(problem: Problem, most: float, thorough: bool) -> Result:
     if problem.program.bound.optimal[0]:
         what = f"at the exact posterior the ELBO is the log evidence, {most:.9g}; the reported {terms.elbo:.9g}"
         deviations.append(Deviation(what, abs(terms.elbo - most), bound, terms.magnitude))
-    return judge(CHECK, problem.label, deviations)
+    return judge(NAME, problem.label, deviations)
+
+
+CHECK = Check(
+    name=NAME,
+    letter="e",
+    promise="the ELBO is a lower bound of the log evidence, tight at the exact posterior (theory, section 6)",
+    run=evidence,
+    needs=("log_evidence",),
+)

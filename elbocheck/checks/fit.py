@@ -13,12 +13,13 @@ import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.errors import NotFiniteError
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.solver import find_stationary_point
 
-CHECK = "fit"
+NAME = "fit"
 LEAVES = 0.01
 """Training that, started at the stationary point, stops where more than this share can be gained again, leaves it."""
 STANDS = 16.0
@@ -67,10 +68,10 @@ def fit(problem: Problem) -> Result | None:
         return _left_the_numbers(problem, error)
     if problem.departures:
         return departed(problem, [at, stop(problem, at.problem.vector)])
-    theorem = judge(CHECK, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
+    theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
     if theorem.outcome is Outcome.VIOLATED:  # or only more rounding than the cheap bounds allow
         at = replace(at, terms=decompose(at.problem, thorough=True))
-        theorem = judge(CHECK, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
+        theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
     if at.converged or theorem.outcome is not Outcome.HOLDS:
         return theorem
     goal = find_stationary_point(_exactly(at.problem))
@@ -103,8 +104,8 @@ def _left_the_numbers(problem: Problem, error: NotFiniteError) -> Result:
     """Training that ends in NaN or infinity has failed, whatever the bound is worth."""
     sentence = f"training leaves the numbers. {error}"
     return Result(
-        CHECK, problem.label, Outcome.VIOLATED, gap=float("inf"), points=0,
-        message=f"{CHECK}: {sentence} where fit(params) ends",
+        NAME, problem.label, Outcome.VIOLATED, gap=float("inf"), points=0,
+        message=f"{NAME}: {sentence} where fit(params) ends",
         diagnosis=Diagnosis("training", suspect="not finite", sentence=sentence),
     )  # fmt: skip
 
@@ -112,8 +113,8 @@ def _left_the_numbers(problem: Problem, error: NotFiniteError) -> Result:
 def _verdict(problem: Problem, at: Stop, outcome: Outcome, message: str) -> Result:
     """What is said of a point that is not stationary: the gain that is left, over what rounding lets training see."""
     return Result(
-        CHECK, problem.label, outcome, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
-        message=f"{CHECK}: {message} ({problem.label})", gradient_norm=at.terms.gradient_norm,
+        NAME, problem.label, outcome, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
+        message=f"{NAME}: {message} ({problem.label})", gradient_norm=at.terms.gradient_norm,
         at=tuple(at.problem.vector),
     )  # fmt: skip
 
@@ -182,7 +183,7 @@ def departed(problem: Problem, stops: list[Stop]) -> Result:
         change = 10.0 * abs(residual - before[name][0])
         what = f"factor {name} where training stops, after {predicted:+.3e} for {names},"
         deviations.append(Deviation(what, abs(residual), rounding + change, abs(predicted)))
-    result = judge(CHECK, problem.label, deviations, gradient_norm=stops[-1].terms.gradient_norm)
+    result = judge(NAME, problem.label, deviations, gradient_norm=stops[-1].terms.gradient_norm)
     return result if result.message else replace(result, note=f"explained by {names}")
 
 
@@ -197,3 +198,13 @@ def _residuals(problem: Problem, one: Stop) -> Mapping[str, tuple[float, float]]
     for term in one.terms.factors:
         found[term.name] += term.gap - term.delta
     return {name: (found[name] - predicted[name], predicted[name]) for name in predicted}
+
+
+CHECK = Check(
+    name=NAME,
+    letter="f",
+    promise="where training stops the ELBO is stationary, and equals a sum of entropies (theory, section 2)",
+    run=fit,
+    needs=("fit",),
+    diagnose="training",
+)

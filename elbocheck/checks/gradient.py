@@ -26,10 +26,11 @@ from elbocheck.checks.blocks import (
     reported_gradient,
     value_slope,
 )
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Outcome, Result
 
-CHECK = "gradient"
+NAME = "gradient"
 MOST_BLOCKS = 16
 """Blocks that are compared with differences of values one by one; more are compared all at once."""
 
@@ -49,7 +50,7 @@ def gradient(problem: Problem) -> Result | None:
     if backend.directional:
         deviations = _against_slopes(reading)
         with_q_held = _against_held_slopes(reading) if right and off(deviations) else []
-        result = judge(CHECK, problem.label, with_q_held if with_q_held and not off(with_q_held) else deviations)
+        result = judge(NAME, problem.label, with_q_held if with_q_held and not off(with_q_held) else deviations)
         return replace(result, note=HELD) if with_q_held and not off(with_q_held) else result
     if problem.grad is None and right:
         deviations, note = judged(reading)
@@ -62,7 +63,7 @@ def gradient(problem: Problem) -> Result | None:
             deviations, note = compared(reading, own_gradient(problem), held, thorough=True), HELD
     assert reading.gradient is not None
     norm = float(np.linalg.norm(problem.scaled(reading.gradient, up=True)))
-    result = judge(CHECK, problem.label, deviations, gradient_norm=norm)
+    result = judge(NAME, problem.label, deviations, gradient_norm=norm)
     return replace(result, note=note) if result.outcome is Outcome.HOLDS else result
 
 
@@ -143,3 +144,12 @@ def _against_values(reading: Reading, gradient: np.ndarray) -> Iterator[Deviatio
         bound = SAFETY * error + reading.constant * FINEST * (reading.scale + abs(reading.elbo))
         bound += 64 * problem.program.backend.eps * size
         yield Deviation(f"the gradient in {name}", abs(float(gradient @ direction) - slope), bound, size)
+
+
+CHECK = Check(
+    name=NAME,
+    letter="g",
+    promise="the reported gradient is the derivative of the reported ELBO (theory, section 8)",
+    run=gradient,
+    diagnose="gradient",
+)

@@ -10,7 +10,10 @@ import numpy as np
 from elbocheck.backends import get_backend
 from elbocheck.bound.criterion import Criterion, criteria
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.check import Check
 from elbocheck.outcome import Outcome, Result
+
+NAME = "scope"
 
 
 def scope(problem: Problem) -> Result:
@@ -20,11 +23,11 @@ def scope(problem: Problem) -> Result:
     missing = [one for one in found.values() if not one.applies(eps)]
     if not missing:
         return Result(
-            "scope", problem.label, Outcome.HOLDS, gap=max((one.residual for one in found.values()), default=0.0)
+            NAME, problem.label, Outcome.HOLDS, gap=max((one.residual for one in found.values()), default=0.0)
         )
     worst = max(one.residual for one in missing)
     message = "; ".join(f"factor {one.factor!r}: {reason(one)} (residual {one.residual:.1e})" for one in missing)
-    return Result("scope", problem.label, Outcome.OUT_OF_SCOPE, gap=worst, points=0, message=message)
+    return Result(NAME, problem.label, Outcome.OUT_OF_SCOPE, gap=worst, points=0, message=message)
 
 
 def outside(problem: Problem) -> Result:
@@ -39,7 +42,7 @@ def outside(problem: Problem) -> Result:
     if exact.outcome is not Outcome.OUT_OF_SCOPE or exact.gap > 2 * limit:
         return found
     message = f"the criterion's residual is {exact.gap:.1e}; {backend.dtype} tells it from 0 above {limit:.1e} only"
-    return Result("scope", problem.label, Outcome.INCONCLUSIVE, gap=found.gap, points=0, message=message)
+    return Result(NAME, problem.label, Outcome.INCONCLUSIVE, gap=found.gap, points=0, message=message)
 
 
 def reason(criterion: Criterion) -> str:
@@ -49,3 +52,11 @@ def reason(criterion: Criterion) -> str:
     if not criterion.parameters:
         return "it has no parameters of its own that could scale its natural parameters"
     return "no direction of its parameters multiplies all its natural parameters by one factor"
+
+
+CHECK = Check(
+    name=NAME,
+    letter="x",
+    promise="every factor has a direction that scales its natural parameters (theory, section 2)",
+    run=scope,
+)

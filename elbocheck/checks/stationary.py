@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
 from elbocheck.outcome import Outcome, Result
 from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
 
-CHECK = "stationary"
+NAME = "stationary"
 
 
 def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None) -> Result:
@@ -27,18 +28,18 @@ def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None
     verified = distinct(list(points))
     if not verified:
         return Result(
-            CHECK, problem.label, Outcome.INCONCLUSIVE, points=0, attempts=attempts,
+            NAME, problem.label, Outcome.INCONCLUSIVE, points=0, attempts=attempts,
             message=f"no stationary point certified: {'; '.join(attempts)}",
         )  # fmt: skip
     outside = [term for point in verified for term in unpredicted(point.decomposition)]
     deviations = [deviation for point in verified for deviation in theorem_deviations(point)]
     if not deviations and not outside:
         return Result(
-            CHECK, problem.label, Outcome.OUT_OF_SCOPE, points=0, attempts=attempts,
+            NAME, problem.label, Outcome.OUT_OF_SCOPE, points=0, attempts=attempts,
             message="every factor has a scaling direction that training does not move",
         )  # fmt: skip
     result = judge(
-        CHECK,
+        NAME,
         problem.label,
         deviations,
         points=len(verified),
@@ -46,7 +47,7 @@ def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None
         attempts=attempts,
         gradient_norm=max(point.gradient_norm for point in verified),
     )
-    return out_of_scope(CHECK, problem.label, outside) if outside and result.outcome is Outcome.HOLDS else result
+    return out_of_scope(NAME, problem.label, outside) if outside and result.outcome is Outcome.HOLDS else result
 
 
 def theorem_deviations(point: StationaryPoint) -> list[Deviation]:
@@ -62,3 +63,11 @@ def theorem_deviations(point: StationaryPoint) -> list[Deviation]:
         bound = decomposition.bound + decomposition.elbo_rounding
         deviations.append(Deviation("ELBO minus entropy sum", total, bound, decomposition.magnitude))
     return deviations
+
+
+CHECK = Check(
+    name=NAME,
+    letter="t",
+    promise="at certified stationary points the ELBO equals a sum of entropies (theory, section 2)",
+    run=stationary,
+)

@@ -10,10 +10,11 @@ import numpy as np
 
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read, read_beside
+from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
 
-CHECK = "value"
+NAME = "value"
 
 
 def value(problem: Problem) -> Result | None:
@@ -34,4 +35,13 @@ def value(problem: Problem) -> Result | None:
                 bound += one.value_noise
             deviation = Deviation(what, deviation.size, bound, one.full_scale)
         deviations.append(deviation)
-    return judge(CHECK, problem.label, deviations)
+    return judge(NAME, problem.label, deviations)
+
+
+CHECK = Check(
+    name=NAME,
+    letter="v",
+    promise="the reported ELBO is that of the declared distributions (theory, section 1)",
+    run=value,
+    needs=("elbo",),
+)

@@ -8,22 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from elbocheck import __version__
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import DeclarationError, InputError
 from elbocheck.gate.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
-from elbocheck.gate.checking import CHECKS, CheckReport, check_target
-from elbocheck.gate.failure_text import WIDTH, claim_lines, explain_failure, headline, plain
+from elbocheck.gate.checking import CheckReport, check_target
+from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
+from elbocheck.report.targets import show_target
 from elbocheck.report.terminal import STYLES, show
-from elbocheck.runs.jobs import Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.rows import Failure, Report, Row, of_results
 
 
 def verify_targets(
@@ -39,10 +38,10 @@ def verify_targets(
         codes.append(report.exit_code)
         if report.bad:
             print(plain(report), file=sys.stderr)
-        lines = {} if report.bad else cases_of(target, report, source)
+        own, lines = rows_of(target, report), {} if report.bad else cases_of(target, report, source)
         if not report.bad:
-            _show(console, target, report, lines)
-        rows += described(rows_of(target, report), report, lines)
+            show_target(console, target.name, own, report, lines)
+        rows += described(own, report, lines)
     return Report(tuple(rows), "target", TARGET_DTYPE), max(codes, default=2)
 
 
@@ -64,27 +63,6 @@ def _checked(target: Target, profile: str, known: Sequence[KnownFailure], consol
         )
 
 
-def _show(console: Console, target: Target, report: CheckReport, lines: Mapping[str, str]) -> None:
-    show(console, summary_table(target, report))
-    for line in claim_lines(report):
-        console.print(line, soft_wrap=True)
-    if report.failures:
-        first, *others = report.failures
-        console.print(explain_failure(first, lines.get(first.check, "")) + "\n", style="red", soft_wrap=True)
-        rest = list(dict.fromkeys(one.check for one in others if one.check != first.check))
-        if rest:
-            console.print(f"  also violated: {', '.join(rest)}\n", style="red")
-    violated = [one for one in report.checked if one.result is not None and one.result.outcome is Outcome.VIOLATED]
-    for text in dict.fromkeys(f"  known: {one.id}: {one.known.reason}" for one in violated if one.known is not None):
-        console.print(text, style="yellow")
-    for text in report.stale:
-        console.print(text, style="bold red")
-    for one in report.inconclusive:
-        assert one.result is not None
-        console.print(one.result.message, style="yellow")
-    console.print(headline(report, target.name), style="bold green" if report.ok else "bold red")
-
-
 def cases_of(target: Target, report: CheckReport, source: str, folder: str = FOLDER) -> dict[str, str]:
     """Check -> the line that repeats its first failure; the cases are written for that."""
     lines: dict[str, str] = {}
@@ -99,37 +77,14 @@ def cases_of(target: Target, report: CheckReport, source: str, folder: str = FOL
     return lines
 
 
-def summary_table(target: Target, report: CheckReport) -> Table:
-    """One line for each check: problems, worst deviation and its bound, outcome."""
-    table = Table(title=target.name, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("check", "left"), ("problems", "right"), ("deviation", "right"), ("bound", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("outcome", no_wrap=False)
-    for row in rows_of(target, report):
-        table.add_row(
-            row.check, str(row.problems), f"{row.worst_gap:.0e}", f"{row.worst_bound:.0e}",
-            row.message if row.outcome == Outcome.HOLDS.value and row.message else row.outcome,
-            style=STYLES[row.outcome] if row.outcome != Outcome.HOLDS.value else "",
-        )  # fmt: skip
-    return table
-
-
 def rows_of(target: Target, report: CheckReport) -> list[Row]:
     """Rows of the common report, one for each check that applies."""
     rows = []
-    for name in CHECKS:
+    for name in OF_TARGETS:
         own = [one for one in report.checked if one.check == name and one.result is not None]
-        if not own:
-            continue
-        row = Row(target.name, "", "target", name)
-        for one in own:
-            assert one.result is not None
-            row.add(one.result)
-        row.close(sum(one.seconds for one in own))
-        notes = list(dict.fromkeys(one.result.note for one in own if one.result and one.result.note))
-        if row.outcome == Outcome.HOLDS.value and notes:
-            row.message = "; ".join(notes)
-        rows.append(row)
+        results = [one.result for one in own if one.result is not None]
+        if results:
+            rows.append(of_results(target.name, name, results, sum(one.seconds for one in own)))
     return rows
 
 
@@ -140,9 +95,11 @@ def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]
     return [
         replace(
             row,
-            replay=lines.get(row.check, ""),
-            explanation=explain_failure(failures[row.check]) if row.check in failures else "",
-            known="" if row.check in failures else known.get(row.check, ""),
+            failure=Failure(
+                replay=lines.get(row.check, ""),
+                explanation=explain_failure(failures[row.check]) if row.check in failures else "",
+                known="" if row.check in failures else known.get(row.check, ""),
+            ),
         )
         for row in rows
     ]

@@ -20,7 +20,8 @@ from elbocheck.checks.blocks import block_directions, compared, reported_gradien
 from elbocheck.checks.convention import factor as convention_factor
 from elbocheck.checks.evidence import evidence
 from elbocheck.checks.fit import Stop, stop
-from elbocheck.checks.rows import permutation
+from elbocheck.checks.permutation import permutation
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.suspects.base import Suspect
 from elbocheck.diagnosis.suspects.of_factors import suspects
 from elbocheck.errors import ElbocheckError, TargetError, TimeoutExceeded
@@ -57,11 +58,12 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
     """What is at fault in a problem that a check rejects; None if the result holds."""
     if result.outcome is not Outcome.VIOLATED:
         return None
-    tell: Mapping[str, Callable[[Problem, Result], Diagnosis]] = {
-        "convention": _convention, "gradient": _gradient, "fit": _training, "scale": _rows, "permutation": _rows,
-    }  # fmt: skip
+    ways: Mapping[str, Callable[[Problem, Result], Diagnosis]] = {
+        "convention": _convention, "value": _value, "gradient": _gradient, "training": _training, "rows": _rows
+    }
+    way = OF_TARGETS[result.check].diagnose if result.check in OF_TARGETS else "value"
     try:
-        return tell.get(result.check, _value)(problem, result)
+        return (ways[way] if isinstance(way, str) else way)(problem, result)
     except ElbocheckError as error:  # a point beside the problem's own may lie outside the code's domain
         return Diagnosis("value", sentence=f"the cause could not be told: {error}")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from elbocheck import checks
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError
 from elbocheck.faults.catalogue import EQUIVALENT, FAULTS, MODELS
@@ -21,19 +21,8 @@ from elbocheck.faults.fault import Fault, lines
 from elbocheck.faults.practices import PRACTICES, rejected_by
 from elbocheck.faults.problems import problem
 from elbocheck.faults.surprising import SURPRISING
-from elbocheck.outcome import Diagnosis, Outcome, Result
+from elbocheck.outcome import Diagnosis, Outcome
 
-CHECKS: Mapping[str, Callable[[Problem], Result | None]] = {
-    "convention": checks.convention,
-    "value": checks.value,
-    "every point": checks.every_point,
-    "gradient": checks.gradient,
-    "evidence": checks.evidence,
-    "scale": checks.scale,
-    "permutation": checks.permutation,
-    "fit": checks.fit,
-}
-"""In the order in which a gate runs them; the first that rejects a fault makes the diagnosis."""
 RAISED = "raised"
 """Outcome of a check in which the code under test raised, or left its domain; it rejects, but says nothing."""
 FINE = (Outcome.HOLDS.value, "")
@@ -105,7 +94,7 @@ class Matrix:
         for row in self.of("fault"):
             counts.update(name for name, outcome in row.outcomes.items() if outcome == Outcome.VIOLATED.value)
             counts.update(name for name, rejected in row.practices.items() if rejected)
-        return {name: counts[name] for name in (*CHECKS, *PRACTICES)}
+        return {name: counts[name] for name in (*OF_TARGETS, *PRACTICES)}
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for machines."""
@@ -168,9 +157,9 @@ def checked(target: Problem) -> tuple[dict[str, str], str, Diagnosis | None]:
     """(check -> outcome, the first that rejects, its diagnosis)."""
     outcomes, first, found = {}, "", None
     with np.errstate(all="ignore"):
-        for name, check in CHECKS.items():
+        for name, check in OF_TARGETS.items():
             try:
-                result = check(target)
+                result = check.run(target)
             except ElbocheckError:
                 outcomes[name] = RAISED
                 continue

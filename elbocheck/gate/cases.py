@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend, select
-from elbocheck.bound.problem import Problem
-from elbocheck.checks import criterion_holds, every_point, scope, stationary
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import InputError
-from elbocheck.gate.checking import CHECKS, Checked, run_check
-from elbocheck.gate.target import Case, Target, decoded, encoded
-from elbocheck.models.catalogue import find_cell, load_module
-from elbocheck.models.sample import Sample
+from elbocheck.files import write_atomically
+from elbocheck.gate.checking import Checked, run_check
+from elbocheck.gate.encoding import decoded, encoded
+from elbocheck.gate.target import Case, Target
+from elbocheck.loading import named
 from elbocheck.outcome import Result
 
 FOLDER = "elbocheck-cases"
 TARGET_DTYPE = "float64"
 """Code under test runs, and is judged, in double precision, whatever the catalogue runs in."""
-CATALOGUE_CHECKS: Mapping[str, Callable[[Problem], Result]] = {
-    "every point": every_point, "stationary": stationary, "criterion": criterion_holds, "scope": scope,
-}  # fmt: skip
-"""Checks of the catalogue's own problems that a case can repeat."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +51,6 @@ def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any]
     }  # fmt: skip
 
 
-def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
-    """The case of a problem of the catalogue, or of a user's own cells in `source`."""
-    backend = get_backend()
-    return {
-        "elbocheck": __version__, "kind": "sample", "target": source, "name": sample.cell.name, "check": result.check,
-        "sample": encoded({
-            "x": sample.x, "data_weights": sample.data_weights, "latents": sample.latents, "params": sample.params,
-            "frozen": tuple(sample.frozen), "label": sample.label, "seed": sample.seed,
-        }),
-        "backend": backend.name, "dtype": backend.dtype, "outcome": result.outcome.value,
-        "gap": result.gap, "bound": result.bound, "message": result.message,
-    }  # fmt: skip
-
-
 def write_case(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
     """Write a case to a file of its own, whole or not at all; the same case gives the same file."""
     text = json.dumps(case, indent=1, ensure_ascii=False) + "\n"
@@ -80,10 +59,7 @@ def write_case(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{words[:80]}-{digest}.json"
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
+    write_atomically(path, text)
     return path
 
 
@@ -106,20 +82,12 @@ def read_case(path: str | Path) -> dict[str, Any]:
     return case
 
 
-def replay(path: str | Path) -> Replayed:
-    """Repeat a case, on the backend and in the dtype that it names."""
-    case = read_case(path)
-    if case["kind"] == "sample":
-        select(case["backend"], case["dtype"])
-        checks, cell = CATALOGUE_CHECKS, find_cell(case["name"], case["target"])
-        if case["check"] not in checks:
-            raise InputError(f"{path}: the check {case['check']!r} cannot be repeated; {', '.join(checks)} can")
-        sample = Sample.checked(cell, **decoded(case["sample"]))
-        return Replayed(cell.name, checks[case["check"]](sample.problem()), case["outcome"])
+def replayed(case: Mapping[str, Any], path: str | Path) -> Replayed:
+    """Repeat the case of a target."""
     refuse_single_precision(str(path), case["dtype"])
     target = load_target(case["target"], case["name"])
-    if case["check"] not in CHECKS:
-        raise InputError(f"{path}: unknown check {case['check']!r}; there are {', '.join(CHECKS)}")
+    if case["check"] not in OF_TARGETS:
+        raise InputError(f"{path}: unknown check {case['check']!r}; there are {', '.join(OF_TARGETS)}")
     if "arguments" in case:
         if target.recipe is None:
             raise InputError(f"{path}: target {target.name!r} makes no problems from arguments any more")
@@ -145,16 +113,10 @@ def is_target(found: Any) -> bool:
     return bool(several) and all(isinstance(one, Target) for one in several)
 
 
-def named(source: str) -> Any:
-    """What MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE names, `target` by default; None if the module has no such thing."""
-    where, _, attribute = source.partition(":")
-    return getattr(load_module(where), attribute or "target", None)
-
-
 def load_targets(source: str) -> tuple[Target, ...]:
     """The targets in MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE; raises `InputError` if there is none."""
     where, _, attribute = source.partition(":")
-    found = named(source)
+    found = named(source, "target")
     if found is None or not is_target(found):
         missing = f"{where!r} has no {attribute or 'target'!r}"
         raise InputError(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 from hypothesis import HealthCheck, given, settings
 
-from elbocheck import checks
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError, TargetError
 from elbocheck.gate.known_failures import KnownFailure, match, stale
@@ -20,29 +19,6 @@ from elbocheck.gate.target import Case, Target
 from elbocheck.limits import allowed
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import TARGET_PROFILES
-
-Check = Callable[[Problem], Result | None]
-
-CHECKS: dict[str, Check] = {
-    "convention": checks.convention,
-    "value": checks.value,
-    "every point": checks.every_point,
-    "gradient": checks.gradient,
-    "evidence": checks.evidence,
-    "scale": checks.scale,
-    "permutation": checks.permutation,
-    "fit": checks.fit,
-}
-"""Name -> check, the ones that say most about a fault first. A check returns None where it does not apply."""
-
-
-def applies(name: str, problem: Problem) -> bool:
-    """Whether a problem has what a check needs; one that applies may still have nothing to compare."""
-    needs = {
-        "convention": problem.elbo, "value": problem.elbo, "evidence": problem.log_evidence, "fit": problem.fit,
-        "scale": problem.subset or problem.particles or None, "permutation": problem.subset,
-    }  # fmt: skip
-    return name not in needs or needs[name] is not None
 
 
 @dataclass(frozen=True)
@@ -111,20 +87,44 @@ class CheckFailure(ElbocheckError, AssertionError):
         self.report = report
 
 
-def iter_checks(target: Target, profile: str = "quick", only: Sequence[str] = ()) -> Iterator[Callable[[], Checked]]:
-    """Calls that run one check on one case each and return what it found; attributes `id`, `case`, `check` name it.
+@dataclass(frozen=True)
+class Run:
+    """One check of one case, to be called; returns what it found, raises `TargetError` for a bad target."""
 
-    Checks of one case follow each other, so that what is compiled for one serves the next. Raise `TargetError` for a
-    problem that cannot be judged.
+    target: Target
+    check: str
+    case: Case
+    number: int
+    """Which of the target's cases."""
+    examined: list[None]
+    """Shared by the checks of one case, which is examined once, before the first of them."""
+
+    @property
+    def id(self) -> str:
+        """What tests are called."""
+        return f"{self.group}-{self.check}"
+
+    @property
+    def group(self) -> str:
+        """What the checks of one case have in common: what is compiled for one serves the next."""
+        return f"{self.target.name}[{self.number}]"
+
+    def __call__(self) -> Checked:
+        return run_check(self.target, self.check, self.case, self.examined)
+
+
+def iter_checks(
+    target: Target, profile: str = "quick", only: Sequence[str] = (), *, examples: int | None = None
+) -> Iterator[Run]:
+    """Every check that applies to every case of a target, case by case; every door takes its checks from here.
+
+    `only`: names of checks; `examples`: how many cases are drawn, in place of the number that the profile names.
     """
-    for number, case in enumerate(target.cases(TARGET_PROFILES[profile])):
+    for number, case in enumerate(target.cases(TARGET_PROFILES[profile] if examples is None else examples)):
         examined: list[None] = []
-        for name in CHECKS:
-            if (not only or name in only) and applies(name, case.problem):
-                run = partial(run_check, target, name, case, examined)
-                run.id = f"{target.name}[{number}]-{name}"  # type: ignore[attr-defined]
-                run.case, run.check = case, name  # type: ignore[attr-defined]
-                yield run
+        for name, check in OF_TARGETS.items():
+            if (not only or name in only) and check.applies(case.problem):
+                yield Run(target, name, case, number, examined)
 
 
 def run_check(target: Target, name: str, case: Case, examined: list[None] | None = None) -> Checked:
@@ -147,7 +147,7 @@ def _result(name: str, problem: Problem) -> Result | None:
     The other checks of the problem are run all the same.
     """
     try:
-        return CHECKS[name](problem)
+        return OF_TARGETS[name].run(problem)
     except ElbocheckError as error:
         message = str(error)
     except MemoryError as error:

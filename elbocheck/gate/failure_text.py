@@ -12,20 +12,11 @@ import numpy as np
 from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
+from elbocheck.checks.table import OF_TARGETS
 from elbocheck.gate.checking import Checked, CheckReport
 from elbocheck.outcome import Claim, Outcome, Result
 from elbocheck.solver import certify
 
-PROMISES = {
-    "convention": "the reported number is the ELBO itself, in nats per datum (theory, section 1)",
-    "value": "the reported ELBO is that of the declared distributions (theory, section 1)",
-    "every point": "log p and entropy of every factor differ by β·∇ELBO, at every point (theory, section 3)",
-    "gradient": "the reported gradient is the derivative of the reported ELBO (theory, section 8)",
-    "evidence": "the ELBO is a lower bound of the log evidence, tight at the exact posterior (theory, section 6)",
-    "scale": "the ELBO per datum does not depend on how often each datum is there (theory, section 1)",
-    "permutation": "the ELBO does not depend on the order of the data (theory, section 1)",
-    "fit": "where training stops the ELBO is stationary, and equals a sum of entropies (theory, section 2)",
-}
 READINGS = {
     "value": "Look at the terms of the ELBO in that factor; training and solver are not involved.",
     "entropy": "Look at how the entropy of q enters the ELBO (or at the KL divergence, if it is written as one).",
@@ -80,7 +71,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
     assert result is not None
     lines = [
         f"VIOLATED  {checked.target}: {checked.check}",
-        *_wrapped("promise", PROMISES[checked.check]),
+        *_wrapped("promise", OF_TARGETS[checked.check].promise),
         *_wrapped("target", f"{checked.target}, {problem.label}; {versions(checked)}"),
         *_wrapped("found", worst_of(result.message)),
         *[f"  {line}" for line in _numbers(problem, result.at).splitlines()],

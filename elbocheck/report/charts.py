@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from elbocheck.report.scales import Scale, Tick, decades, linear
-from elbocheck.runs.jobs import Row
+from elbocheck.runs.rows import Row
 from elbocheck.training.snapshots import PointRecord, Snapshot
 
 MOST_POINTS = 3000

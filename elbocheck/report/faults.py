@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_format
-import os
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from elbocheck import __version__
-from elbocheck.faults.matrix import CHECKS, RAISED, Matrix, Row, run, tasks
+from elbocheck.checks.table import OF_TARGETS
+from elbocheck.faults.matrix import RAISED, Matrix, Row
 from elbocheck.faults.practices import PRACTICES
 from elbocheck.outcome import Outcome
 from elbocheck.report.terminal import show
@@ -24,44 +18,13 @@ MARKS = {
     Outcome.HOLDS.value: "[dim]·[/]", Outcome.VIOLATED.value: "[bold]x[/]", Outcome.INCONCLUSIVE.value: "[yellow]?[/]",
     Outcome.OUT_OF_SCOPE.value: "[dim]o[/]", RAISED: "[yellow]![/]", "": " ",
 }  # fmt: skip
-LETTERS = {
-    "convention": "c", "value": "v", "every point": "p", "gradient": "g", "evidence": "e", "scale": "s",
-    "permutation": "o", "fit": "f", "ELBO increases": "I", "finite differences": "D", "recovery within 5 %": "R",
+LETTERS = {name: check.letter for name, check in OF_TARGETS.items()} | {
+    "ELBO increases": "I",
+    "finite differences": "D",
+    "recovery within 5 %": "R",
     "F ≤ log evidence": "E",
-}  # fmt: skip
+}
 SHORT = {"training": "train", "gradient": "grad", "entropy": "entr."}
-EVERY = 25
-"""In a log, progress is a line after so many targets."""
-
-
-def faults_command(json: Path | None) -> int:
-    """`elbocheck faults`: run the catalogue, print the matrix, write it to `json`; 0 if everything is as it should."""
-    console, begin, total = Console(), time.perf_counter(), len(tasks())
-    workers = os.cpu_count() or 1
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    task, done = bar.add_task("judging", total=total), 0
-
-    def listen(row: Row) -> None:
-        nonlocal done
-        done += 1
-        bar.update(task, advance=1)
-        if not console.is_terminal and (done % EVERY == 0 or done == total):
-            console.print(f"[{time.perf_counter() - begin:6.1f} s] {done:>4}/{total} targets", markup=False)
-
-    console.print(f"elbocheck {__version__}: fault catalogue, {total} targets, {workers} workers", highlight=False)
-    with bar:
-        matrix = run(workers, listen)
-    print_matrix(console, matrix)
-    console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
-    if json is not None:
-        written = {"elbocheck": __version__, **matrix.to_json()}
-        _write(json, json_format.dumps(written, indent=1, ensure_ascii=False) + "\n")
-    return 0 if matrix.ok else 1
-
-
 def print_matrix(console: Console, matrix: Matrix) -> None:
     """The matrix, what must pass, and the shares killed; then everything that is not as it should."""
     _print_legend(console)
@@ -106,7 +69,7 @@ def _complaint(row: Row) -> str:
 
 
 def _print_legend(console: Console) -> None:
-    checks, practices = ([f"{LETTERS[name]} {name}" for name in names] for names in (CHECKS, PRACTICES))
+    checks, practices = ([f"{LETTERS[name]} {name}" for name in names] for names in (OF_TARGETS, PRACTICES))
     console.print(
         f"checks: {'  '.join(checks[:6])}\n        {'  '.join(checks[6:])}\ntoday:  {'  '.join(practices[:3])}\n"
         f"        {'  '.join(practices[3:])}\nx rejects  · holds  ? inconclusive  ! the code under test raised\n",
@@ -115,7 +78,7 @@ def _print_legend(console: Console) -> None:
 
 
 def _columns(table: Table, practices: bool) -> None:
-    for name in CHECKS:
+    for name in OF_TARGETS:
         table.add_column(LETTERS[name], width=2, no_wrap=True)
     if practices:
         for name in PRACTICES:
@@ -124,7 +87,7 @@ def _columns(table: Table, practices: bool) -> None:
 
 def _marks(row: Row, practices: bool) -> list[str]:
     today = [MARKS[Outcome.VIOLATED.value if row.practices.get(name) else Outcome.HOLDS.value] for name in PRACTICES]
-    return [*(MARKS[row.outcomes[name]] for name in CHECKS), *(today if practices else [])]
+    return [*(MARKS[row.outcomes[name]] for name in OF_TARGETS), *(today if practices else [])]
 
 
 def _matrix(rows: tuple[Row, ...]) -> Table:
@@ -181,16 +144,9 @@ def _shares(matrix: Matrix) -> Table:
         "[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds))
     )
     add("[bold]elbocheck[/]", lambda row: row.rejected)
-    for name in CHECKS:
+    for name in OF_TARGETS:
         add(f"  {name}", by_check(name))
     add("[bold]today, all of it[/]", lambda row: any(row.practices.values()))
     for name in PRACTICES:
         add(f"  {name}", by_practice(name))
     return table
-
-
-def _write(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)

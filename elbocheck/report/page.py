@@ -17,8 +17,7 @@ from elbocheck.backends import require
 from elbocheck.outcome import Outcome
 from elbocheck.report.charts import card, scatter
 from elbocheck.report.terminal import power, summary
-from elbocheck.runs.jobs import Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.rows import Report, Row
 
 ORDER = ("violated", "inconclusive", "known", "out of scope", "holds")
 """The worst first."""
@@ -47,7 +46,7 @@ class Line:
     @property
     def outcome(self) -> str:
         """The row's outcome; "known" for violations that were declared."""
-        return "known" if self.row.known and self.row.outcome == Outcome.VIOLATED.value else self.row.outcome
+        return "known" if self.row.failure.known and self.row.outcome == Outcome.VIOLATED.value else self.row.outcome
 
     @property
     def rank(self) -> int:
@@ -62,15 +61,15 @@ def line(row: Row) -> Line:
     return Line(
         row,
         "control" if control else row.check,
-        row.least_gap if smallest else row.worst_gap,
-        None if smallest else row.worst_bound,
+        row.least_gap if smallest else row.tally.worst.gap,
+        None if smallest else row.tally.worst.bound,
         kinds(row),
     )
 
 
 def kinds(row: Row) -> tuple[int, int, int]:
     """(maxima, saddles, other points) that a row found."""
-    counts = Counter(row.inertia)
+    counts = Counter(row.tally.inertia)
     maxima, saddles = counts["maximum"], counts["saddle"]
     return maxima, saddles, counts.total() - maxima - saddles
 
@@ -116,17 +115,19 @@ def render(report: Report, seconds: float, arguments: str, written: str = "", co
         arguments=arguments,
         written=written,
         summary=sentence(report, seconds),
-        power=power(report) if any(row.power for row in theorem) else "",
+        power=power(report) if any(row.tally.worst.power for row in theorem) else "",
         seconds=seconds,
         outcomes=[(one, outcomes[one]) for one in ORDER if outcomes[one]],
-        problems=sum(row.problems for row in theorem),
+        problems=sum(row.tally.problems for row in theorem),
         theorem=bool(theorem),
-        control_problems=sum(row.problems for row in controls),
-        open=sum(row.inconclusive for row in theorem),
+        control_problems=sum(row.tally.problems for row in controls),
+        open=sum(row.tally.inconclusive for row in theorem),
         kinds=list(zip(KINDS, map(sum, zip(*(kinds(row) for row in theorem), strict=True)), strict=True))
         if theorem
         else [],
-        failures=[one for one in lines if (one.row.message or one.row.explanation) and one.outcome in ORDER[:3]],
+        failures=[
+            one for one in lines if (one.row.message or one.row.failure.explanation) and one.outcome in ORDER[:3]
+        ],
         lines=lines,
         checks=sorted({one.check for one in lines}),
         cards=[card(row) for row in report.rows if row.training],

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from elbocheck.outcome import Outcome
-from elbocheck.runs.jobs import Job, Row
-from elbocheck.runs.pool import Report
+from elbocheck.runs.jobs import Job
+from elbocheck.runs.rows import Report, Row
 
 STYLES = {
     Outcome.HOLDS.value: "green",
@@ -56,7 +56,7 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
     identity = {(row.target, row.posterior, row.data): row for row in report.rows if row.check == "every point"}
     if real:
         show(console, _real_table(real))
-        if any(row.delta for row in real):
+        if any(row.best is not None and row.best.delta for row in real):
             console.print("† base measure not constant: entropies plus δ\n", style="dim", highlight=False)
     if random:
         show(console, _random_table(random, identity))
@@ -79,9 +79,9 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
                 style=STYLES[row.outcome], markup=False, highlight=False,
             )  # fmt: skip
-            if row.replay:  # a command must not be broken into lines
-                console.print(f"  repeat: {row.replay}", markup=False, highlight=False, soft_wrap=True)
-    if any(row.power for row in (*real, *random)):
+            if row.failure.replay:  # a command must not be broken into lines
+                console.print(f"  repeat: {row.failure.replay}", markup=False, highlight=False, soft_wrap=True)
+    if any(row.tally.worst.power for row in (*real, *random)):
         _note(console, power(report))
     style = "bold green" if report.exit_code == 0 else "bold red"
     show(console, summary(report, seconds), style)
@@ -100,7 +100,7 @@ def show(console: Console, what: Table | str, style: str | None = None) -> None:
 
 def power(report: Report) -> str:
     """The smallest errors that this run could have seen."""
-    seen = sorted(row.power for row in report.rows if row.check in ("stationary", "every point"))
+    seen = sorted(row.tally.worst.power for row in report.rows if row.check in ("stationary", "every point"))
     half, every = seen[(len(seen) - 1) // 2], seen[-1]
     return (
         f"power ({report.backend}, {report.dtype}): an error of {half:.0e} nats per datum is seen in all\n"
@@ -115,7 +115,7 @@ def _note(console: Console, *lines: str) -> None:
 def summary(report: Report, seconds: float) -> str:
     """One sentence for the end of the output."""
     theorem = [row for row in report.rows if row.check == "stationary"]
-    problems = sum(row.problems for row in theorem)
+    problems = sum(row.tally.problems for row in theorem)
     controls = [row for row in report.rows if row.check.startswith("control")]
     bad = sum(row.outcome == Outcome.VIOLATED.value for row in report.rows)
     doubtful = sum(row.outcome == Outcome.INCONCLUSIVE.value for row in report.rows)
@@ -125,7 +125,7 @@ def summary(report: Report, seconds: float) -> str:
         verdict = f"{bad} row{'' if bad == 1 else 's'} violated, {doubtful} with too much inconclusive"
     return (
         f"{verdict}: {report.points} stationary points of {problems} problems verified, {report.inconclusive} problems "
-        f"inconclusive, {sum(row.problems for row in controls)} control problems; {seconds:.0f} s"
+        f"inconclusive, {sum(row.tally.problems for row in controls)} control problems; {seconds:.0f} s"
     )
 
 
@@ -154,12 +154,13 @@ def _real_table(rows: list[Row]) -> Table:
         ("|F−S|", "right"), ("bound", "right"), ("pts", "right"),
     )  # fmt: skip
     for row in rows:
-        dagger = "†" if row.delta else " "
-        total = None if row.elbo is None else (row.entropy_sum or 0.0) + (row.delta or 0.0)
+        best = row.best
+        dagger = "†" if best is not None and best.delta else " "
         table.add_row(
             _name(row), row.data,
-            "–" if row.elbo is None else f"{row.elbo:.4f}", "–" if total is None else f"{total:.4f}{dagger}",
-            _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}", str(row.points),
+            "–" if best is None else f"{best.elbo:.4f}",
+            "–" if best is None else f"{best.entropy_sum + best.delta:.4f}{dagger}",
+            _mark(row, f"{row.tally.worst.gap:.0e}"), f"{row.tally.worst.bound:.0e}", str(row.tally.points),
         )  # fmt: skip
     return table
 
@@ -171,12 +172,18 @@ def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) ->
         ("any", "right"), ("max", "right"), ("saddle", "right"), ("ascent", "right"), ("open", "right"),
     )  # fmt: skip
     for row in rows:
-        every = identity[row.target, row.posterior, row.data]
+        every, tally = identity[row.target, row.posterior, row.data], row.tally
         table.add_row(
-            _name(row), str(row.points), _mark(row, f"{row.worst_gap:.0e}"), f"{row.worst_bound:.0e}",
-            _mark(every, f"{every.worst_relative:.0e}"), str(row.inertia.get("maximum", 0)),
-            str(row.inertia.get("saddle", 0)), f"{row.ascents / max(row.problems, 1):.0%}", str(row.inconclusive),
-        )  # fmt: skip
+            _name(row),
+            str(tally.points),
+            _mark(row, f"{tally.worst.gap:.0e}"),
+            f"{tally.worst.bound:.0e}",
+            _mark(every, f"{every.tally.worst.relative:.0e}"),
+            str(tally.inertia.get("maximum", 0)),
+            str(tally.inertia.get("saddle", 0)),
+            f"{row.ascents / max(tally.problems, 1):.0%}",
+            str(tally.inconclusive),
+        )
     return table
 
 
@@ -200,7 +207,7 @@ def _control_table(rows: list[Row]) -> Table:
     for row in rows:
         least = "–" if row.least_gap is None else f"{row.least_gap:.3f}"
         table.add_row(
-            row.check.removeprefix("control: "), _name(row), str(row.problems), least,
-            _mark(row, f"{row.worst_relative:.0e}"),
+            row.check.removeprefix("control: "), _name(row), str(row.tally.problems), least,
+            _mark(row, f"{row.tally.worst.relative:.0e}"),
         )  # fmt: skip
     return table

@@ -6,15 +6,16 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from elbocheck import __version__
 from elbocheck.backends import get_backend
 from elbocheck.errors import InputError
 from elbocheck.models.sample import Cell
-from elbocheck.runs.jobs import Job, RandomJob, Row
-from elbocheck.runs.pool import Listener, Report, run
+from elbocheck.runs.jobs import Job, RandomJob
+from elbocheck.runs.pool import Listener, run
+from elbocheck.runs.rows import Report, Row
 
 BEGIN = '{"job": '
 """How every line of a record begins; no other file's last line is taken for a cut one, and dropped."""
@@ -58,7 +59,7 @@ def recorded(path: Path) -> dict[str, list[Row]]:
             continue
         try:
             entry = json.loads(line)
-            found[entry["job"]] = [Row(**row) for row in entry["rows"]]
+            found[entry["job"]] = [Row.from_json(row) for row in entry["rows"]]
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}, line {number}: no record of a census ({error}); give another file") from error
     return found
@@ -76,7 +77,7 @@ def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener) -> Rep
         rows = [replace(row, records=(), training=()) for row in rows]  # a census counts, it draws nothing
         done[key(job)] = rows
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"job": key(job), "rows": [asdict(row) for row in rows]}) + "\n")
+            file.write(json.dumps({"job": key(job), "rows": [row.to_json() for row in rows]}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

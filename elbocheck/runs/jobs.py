@@ -4,112 +4,36 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elbocheck.backends import get_backend
 from elbocheck.bound.decomposition import decompose
 from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.checks.control import LEAST_GAP
-from elbocheck.gate.cases import replay_line, sample_case, write_case
+from elbocheck.gate.cases import replay_line, write_case
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.outcome import Outcome, Result
-from elbocheck.profiles import COSTLY, MOST_INCONCLUSIVE
-from elbocheck.solver import StationaryPoint, distinct, find_in_turn, find_stationary_points
+from elbocheck.profiles import COSTLY
+from elbocheck.runs.cases import sample_case
+from elbocheck.runs.rows import Optimum, Row
+from elbocheck.solver import find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
-from elbocheck.training.snapshots import Climbs, PointRecord, Snapshot, along, record
+from elbocheck.training.snapshots import Climbs, PointRecord, along, record
 
 Tick = Callable[[int], None]
 """Called with the number of problems that have just been finished."""
 
 
-@dataclass
-class Row:
-    """One cell of the report: one check on one (target, posterior, data); numbers in nats per datum.
-
-    `power`: the smallest error that would have been seen in every problem; `ascents`: problems whose search for a
-    maximum was certified; the other points come from redundant latents. `records`: every verified point (of controls,
-    every one that was judged); `replay`: the command that repeats a failure; `training`: on real data, the search for
-    the maximum that is shown, step by step; `claims`: what the theorem says of each factor of a target.
-    """
-
-    target: str
-    posterior: str
-    data: str
-    check: str
-    outcome: str = Outcome.HOLDS.value
-    problems: int = 0
-    points: int = 0
-    inconclusive: int = 0
-    ascents: int = 0
-    worst_gap: float = 0.0
-    worst_bound: float = 0.0
-    worst_ratio: float = 0.0
-    worst_relative: float = 0.0
-    worst_gradient: float = 0.0
-    power: float = 0.0
-    least_gap: float | None = None
-    elbo: float | None = None
-    entropy_sum: float | None = None
-    delta: float | None = None
-    inertia: dict[str, int] = field(default_factory=dict)
-    searches_without_certificate: dict[str, int] = field(default_factory=dict)
-    message: str = ""
-    replay: str = ""
-    explanation: str = ""
-    known: str = ""
-    seconds: float = 0.0
-    records: tuple[PointRecord, ...] = ()
-    training: tuple[Snapshot, ...] = ()
-    claims: tuple[str, ...] = ()
-
-    def add(self, result: Result) -> None:
-        """Count one result."""
-        self.problems += 1
-        self.points += result.points
-        self.inertia = dict(Counter(self.inertia) + Counter(result.kinds))
-        reasons = Counter(attempt.split(": ", 1)[1].split(":")[0] for attempt in result.attempts)
-        self.searches_without_certificate = dict(Counter(self.searches_without_certificate) + reasons)
-        self.power = max(self.power, result.power)
-        self.worst_gradient = max(self.worst_gradient, result.gradient_norm)
-        self.worst_relative = max(self.worst_relative, result.relative)
-        known = {one.split(":")[0] for one in self.claims}
-        self.claims += tuple(str(one) for one in result.claims if str(one).split(":")[0] not in known)
-        if result.outcome is Outcome.INCONCLUSIVE:
-            self.inconclusive += 1
-        elif result.ratio >= self.worst_ratio:
-            self.worst_gap, self.worst_bound, self.worst_ratio = result.gap, result.bound, result.ratio
-        if result.outcome is not Outcome.HOLDS and not self.message:
-            self.message = result.message
-        if result.outcome is Outcome.VIOLATED and self.outcome != Outcome.VIOLATED.value:
-            self.outcome, self.message = Outcome.VIOLATED.value, result.message
-        if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
-            self.outcome = Outcome.OUT_OF_SCOPE.value
-
-    def judged(self, result: Result, sample: Sample, source: str = "") -> None:
-        """Count the result of one problem; the first violation leaves a case."""
-        self.add(result)
-        if result.outcome is Outcome.VIOLATED and not self.replay:
-            self.replay = replay_line(write_case(sample_case(sample, result, source)))
-
-    def keep(self, points: Sequence[StationaryPoint]) -> None:
-        """Record every verified point that the theorem covers."""
-        verified = [point for point in distinct(list(points)) if point.decomposition.covered]
-        self.records += tuple(record(point.decomposition, point.kind) for point in verified)
-
-    def close(self, seconds: float) -> Row:
-        """Judge the share of inconclusive problems and record the time."""
-        self.seconds = seconds
-        if self.outcome == Outcome.HOLDS.value and self.inconclusive > MOST_INCONCLUSIVE * self.problems:
-            self.outcome = Outcome.INCONCLUSIVE.value
-        if self.outcome == Outcome.HOLDS.value:
-            self.message = ""
-        return self
+def judge(row: Row, result: Result, sample: Sample, source: str = "") -> None:
+    """Count the result of one problem; the first violation leaves a case."""
+    row.tally.add(result)
+    if result.outcome is Outcome.VIOLATED and not row.failure.replay:
+        row.failure.replay = replay_line(write_case(sample_case(sample, result, source)))
 
 
 @dataclass(frozen=True)
@@ -144,9 +68,10 @@ class RandomJob:
             theorem = Row(cell.model.name, cell.posterior, "random", "stationary")
             for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
                 problem = sample.problem()
-                identity.judged(every_point(problem), sample, self.source)
-                points = find_in_turn(problem, identity.problems) if self.in_turn else find_stationary_points(problem)
-                theorem.judged(stationary(problem, points), sample, self.source)
+                judge(identity, every_point(problem), sample, self.source)
+                turn = identity.tally.problems
+                points = find_in_turn(problem, turn) if self.in_turn else find_stationary_points(problem)
+                judge(theorem, stationary(problem, points), sample, self.source)
                 theorem.keep(points)
                 theorem.ascents += points[0].certified and points[0].origin == "ascent"
                 tick(1)
@@ -160,16 +85,15 @@ class RandomJob:
         row = Row(cell.model.name, cell.posterior, "random", "scope")
         for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
             result = outside(sample.problem())
-            row.add(result)
             if result.outcome is Outcome.HOLDS:
-                row.outcome, row.message = Outcome.VIOLATED.value, f"the theorem seems to apply ({sample.label})"
-            row.least_gap = result.gap if row.least_gap is None else min(row.least_gap, result.gap)
+                message = f"the theorem seems to apply ({sample.label})"
+                result = replace(result, outcome=Outcome.VIOLATED, message=message)
+            row.tally.add(result)
+            row.smallest(result.gap)
             tick(1)
+        row.close(time.perf_counter() - begin)
         if row.outcome == Outcome.OUT_OF_SCOPE.value:
-            row.message = cell.out_of_scope
-        elif row.inconclusive == row.problems:
-            row.outcome = Outcome.INCONCLUSIVE.value
-        row.seconds = time.perf_counter() - begin
+            row.said = cell.out_of_scope
         return row
 
 
@@ -210,10 +134,10 @@ class RealJob:
         for start in range(self.starts):
             sample = self.sample(cell, dataset, start)
             problem = sample.problem()
-            identity.judged(every_point(problem), sample)
+            judge(identity, every_point(problem), sample)
             climbs = Climbs()
             points = find_stationary_points(problem, patience=3, watch=climbs)
-            theorem.judged(stationary(problem, points), sample)
+            judge(theorem, stationary(problem, points), sample)
             theorem.keep(points)
             theorem.ascents += points[0].certified
             climb = climbs.best(points)
@@ -221,8 +145,8 @@ class RealJob:
                 theorem.training, best = along(problem, climb.vectors), climb.best
             for point in points:
                 terms = point.decomposition
-                if point.certified and (theorem.elbo is None or terms.elbo > theorem.elbo):
-                    theorem.elbo, theorem.entropy_sum, theorem.delta = terms.elbo, terms.entropy_sum, terms.delta
+                if point.certified and (theorem.best is None or terms.elbo > theorem.best.elbo):
+                    theorem.best = Optimum(terms.elbo, terms.entropy_sum, terms.delta)
             tick(1)
         seconds = time.perf_counter() - begin
         return [identity.close(seconds), theorem.close(seconds)]
@@ -255,10 +179,10 @@ class ControlJob:
             strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
             for sample in draw_many(strategy, self.examples, entropy=self.seed):
                 result, point = run_control(one, sample)
-                row.add(result)
+                row.tally.add(result)
                 if result.outcome is not Outcome.INCONCLUSIVE:
                     row.records += (point,)
-                    row.least_gap = point.gap if row.least_gap is None else min(row.least_gap, point.gap)
+                    row.smallest(point.gap)
                 tick(1)
             rows.append(row.close(time.perf_counter() - begin))
         return rows

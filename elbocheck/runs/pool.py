@@ -6,13 +6,11 @@ import multiprocessing
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from elbocheck import __version__
 from elbocheck.backends import get_backend, select
-from elbocheck.outcome import Outcome
-from elbocheck.runs.jobs import Job, Row
+from elbocheck.runs.jobs import Job
+from elbocheck.runs.rows import Report, Row
 from elbocheck.threads import single_threaded
 
 Listener = Callable[[int, "Job | None"], None]
@@ -21,46 +19,6 @@ Keep = Callable[["Job", list[Row]], None]
 """Called with each finished job and its rows."""
 
 _ticks: Any = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything a run found. `exit_code`: 0 if every row holds, else 1."""
-
-    rows: tuple[Row, ...]
-    backend: str
-    dtype: str
-
-    @property
-    def points(self) -> int:
-        """Verified stationary points, controls not counted."""
-        return sum(row.points for row in self.rows if row.check == "stationary")
-
-    @property
-    def inconclusive(self) -> int:
-        """Problems without verdict: no certified point, or a scope that the type cannot tell."""
-        return sum(row.inconclusive for row in self.rows)
-
-    @property
-    def exit_code(self) -> int:
-        fine = (Outcome.HOLDS.value, Outcome.OUT_OF_SCOPE.value)
-        return 0 if self.rows and all(row.outcome in fine for row in self.rows) else 1
-
-    def to_json(self) -> dict[str, Any]:
-        """The layout of DESIGN section 5: version, backend, dtype, summary, cells."""
-        return {
-            "elbocheck": __version__,
-            "backend": self.backend,
-            "dtype": self.dtype,
-            "summary": {
-                "cells": len(self.rows),
-                "points": self.points,
-                "violated": sum(row.outcome == Outcome.VIOLATED.value for row in self.rows),
-                "inconclusive": self.inconclusive,
-                "out_of_scope": sum(row.outcome == Outcome.OUT_OF_SCOPE.value for row in self.rows),
-            },
-            "cells": [asdict(row) for row in self.rows],
-        }
 
 
 def run(jobs: Sequence[Job], workers: int, listen: Listener, keep: Keep = lambda job, rows: None) -> Report:

@@ -1,0 +1,43 @@
+"""`elbocheck census`: very many random problems, resumably."""
+
+from __future__ import annotations
+
+import argparse
+
+from elbocheck.backends import select
+from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, seed
+from elbocheck.commands.running import run_and_show
+from elbocheck.errors import InputError
+from elbocheck.files import writable
+
+
+def add(commands: Commands) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "census",
+        help="run very many random problems, resumably",
+        description="Run random problems over the whole catalogue and record every finished program in FILE. "
+        "Run again with the same arguments, it goes on where it was stopped.",
+    )
+    parser.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished program")
+    parser.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
+    add_backend(parser)
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
+    add_workers(parser)
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code."""
+    record = writable(options.record)
+    if options.problems < 1:
+        raise InputError(f"--problems must be at least 1; got {options.problems}")
+    check_workers(options)
+    select(options.backend, options.dtype)
+    from elbocheck.models import CELLS
+    from elbocheck.runs.census import census_jobs, recorded, take
+
+    jobs = census_jobs(CELLS, options.problems, options.seed)
+    recorded(record)
+    what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
+    return run_and_show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others)).exit_code

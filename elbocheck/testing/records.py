@@ -1,0 +1,117 @@
+"""What running tests found: properties of tests in JUnit files, lines of the summary, and the JSON report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elbocheck.backends.base import Backend
+from elbocheck.files import write_atomically
+from elbocheck.gate.checking import Checked
+from elbocheck.gate.known_failures import KnownFailure, stale
+from elbocheck.outcome import Outcome, Result
+from elbocheck.runs.rows import document
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a running test found, for the properties that the plugin makes of it."""
+
+    what: str
+    result: Result
+    backend: Backend
+    seed: str = ""
+
+
+RECORDED: list[Record] = []
+"""Of the running test; the last one counts."""
+
+
+def of_target(one: Checked) -> Record:
+    """The record of one check of a target."""
+    assert one.result is not None
+    arguments = "" if one.case.arguments is None else repr(dict(one.case.arguments))
+    return Record(one.id, one.result, one.case.problem.program.backend, arguments)
+
+
+def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
+    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, seed, outcome.
+
+    The seed of a target's problem are the arguments that it was drawn with.
+    """
+    last = recorded[-1]
+    result, backend = last.result, last.backend
+    return [
+        ("elbocheck", last.what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
+        ("bound", result.bound), ("gradient_norm", result.gradient_norm), ("points", result.points),
+        ("backend", backend.name), ("dtype", backend.dtype), ("seed", last.seed), ("problem", result.problem),
+        *[("outside", str(one)) for one in result.claims if not one.covered],
+    ]  # fmt: skip
+
+
+def _found(reports: Iterable[Any]) -> list[tuple[str, dict[str, Any], str]]:
+    """(target::check, properties, "passed"/"failed"/"xfailed") of the tests of targets."""
+    found = []
+    for report in reports:
+        properties = dict(report.user_properties)
+        if "::" in str(properties.get("elbocheck", "")):
+            kind = "xfailed" if hasattr(report, "wasxfail") else report.outcome
+            found.append((str(properties["elbocheck"]), properties, kind))
+    return found
+
+
+def summary_lines(reports: Iterable[Any]) -> list[str]:
+    """One line for each target."""
+    counts: dict[str, Counter[str]] = {}
+    outside: dict[str, list[str]] = {}
+    reports = list(reports)
+    for identifier, properties, kind in _found(reports):
+        outcome = "known" if kind == "xfailed" else properties["outcome"]
+        counts.setdefault(identifier.split("::")[0], Counter())[outcome] += 1
+    for report in reports:
+        for key, text in report.user_properties:
+            name = str(dict(report.user_properties).get("elbocheck", "")).split("::")[0]
+            if key == "outside" and str(text) not in outside.setdefault(name, []):
+                outside[name].append(str(text))
+    lines = []
+    for name, own in counts.items():
+        words = ", ".join(f"{count} {word}" for word, count in sorted(own.items()))
+        lines.append(f"{name}: {sum(own.values())} checks, {words}")
+        lines += [f"  theorem: {text}" for text in outside.get(name, [])]
+    return lines
+
+
+def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tuple[str, ...]:
+    """What is wrong with the list of known failures after a run."""
+    found = [(name, properties["outcome"] == Outcome.VIOLATED.value) for name, properties, _ in _found(reports)]
+    return stale(found, known)
+
+
+def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) -> str:
+    """The JSON of all doors, one cell for each test with results."""
+    cells = []
+    for report in reports:
+        own = dict(report.user_properties)
+        if "elbocheck" in own:
+            bound = float(own["bound"])
+            name = str(own["elbocheck"])
+            cells.append(
+                {
+                    "target": name.split("::")[0] if "::" in name else report.nodeid,
+                    "posterior": "",
+                    "data": str(own["problem"]),
+                    "check": own["check"],
+                    "outcome": own["outcome"],
+                    "points": own["points"],
+                    "worst_gap": own["residual"],
+                    "worst_bound": bound,
+                    "worst_ratio": float(own["residual"]) / bound if bound > 0.0 else 0.0,
+                    "test": report.nodeid,
+                }
+            )
+    write_atomically(Path(path), json.dumps(document(cells, backend, dtype), indent=1) + "\n")
+    return path
