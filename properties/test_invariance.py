@@ -16,7 +16,7 @@ from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.transforms import permute_data, relabel_latents, repeat_datum, rescale_data
 from elbocheck.outcome import Result
 from elbocheck.strategies import samples
-from elbocheck.strategies.samples import SEEDS
+from elbocheck.strategies.of_cells import SEEDS
 from elbocheck.testing.properties import budget_for, cells_under_test, run_property, share
 
 CELLS = cells_under_test()

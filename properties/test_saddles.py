@@ -17,7 +17,7 @@ from elbocheck.models.starts import collapsed_start
 from elbocheck.outcome import Result
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.strategies import samples
-from elbocheck.strategies.samples import SEEDS
+from elbocheck.strategies.of_cells import SEEDS
 from elbocheck.testing.properties import budget_for, cells_under_test, run_property
 
 CELLS = cells_under_test()

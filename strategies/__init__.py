@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elbocheck.drawing import draw_many
+    from elbocheck.strategies.of_cells import samples, sizes
+    from elbocheck.strategies.targets import CorrectTarget, choices, correct_target, correct_targets
+    from elbocheck.strategies.targets.choice import Choice
+    from elbocheck.strategies.targets.planted import planted
 
 _LAZY = {
     "Choice": "elbocheck.strategies.targets.choice",
@@ -13,11 +20,21 @@ _LAZY = {
     "correct_targets": "elbocheck.strategies.targets",
     "draw_many": "elbocheck.drawing",
     "planted": "elbocheck.strategies.targets.planted",
-    "samples": "elbocheck.strategies.samples",
-    "sizes": "elbocheck.strategies.samples",
+    "samples": "elbocheck.strategies.of_cells",
+    "sizes": "elbocheck.strategies.of_cells",
 }
 
-__all__ = [*_LAZY]
+__all__ = [
+    "Choice",
+    "CorrectTarget",
+    "choices",
+    "correct_target",
+    "correct_targets",
+    "draw_many",
+    "planted",
+    "samples",
+    "sizes",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from elbocheck.report.terminal import summary
 from elbocheck.runs import jobs
 from elbocheck.runs.jobs import RandomJob, run_control
 from elbocheck.runs.rows import Report
-from elbocheck.strategies.samples import Draw, realise
+from elbocheck.strategies.of_cells import Draw, realise
 
 
 def test_a_scope_that_no_problem_tells_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:

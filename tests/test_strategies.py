@@ -24,7 +24,7 @@ from elbocheck.models.base import as_drawn
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import samples
-from elbocheck.strategies.samples import Draw
+from elbocheck.strategies.of_cells import Draw
 
 EXAMPLES = 100
 COMPILATION = "/jax/core/compile/backend_compile_duration"

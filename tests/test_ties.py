@@ -10,7 +10,7 @@ from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample
 from elbocheck.models.starts import collapsed_start
 from elbocheck.solver import find_stationary_point
-from elbocheck.strategies.samples import Draw, realise
+from elbocheck.strategies.of_cells import Draw, realise
 from oracle_tools import draw
 
 FOUND = (((15, 2, 3), "model", 4.0, 9286344), ((16, 3, 3), "duplicates", 2.5, 7188773))

@@ -22,7 +22,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
     from elbocheck.commands.targets import replay_command
-    from elbocheck.gate.cases import read_case, replay
+    from elbocheck.gate.cases import read_case
+    from elbocheck.runs.cases import replay
 
     for_code_outside(str(read_case(options.case)["dtype"]))
     return replay_command(options.case, replay)

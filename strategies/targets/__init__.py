@@ -13,7 +13,7 @@ from elbocheck.backends.namespace import array_of, double_precision
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
-from elbocheck.strategies.samples import SEEDS
+from elbocheck.strategies.of_cells import SEEDS
 from elbocheck.strategies.targets.choice import KINDS, LIBRARIES, STRESSES, Choice
 from elbocheck.strategies.targets.families import FAMILIES, MULTIVARIATE, NAMES
 from elbocheck.strategies.targets.gaussians import factor_analysis, regression
