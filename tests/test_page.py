@@ -157,7 +157,7 @@ def test_what_a_target_says_is_text(place: str) -> None:
 
 def test_a_replay_line_is_shown_where_a_row_has_one() -> None:
     row = rows()[2]
-    row.replay = "elbocheck replay case.json"
+    row.failure.replay = "elbocheck replay case.json"
     assert Structure(page(row)).count("pre", "replay") == 1
     assert Structure(page()).count("pre", "replay") == 0
 
