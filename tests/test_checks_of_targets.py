@@ -45,7 +45,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     "constant": ({"elbo": plus(lambda p: 0.5 * np.log(2 * np.pi))}, "value", "value", "x", "½ log 2π"),
     "tiny": ({"elbo": plus(lambda p: 1e-11)}, "value", "value", "", "a constant"),
     "tilted": ({"elbo": plus(lambda p: 1e-3 * np.sum(p["logits"] ** 2))}, "value", "value", "z", ""),
-    "gradient of means": (with_gradient(doubled_means), "gradient", "gradient", "x", "factor 2"),
+    "gradient of means": (with_gradient(doubled_means), "gradient", "gradient", "x", "twice as large"),
     "evidence": ({"log_evidence": lambda p: MIXTURE.evidence(p) - 1e-9}, "evidence", "data", "q", ""),
     "loose": ({"log_evidence": lambda p: MIXTURE.evidence(p) + 1e-9}, "evidence", "data", "q", ""),
     "sum": ({"subset": lambda p, rows: len(rows) / 6 * MIXTURE.subset(p, rows)}, "scale", "scale", "", ""),

@@ -90,7 +90,7 @@ def _convention(problem: Problem, result: Result) -> Diagnosis:
     assert found is not None
     name, times = found
     kind = "sign" if times == -1.0 else "scale"
-    return Diagnosis(kind, suspect=name, sentence=f"everything is right but for a factor {times:.6g}: it is {name}")
+    return Diagnosis(kind, suspect=name, sentence=f"everything is right but for a multiple, {times:.6g}: it is {name}")
 
 
 def _value(problem: Problem, result: Result) -> Diagnosis:
@@ -148,7 +148,7 @@ def _not_optimal(problem: Problem) -> Diagnosis | None:
 
 def unusual(name: str) -> bool:
     """Whether a multiple has no name but its number."""
-    return name.startswith(("factor ", "β ≠ 1")) and "number of data" not in name
+    return name.startswith(("multiple ", "β ≠ 1")) and "number of data" not in name
 
 
 def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosis:
@@ -293,7 +293,7 @@ def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
         return "it is zero (a detached parameter)"
     with np.errstate(all="ignore"):
         candidates = {
-            "the sign": -exact, "a factor 2": 2.0 * exact, "a factor ½": 0.5 * exact,
+            "the sign": -exact, "twice as large": 2.0 * exact, "half as large": 0.5 * exact,
             "the chain rule of exp: multiplied by the parameter": exact * vector,
             "the chain rule of log: divided by the parameter": exact / vector,
             "the chain rule of exp: exp(−parameter) too much": exact * np.exp(-vector),
@@ -311,7 +311,7 @@ def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
         and np.ptp(ratios) <= 1e-9 * np.abs(ratios).max()
         and np.abs(reported[~moving]).max(initial=0) <= close
     ):
-        return f"a factor {ratios[0]:.6g}"
+        return f"multiplied by {ratios[0]:.6g}"
     return ""
 
 

@@ -241,7 +241,7 @@ class Ninety(infer.Trace_ELBO):
 
 FAULTS = {
     "loss": (ppca, mean_field, Ninety, "β ≠ 1: KL × 0.9"),
-    "handler on the model only": (weighed(ppca, 0.9, ("z",)), mean_field, infer.Trace_ELBO, "factor 0.9: E log p of z"),
+    "handler on the model only": (weighed(ppca, 0.9, ("z",)), mean_field, infer.Trace_ELBO, "multiple 0.9: E log p of z"),
 }
 
 

@@ -29,14 +29,14 @@ def multiple(what: str, a: float, data: int) -> str:
     times = 1.0 + a
     if abs(times) < 1e-9:
         return f"missing: {what}"
-    for factor, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
-        if abs(times - factor) < 1e-9:
+    for usual, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
+        if abs(times - usual) < 1e-9:
             return f"{name}: {what}"
     for batch in divisors(data):
-        for factor, name in ((data / batch, f"factor {data} / {batch}"), (batch / data, f"factor {batch} / {data}")):
-            if abs(times - factor) < 1e-9 * factor:
+        for usual, name in ((data / batch, f"multiple {data} / {batch}"), (batch / data, f"multiple {batch} / {data}")):
+            if abs(times - usual) < 1e-9 * usual:
                 return f"{name.removesuffix(' / 1')} (number of data): {what}"
-    return f"factor {times:.6g}: {what}"
+    return f"multiple {times:.6g}: {what}"
 
 
 @cache
