@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.adapters import pyro as adapter
 from elbocheck.checks import gradient, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
+from support.adapters_data import assert_identity, moved, shipped
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pyro = pytest.importorskip("pyro", reason="Pyro is not installed")
