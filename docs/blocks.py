@@ -1,6 +1,6 @@
 """The fenced blocks of the documentation, run as a reader would run them: `python docs/blocks.py [PAGE.md ...]`.
 
-The tests do the same and compare (tests/printed.py); this command puts what the blocks print into the pages.
+The tests do the same and compare (tests/support/printed.py); this command puts what the blocks print into the pages.
 
     ```python      is executed, in the order of the page, one namespace for each page
     ```console     `$ ` lines are run in the page's folder, what follows them is what they print
@@ -31,7 +31,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from printed import difference
+from support.printed import difference
 
 DOCS = Path(__file__).parent
 EXAMPLES = DOCS / "examples"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import test_docs_gate as page
+from support import gate_page as page
 
 
 def put(text: str, mark: str, output: str) -> str:

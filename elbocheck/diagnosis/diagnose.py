@@ -59,7 +59,11 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
     if result.outcome is not Outcome.VIOLATED:
         return None
     ways: Mapping[str, Callable[[Problem, Result], Diagnosis]] = {
-        "convention": _convention, "value": _value, "gradient": _gradient, "training": _training, "rows": _rows
+        "convention": _convention,
+        "value": _value,
+        "gradient": _gradient,
+        "training": _training,
+        "rows": _rows,
     }
     way = OF_TARGETS[result.check].diagnose if result.check in OF_TARGETS else "value"
     try:

@@ -25,6 +25,8 @@ LETTERS = {name: check.letter for name, check in OF_TARGETS.items()} | {
     "F ≤ log evidence": "E",
 }
 SHORT = {"training": "train", "gradient": "grad", "entropy": "entr."}
+
+
 def print_matrix(console: Console, matrix: Matrix) -> None:
     """The matrix, what must pass, and the shares killed; then everything that is not as it should."""
     _print_legend(console)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from adapters_data import gaps, moved, shipped
 from elbocheck import Problem, decompose
 from elbocheck.adapters import hmmlearn as adapter
 from elbocheck.checks import every_point, evidence, permutation, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
+from support.adapters_data import gaps, moved, shipped
 
 hmm = pytest.importorskip("hmmlearn.hmm", reason="hmmlearn is not installed")
 

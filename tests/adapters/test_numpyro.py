@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from jax.example_libraries import stax
 
-from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.adapters import numpyro as adapter
 from elbocheck.checks import every_point, gradient, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
+from support.adapters_data import assert_identity, moved, shipped
 
 numpyro = pytest.importorskip("numpyro", reason="NumPyro is not installed")
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters_data import assert_identity, moved, shipped
 from elbocheck import Target, check_target, decompose
 from elbocheck.adapters import pyro as adapter
 from elbocheck.checks import gradient, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
+from support.adapters_data import assert_identity, moved, shipped
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pyro = pytest.importorskip("pyro", reason="Pyro is not installed")
@@ -241,7 +241,12 @@ class Ninety(infer.Trace_ELBO):
 
 FAULTS = {
     "loss": (ppca, mean_field, Ninety, "β ≠ 1: KL × 0.9"),
-    "handler on the model only": (weighed(ppca, 0.9, ("z",)), mean_field, infer.Trace_ELBO, "multiple 0.9: E log p of z"),
+    "handler on the model only": (
+        weighed(ppca, 0.9, ("z",)),
+        mean_field,
+        infer.Trace_ELBO,
+        "multiple 0.9: E log p of z",
+    ),
 }
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters_data import gaps, moved, shipped
 from elbocheck import Problem, check_target, decompose
 from elbocheck.adapters import sklearn as adapter
 from elbocheck.checks import every_point, evidence, fit, permutation, scale, value
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
+from support.adapters_data import gaps, moved, shipped
 
 decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
 mixtures = pytest.importorskip("sklearn.mixture", reason="scikit-learn is not installed")

@@ -1,0 +1,172 @@
+"""Every script of benchmarks/ and docs/ runs, with small arguments, in a copy of the checkout that it may write to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elbocheck.runs.rows import Row
+from support import ROOT
+from support.printed import difference, tokens
+from support.report_rows import row as made
+
+SCRIPTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("benchmarks", "docs", "docs/examples")
+    for path in (ROOT / folder).glob("*.py")
+)
+
+SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1")
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
+    "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
+    "benchmarks/per_point.py": ("--problems", "2", "--jit-examples", "1"),
+    "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
+    "benchmarks/scale_models.py": (),
+    "docs/backends.py": ("report.json=97", "jax:float64", "--", *SMALL),
+    "docs/blocks.py": ("docs/monitor.md",),
+    "docs/examples/forgotten.py": (),
+    "docs/examples/mixture.py": (),
+    "docs/examples/unfinished.py": (),
+    "docs/faults.py": ("--first", "1"),
+    "docs/refresh.py": ("verify.log", "census.jsonl"),
+    "docs/refresh_gate.py": (),
+}
+"""What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
+PRINTS = {
+    "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
+    "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
+    "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
+    "docs/blocks.py": r"monitor.md filled\n",
+}
+"""What the whole output looks like, if there is any that is not shown on a page."""
+SHOWN = {
+    "benchmarks/monitor.py": ("docs/monitor.md", "cost"),
+    "benchmarks/per_point.py": ("README.md", "per point"),
+}
+"""The page, and the mark of the block, where a reader finds the output with the default arguments."""
+WRITES = {
+    "docs/backends.py": ("docs/backends.md", r"^\| numpy \| float32 \| 30 \| 0.50 "),
+    "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
+    "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
+}
+"""What a page says after the run."""
+RESTORES = {
+    "docs/blocks.py": ("docs/monitor.md", "converged: F = S", "diverged: F = S"),
+    "docs/refresh.py": ("README.md", "ELBO = entropy sum: ", "ELBO = entropy sum: 1"),
+    "docs/refresh_gate.py": ("docs/gate.md", "4 checks, 4 holds", "5 checks, 5 holds"),
+}
+"""A page, and words in it that the run must put right after they have been replaced by others."""
+
+
+def block(page: str, mark: str) -> str:
+    """The fenced block after `<!-- mark -->`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^<!-- {mark} -->\n```\n(.*?)^```$", text, flags=re.M | re.S)
+    return str(found)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text without its numbers."""
+    return [one for one in tokens(text) if isinstance(one, str)]
+
+
+def row(check: str) -> Row:
+    """What a run of one cell leaves."""
+    numbers = {"worst_gap": 3e-15, "worst_bound": 1e-12, "worst_ratio": 0.5, "power": 1e-11}
+    counts = {"problems": 30, "points": 20, "ascents": 20, "inertia": {"maximum": 15, "saddle": 5}}
+    return made("sbn", "exact", "random", check, **numbers, **counts).close(1.0)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """README.md, docs/, benchmarks/ and tests/, where scripts may write, and the files that they read."""
+    for folder in ("benchmarks", "docs", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "README.md", tmp_path)
+    rows = [row("every point").to_json(), row("stationary").to_json()]
+    (tmp_path / "census.jsonl").write_text(json.dumps({"job": "sbn", "rows": rows}) + "\n", encoding="utf-8")
+    summary = {"points": 20, "violated": 0, "inconclusive": 0}
+    report = {"backend": "numpy", "dtype": "float32", "summary": summary, "cells": rows}
+    (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    log = "[   6.0 s]    30/30 sbn/exact\n" + block("docs/output.md", "output")
+    (tmp_path / "verify.log").write_text(log, encoding="utf-8")
+    return tmp_path
+
+
+def test_every_script_is_run() -> None:
+    """Catches a script without small arguments, and arguments and expectations of a script that is gone."""
+    assert sorted(ARGUMENTS) == SCRIPTS
+    assert {*PRINTS, *SHOWN, *WRITES, *RESTORES} <= {*ARGUMENTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_runs(script: str, copy: Path) -> None:
+    """Catches a script that no longer fits the package, prints other words than its page, or fills nothing in."""
+    page, right, wrong = RESTORES.get(script, ("README.md", "", ""))
+    before = (copy / page).read_text(encoding="utf-8")
+    if right:
+        assert before.count(right) == 1
+        (copy / page).write_text(before.replace(right, wrong), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script, *ARGUMENTS[script]], cwd=copy, capture_output=True, text=True, check=False,
+        encoding="utf-8", env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if script in SHOWN:
+        assert words(done.stdout) == words(block(*SHOWN[script])), f"run `python {script}` and put it into the page"
+    else:
+        assert re.fullmatch(PRINTS.get(script, ""), done.stdout), done.stdout
+    if script in WRITES:
+        name, pattern = WRITES[script]
+        assert re.search(pattern, (copy / name).read_text(encoding="utf-8"), flags=re.M), name
+    assert not difference((copy / page).read_text(encoding="utf-8"), before)
+
+
+def test_the_quoted_cost_of_a_point_is_consistent() -> None:
+    """Catches a figure of the README's table that was changed by hand."""
+    rows = [line.split() for line in block("README.md", "per point").splitlines()[2:]]
+    assert len(rows) == 3
+    for line in rows:
+        problems, points, milliseconds, relative = map(float, line[-4:])
+        assert 0 < points <= problems
+        assert relative == pytest.approx(milliseconds / float(rows[0][-2]), abs=0.06, rel=2e-3)
+
+
+def test_the_quoted_cost_of_a_reading_is_consistent() -> None:
+    """Catches a figure of the monitor's table, or the sentence below it, that was changed by hand."""
+    rows = [line.split() for line in block("docs/monitor.md", "cost").splitlines()[1:]]
+    ratios = []
+    for line in rows:
+        step, reading, ratio, *longer = (float(number.rstrip("%")) for number in line[-6:])
+        assert ratio == pytest.approx(reading / step, abs=0.6, rel=0.005 / step)
+        assert [share / longer[0] for share in longer] == pytest.approx([1, 0.1, 0.01], abs=2e-3)
+        ratios.append(line[-4])
+    least, *_, most = sorted(ratios, key=float)
+    assert f"A reading costs {least} to {most} such steps" in (ROOT / "docs/monitor.md").read_text(encoding="utf-8")
+
+
+def test_the_measured_backends_agree_with_the_theory() -> None:
+    """Catches a row of docs/backends.md with a violation that the page does not speak of."""
+    text = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|") and "float" in line
+    ]
+    assert [row[:2] for row in rows] == [
+        [name, dtype] for name in ("jax", "numpy", "torch") for dtype in ("float64", "float32")
+    ]
+    for _, _, problems, anywhere, points, stationary, power, violated, *_ in rows:
+        assert int(points) > int(problems) > 0
+        assert float(anywhere) <= 1
+        assert float(stationary) <= 1
+        assert float(power) < 0.1
+        assert violated == "0"
