@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,30 +20,6 @@ from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
 from elbocheck.limits import limited
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """Where and how a search for a stationary point begins.
-
-    `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
-    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle; `tied`:
-    integers (P,), elements with equal ones move together in that stage (equal components), which rounding would part.
-    `missing`:
-    only wanted while no "point", or no "saddle", has been certified by the starts before it. `limit`: most
-    evaluations of a stage. `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a
-    closed-form optimum given all others; the search then moves the others alone, on the profile of the bound.
-    """
-
-    label: str
-    vector: np.ndarray
-    index: int = 0
-    held: np.ndarray | bool = False
-    tied: np.ndarray | None = None
-    missing: Literal["", "point", "saddle"] = ""
-    limit: int = 80
-    optimum: Callable[[np.ndarray], np.ndarray] | None = None
-    eliminated: np.ndarray | bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +78,7 @@ class Problem:
     label: str = "problem"
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
     shared_program: Program | None = None
-    starts: tuple[Start, ...] = ()
+    starts: tuple[Any, ...] = ()
     subset: Callable[[Any, np.ndarray], Any] | None = None
     particles: tuple[Callable[[Any], Any], ...] = ()
     departures: tuple[Departure, ...] = ()
