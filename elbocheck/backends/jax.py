@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
 
 
 @cache
@@ -45,15 +45,14 @@ class JaxBackend:
 
     dtype: str = "float64"
     name: str = "jax"
-    padded: bool = True
-    cheap_hessians: bool = True
-    hessian_error: float = 0.0
-    share: int = 1
-    directional: bool = False
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=True, share=1)
 
     def _run(self, function: Function) -> Function:
         wide = self.dtype == "float64"

@@ -21,7 +21,7 @@ from torch.fx import Graph, GraphModule, Node
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
 
 IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that do nothing where no derivative is taken and nothing is written in place."""
@@ -85,14 +85,14 @@ class TorchBackend:
 
     dtype: str = "float64"
     name: str = "torch"
-    padded: bool = True
-    cheap_hessians: bool = True
-    hessian_error: float = 0.0
-    share: int = 6
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=True, share=6)
 
     def _tensor(self, leaf: Any) -> torch.Tensor:
         """A leaf as a tensor that owns its memory, in `dtype` where it is of floating point."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
 from elbocheck.backends.numpy import tree_map
 
 
@@ -21,15 +21,14 @@ class EagerTorchBackend:
     dtype: str = "float64"
     device: str = "cpu"
     name: str = "torch"
-    padded: bool = True
-    cheap_hessians: bool = False
-    hessian_error: float = 0.0
-    share: int = 6
-    directional: bool = False
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=False, share=6)
 
     def _tensor(self, leaf: Any) -> torch.Tensor:
         tensor = leaf if isinstance(leaf, torch.Tensor) else torch.tensor(np.asarray(leaf), device=self.device)

@@ -271,7 +271,7 @@ class Problem:
 
     def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """(F, ∇F (P,)) of the value under test."""
-        if not self.program.catalogued and not self.program.backend.directional:
+        if not self.program.catalogued and not self.program.backend.cost.directional:
             value, gradient, _ = self.program.reported(vector, self.fixed)
             return float(value), gradient
         gradient, value = self.program.gradient(vector, self.fixed)
@@ -279,7 +279,7 @@ class Problem:
 
     def free_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
-        if self.program.backend.padded:
+        if self.program.backend.cost.padded:
             return self.gradient(vector)
         slopes, value = self._slopes(np.zeros(int(self.free_mask.sum())), {"base": vector, "fixed": self.fixed})
         gradient = np.zeros(vector.shape)
@@ -300,7 +300,7 @@ class Problem:
     @cached_property
     def _derivatives(self) -> Callable[..., Any]:
         program = self.program
-        if program.backend.padded:  # one compiled program for all problems, with all columns any of them may need
+        if program.backend.cost.padded:  # one compiled program for all problems, with all columns any of them may need
             return program.derivatives
         return program.derivatives_along(np.flatnonzero(self.free_mask))
 

@@ -89,7 +89,7 @@ def certify(
             problem, decomposition, Inertia(0, 0, 0), np.inf, "non-finite value or derivative", origin, iterations
         )
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    null = (100 * eps * values.size + problem.program.backend.hessian_error) * np.abs(values).max(initial=0.0)
+    null = (100 * eps * values.size + problem.program.backend.cost.hessian_error) * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
     heard = along > decomposition.gradient_rounding
     with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm

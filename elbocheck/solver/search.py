@@ -43,7 +43,7 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
         along = replace(profile, columns=columns, groups=groups, base=vector)
         if large(problem):
             found = search_without_matrices(along.gradient, begin, start.limit, precision)
-        elif backend.cheap_hessians or start.index or begin.size <= FEW:
+        elif backend.cost.cheap_hessians or start.index or begin.size <= FEW:
             found = search_with_hessians(along, begin, start.index, start.limit, precision)
         else:
             found = search_with_gradients(along.gradient, along, begin, start.limit, precision)
