@@ -31,6 +31,17 @@ class Cost:
     """Whether there are derivatives along directions only, each for the price of a few values."""
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What a function does, read off without computing it."""
+
+    dtype: np.dtype[Any]
+    """Type of its result."""
+
+    constants: tuple[bytes, ...]
+    """Every number that it has taken up: two traces of one function have the same."""
+
+
 class Backend(Protocol):
     """Compilation and derivatives of one array library in one floating-point type.
 

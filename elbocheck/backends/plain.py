@@ -7,7 +7,7 @@ rounding; else by extrapolated central differences, whose estimated error enters
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +165,11 @@ class PlainBackend:
             return value, gradient, hessian
 
         return run
+
+
+def under_test(parameters: Iterable[Any]) -> PlainBackend:
+    """The backend for NumPy code of others."""
+    return PlainBackend()
 
 
 def complex_step(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import array_api_compat.torch as xp
 import numpy as np
 import torch
 from torch.func import grad_and_value, jacfwd, jacrev, jvp, vmap
@@ -22,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
+from elbocheck.backends.namespace import Namespace
 
 IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that do nothing where no derivative is taken and nothing is written in place."""
@@ -74,6 +76,11 @@ digamma = elementwise(torch.special.digamma, hurwitz_zeta(2.0))
 """ψ(x) for x > 0, with derivatives to a few eps."""
 gammaln = elementwise(torch.special.gammaln, digamma)
 """log Γ(x) for x > 0, with derivatives to a few eps."""
+
+
+def functions() -> Namespace:
+    """The namespace of tensors."""
+    return Namespace(xp, torch.special.expit, gammaln, digamma, torch.special.erf, torch.Tensor.detach)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,3 +161,22 @@ def _tangent(leaf: Any) -> Any:
 
 def _array(leaf: Any) -> np.ndarray:
     return leaf.detach().cpu().numpy() if isinstance(leaf, torch.Tensor) else np.asarray(leaf)
+
+
+def under_test(parameters: Iterable[Any]) -> EagerTorchBackend:
+    """The backend for PyTorch code of others, on the device of its first tensor."""
+    return EagerTorchBackend(
+        device=next((str(one.device) for one in parameters if isinstance(one, torch.Tensor)), "cpu")
+    )
+
+
+def placed(array: np.ndarray, like: Any) -> torch.Tensor:
+    """A NumPy array as a tensor that shares its memory, where `like` is."""
+    tensor = torch.from_numpy(array)
+    return tensor.to(like.device) if isinstance(like, torch.Tensor) else tensor
+
+
+def constant(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """A NumPy array as a tensor beside `like`; of floating point, as PyTorch's special functions take no integers."""
+    array = np.asarray(array, dtype=float) if array.dtype.kind in "iu" else np.asarray(array)
+    return torch.asarray(array, device=like.device)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends import get_backend
-from elbocheck.backends.base import Backend
-from elbocheck.backends.namespace import array_of, double_precision, library_of
+from elbocheck.backends.base import Backend, TargetBackend
+from elbocheck.backends.libraries import LIBRARIES, NUMPY, library_of
+from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration, Factor
@@ -36,9 +36,6 @@ class Departure:
     def at(self, params: Any) -> Mapping[str, float]:
         """The predicted gaps at these parameters."""
         return self.gaps(params) if callable(self.gaps) else self.gaps
-
-
-LIBRARIES = ("jax", "numpy", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +174,9 @@ class Problem:
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
         arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
-        library, own = self.program.backend.name, leaves(self.params)
+        library, own = LIBRARIES[self.program.backend.name], leaves(self.params)
         with double_precision():
-            return rebuilt(self.params, {name: array_of(library, a, like=own.get(name)) for name, a in arrays.items()})
+            return rebuilt(self.params, {name: library.array(a, own.get(name)) for name, a in arrays.items()})
 
     @cached_property
     def declaration(self) -> Declaration:
@@ -187,19 +184,13 @@ class Problem:
         return self.declared(self.code_params(self.vector))
 
     @cached_property
-    def _backend(self) -> Backend:
+    def _backend(self) -> TargetBackend:
         """Derivatives for code of the library that this problem's functions are written in, in double precision."""
-        library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
-        if library == "torch":
-            from elbocheck.backends.torch_eager import EagerTorchBackend
-
-            devices = [str(leaf.device) for leaf in leaves(self.params).values() if library_of([leaf]) == "torch"]
-            return EagerTorchBackend(device=devices[0] if devices else "cpu")
-        if library == "jax":
-            return get_backend("jax", "float64")
-        from elbocheck.backends.plain import PlainBackend
-
-        return PlainBackend()
+        own = [*leaves(self.params).values()]
+        library = LIBRARIES[self.library] if self.library else library_of(own)
+        if library is NUMPY and not self.library:
+            library = library_of(self._outputs())
+        return library.backend_under_test(own)
 
     def _outputs(self) -> list[Any]:
         """What the functions return for NumPy arrays."""
