@@ -193,7 +193,7 @@ class Sample:
     @property
     def capacity(self) -> Capacity:
         """What arrays are padded to: the cell's capacity, or nothing where no program is compiled."""
-        return self.cell.capacity if get_backend().padded else self.sizes
+        return self.cell.capacity if get_backend().cost.padded else self.sizes
 
     @property
     def program(self) -> Program:

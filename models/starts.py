@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from elbocheck.bound.problem import Start
 from elbocheck.models.base import Params
 from elbocheck.models.mixture import merged
+from elbocheck.solver.start import Start
 
 if TYPE_CHECKING:
     from elbocheck.models.sample import Sample

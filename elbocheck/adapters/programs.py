@@ -8,15 +8,14 @@ from typing import Any, Protocol
 
 from elbocheck.adapters.plan import Program, Tree, make_plan
 from elbocheck.adapters.traced import declaration_of, factors_of, points_of
-from elbocheck.backends import get_backend
-from elbocheck.backends.base import Backend
+from elbocheck.backends.libraries import LIBRARIES
 from elbocheck.bound.compiled import Program as Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.layout import Arrays, Layout
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.problem import Problem, flat
-from elbocheck.bound.trees import rebuilt
+from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError
 
 
@@ -93,17 +92,9 @@ def problem_of(
         elbo=elbo,
         factors=lambda tree: declaration_of(program, plan, tree),
         particles=tuple(alone(index) for index in range(program.particles)) if program.particles > 1 else (),
-        shared_program=Compiled(bound, _backend(library)),
+        shared_program=Compiled(bound, LIBRARIES[library].backend_under_test(leaves(params).values())),
         free=free,
         fit=fit,
         library=library,
         label=f"{label}{named}",
     )
-
-
-def _backend(library: str) -> Backend:
-    if library == "torch":
-        from elbocheck.backends.torch_eager import EagerTorchBackend
-
-        return EagerTorchBackend()
-    return get_backend("jax")

@@ -5,24 +5,18 @@ One backend is current at a time; problems made while it is current run on it. `
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from elbocheck.errors import InputError, MissingExtraError
+from elbocheck.backends.libraries import LIBRARIES, require
+from elbocheck.errors import InputError
 
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
 
-BACKENDS = {
-    "jax": ("elbocheck.backends.jax", "JaxBackend", "jax", ""),
-    "numpy": ("elbocheck.backends.numpy", "NumpyBackend", "numpy", ""),
-    "torch": ("elbocheck.backends.torch", "TorchBackend", "torch", "torch"),
-}
-"""Name -> (module, class, library that must import, extra that installs it)."""
+__all__ = ["DTYPES", "available", "current_dtype", "get_backend", "require", "select", "using"]
 DTYPES = ("float64", "float32")
 
 _current = ("jax", "float64")
@@ -30,25 +24,17 @@ _current = ("jax", "float64")
 
 def available() -> tuple[str, ...]:
     """Names of the backends whose library is installed."""
-    return tuple(name for name, entry in BACKENDS.items() if importlib.util.find_spec(entry[2]) is not None)
+    return tuple(name for name, library in LIBRARIES.items() if library.installed)
 
 
 @cache
 def _make(name: str, dtype: str) -> Backend:
-    if name not in BACKENDS:
-        raise InputError(f"unknown backend {name!r}; choose one of {', '.join(BACKENDS)}")
+    if name not in LIBRARIES:
+        raise InputError(f"unknown backend {name!r}; choose one of {', '.join(LIBRARIES)}")
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}")
-    module, kind, library, extra = BACKENDS[name]
-    require(library, f"backend {name!r} needs {library}", extra)
-    backend: Backend = getattr(importlib.import_module(module), kind)(dtype)
-    return backend
-
-
-def require(library: str, what: str, extra: str) -> None:
-    """Raises `MissingExtraError` unless `library` is installed; `what` needs it, `extra` installs it."""
-    if importlib.util.find_spec(library) is None:
-        raise MissingExtraError(what, extra)
+    LIBRARIES[name].require()
+    return LIBRARIES[name].backend(dtype)
 
 
 def get_backend(name: str | None = None, dtype: str | None = None) -> Backend:

@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a backend's work costs, and what its cheapest derivatives are worth: budgets follow from it."""
+
+    padded: bool
+    """Whether one program of a cell's capacity should serve all smaller problems: where compiling is dear."""
+
+    cheap_hessians: bool
+    """Whether a Hessian costs a few gradients, so that a search may take one at every step."""
+
+    share: int
+    """How many times fewer problems that need a search this backend can afford."""
+
+    hessian_error: float = 0.0
+    """Error of a Hessian relative to its largest eigenvalue, beyond rounding: 0 for automatic differentiation."""
+
+    directional: bool = False
+    """Whether there are derivatives along directions only, each for the price of a few values."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a function does, read off without computing it."""
+
+    dtype: np.dtype[Any]
+    """Type of its result."""
+
+    constants: tuple[bytes, ...]
+    """Every number that it has taken up: two traces of one function have the same."""
 
 
 class Backend(Protocol):
@@ -35,23 +67,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def padded(self) -> bool:
-        """Whether one program of a cell's capacity should serve all smaller problems: where compiling is dear."""
-        ...
-
-    @property
-    def cheap_hessians(self) -> bool:
-        """Whether a Hessian costs a few gradients, so that a search may take one at every step."""
-        ...
-
-    @property
-    def hessian_error(self) -> float:
-        """Error of a Hessian relative to its largest eigenvalue, beyond rounding: 0 for automatic differentiation."""
-        ...
-
-    @property
-    def share(self) -> int:
-        """How many times fewer problems that need a search this backend can afford."""
+    def cost(self) -> Cost:
+        """What the work costs."""
         ...
 
     def error_of(self, derived: Function) -> float:
@@ -83,15 +100,10 @@ class TargetBackend(Backend, Protocol):
     Functions return arrays, and a function without arguments for more that nothing is differentiated for.
     """
 
-    @property
-    def directional(self) -> bool:
-        """Whether there are derivatives along directions only, each for the price of a few values."""
-        ...
-
     def gradient(self, function: Function, unpack: Function) -> Function:
         """`(blocks, fixed) -> (scalar, more)` as `(vector, fixed) -> (scalar, gradient (P,), more)`.
 
-        `unpack(vector)` are the named blocks, in their order; the gradient is None where `directional`.
+        `unpack(vector)` are the named blocks, in their order; the gradient is None where `cost.directional`.
         """
         ...
 

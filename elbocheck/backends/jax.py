@@ -6,6 +6,8 @@ elbocheck changes the process-wide setting of the program it is used in.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, Trace, in_columns, machine_epsilon
+from elbocheck.backends.namespace import Namespace
 
 
 @cache
@@ -45,15 +48,14 @@ class JaxBackend:
 
     dtype: str = "float64"
     name: str = "jax"
-    padded: bool = True
-    cheap_hessians: bool = True
-    hessian_error: float = 0.0
-    share: int = 1
-    directional: bool = False
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=True, share=1)
 
     def _run(self, function: Function) -> Function:
         wide = self.dtype == "float64"
@@ -166,14 +168,42 @@ class JaxBackend:
         return jax.tree.unflatten(jax.tree.structure(shapes), flags)
 
 
-def traced(function: Function, vector: np.ndarray) -> Any:
-    """The closed jaxpr of a function of one float64 vector; nothing is compiled."""
+def functions() -> Namespace:
+    """The namespace of JAX arrays."""
+    special = jax.scipy.special
+    return Namespace(jnp, jax.nn.sigmoid, special.gammaln, special.digamma, special.erf, jax.lax.stop_gradient)
+
+
+def placed(array: np.ndarray, like: Any) -> Any:
+    """A NumPy array as one of JAX, where `like` is."""
+    found = jnp.asarray(array)
+    return jax.device_put(found, like.sharding) if isinstance(like, jax.Array) else found
+
+
+def constant(array: np.ndarray, like: Any) -> Any:
+    """A NumPy array as one of JAX."""
+    return jnp.asarray(array)
+
+
+def under_test(parameters: Iterable[Any]) -> JaxBackend:
+    """The backend for JAX code of others; JAX itself looks after devices."""
+    return JaxBackend("float64")
+
+
+def double_precision() -> AbstractContextManager[Any]:
+    """JAX code run inside computes in float64, where it says nothing else."""
+    return jax.enable_x64(True)
+
+
+def trace(function: Function, vector: np.ndarray) -> Trace:
+    """What a function of one float64 vector does; nothing is compiled."""
     with jax.enable_x64(True):
-        return jax.make_jaxpr(function)(np.asarray(vector, dtype=np.float64))
+        closed = jax.make_jaxpr(function)(np.asarray(vector, dtype=np.float64))
+    return Trace(np.dtype(closed.out_avals[0].dtype), tuple(_constants(closed)))
 
 
-def constants_of(closed: Any) -> list[bytes]:
-    """Every constant that a trace has taken up, of inner jaxprs too: two traces of one function have the same."""
+def _constants(closed: Any) -> list[bytes]:
+    """Every constant that a trace has taken up, of inner jaxprs too."""
     found = [np.asarray(one).tobytes() for one in closed.consts]
 
     def walk(jaxpr: Any) -> None:

@@ -7,16 +7,15 @@ whatever arrays it is given.
 from __future__ import annotations
 
 import math
-import os
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import array_api_compat
 import numpy as np
+
+from elbocheck.backends.libraries import LIBRARIES, OTHERS, Library
 
 Array = Any  # an array of whichever library runs; the array API standard has no static type yet
 
@@ -26,37 +25,57 @@ class Constants:
     """Irrational numbers of formulae: rounded to float64, unless arrays enclose their values."""
 
     log_2pi: Any
+    """log 2π."""
+
     log_2: Any
+    """log 2."""
+
     euler_gamma: Any
+    """Euler's γ."""
+
     root_2: Any
+    """√2."""
+
     root_2_over_pi: Any
+    """√(2/π)."""
 
 
 FLOATS = Constants(
     math.log(2.0 * math.pi), math.log(2.0), 0.57721566490153286, math.sqrt(2.0), math.sqrt(2.0 / math.pi)
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
 class Namespace:
-    """`xp`: array API functions; the other fields: elementwise special functions of that library.
-
-    `constant(x)`: x as a number that derivatives do not see, for shifts that cancel. `expected_log_factorial(log λ)`:
-    E log u! of Poisson distributions, and `rigorous`: whether arrays enclose their values, so that a formula must not
-    leave anything out.
-    """
+    """Functions of the arrays of one library."""
 
     xp: Any
+    """The array API."""
+
     expit: Callable[[Array], Array]
+    """1/(1 + e^−x), elementwise, as all that follow."""
+
     gammaln: Callable[[Array], Array]
+    """log Γ(x)."""
+
     digamma: Callable[[Array], Array]
+    """ψ(x)."""
+
     erf: Callable[[Array], Array]
+    """2/√π ∫₀ˣ exp(−t²) dt."""
+
     constant: Callable[[Array], Array]
+    """x as a number that derivatives do not see, for shifts that cancel."""
+
     constants: Constants = FLOATS
+    """Irrational numbers."""
+
     expected_log_factorial: Callable[[Array], Array] | None = None
+    """log λ -> E log u! of Poisson distributions, where arrays enclose their values."""
 
     @property
     def rigorous(self) -> bool:
+        """Whether arrays enclose their values, so that a formula must not leave anything out."""
         return self.expected_log_factorial is not None
 
     def pivot(self, x: Array, axis: int) -> Array:
@@ -90,7 +109,8 @@ class Namespace:
 
 
 @cache
-def _numpy_namespace() -> Namespace:
+def numpy_namespace() -> Namespace:
+    """Functions of real NumPy arrays."""
     import array_api_compat.numpy as xp
     import scipy.special
 
@@ -110,7 +130,7 @@ def _complex_namespace() -> Namespace:
 @cache
 def _number_namespace() -> Namespace:
     """Functions of plain numbers, as plain numbers, which have no type that they could impose on arrays."""
-    special = _numpy_namespace()
+    special = numpy_namespace()
 
     def of(function: Callable[[Any], Any]) -> Callable[[float], float]:
         return lambda x: float(function(x))
@@ -119,37 +139,19 @@ def _number_namespace() -> Namespace:
 
 
 @cache
-def _jax_namespace() -> Namespace:
-    import jax
-    import jax.numpy as xp
-
-    special = jax.scipy.special
-    return Namespace(
-        xp, jax.nn.sigmoid, special.gammaln, special.digamma, special.erf, jax.lax.stop_gradient
-    )  # fmt: skip
-
-
-@cache
-def _torch_namespace() -> Namespace:
-    import array_api_compat.torch as xp
-    import torch
-
-    from elbocheck.backends.torch import digamma, gammaln
-
-    return Namespace(xp, torch.special.expit, gammaln, digamma, torch.special.erf, torch.Tensor.detach)
+def _namespace_of(library: Library) -> Namespace:
+    return library.namespace()
 
 
 @cache
 def _standard_namespace(xp: Any) -> Namespace:
     """Any other library of the array API standard: values only, its special functions by way of NumPy."""
-    special = _numpy_namespace()
+    special = numpy_namespace()
 
     def of(function: Callable[[Any], Any]) -> Callable[[Array], Array]:
         return lambda x: xp.asarray(function(np.asarray(x)), dtype=x.dtype)
 
-    return Namespace(
-        xp, of(special.expit), of(special.gammaln), of(special.digamma), of(special.erf), lambda x: x
-    )  # fmt: skip
+    return Namespace(xp, of(special.expit), of(special.gammaln), of(special.digamma), of(special.erf), lambda x: x)
 
 
 def namespace(*values: Any) -> Namespace:
@@ -161,52 +163,28 @@ def namespace(*values: Any) -> Namespace:
         if hasattr(type(value), "array_namespace"):
             own: Namespace = value.array_namespace()
             return own
-    if any(array_api_compat.is_jax_array(value) for value in values):
-        return _jax_namespace()
-    if any(array_api_compat.is_torch_array(value) for value in values):
-        return _torch_namespace()
+    for library in OTHERS:
+        if any(library.owns(value) for value in values):
+            return _namespace_of(library)
     for value in values:
         if hasattr(value, "__array_namespace__") and not isinstance(value, (np.ndarray, np.generic)):
             return _standard_namespace(value.__array_namespace__())
     if any(isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "c" for value in values):
         return _complex_namespace()
-    return _numpy_namespace()
+    return numpy_namespace()
 
 
-def library_of(values: Sequence[Any]) -> str:
-    """ "jax" or "torch" if any value is an array of that library, else ""."""
-    if any(array_api_compat.is_jax_array(value) for value in values):
-        return "jax"
-    return "torch" if any(array_api_compat.is_torch_array(value) for value in values) else ""
-
-
-def array_of(library: str, array: np.ndarray, like: Any = None) -> Array:
-    """A NumPy array as one of "jax", "torch" or, for any other name, as it is; on the device of `like`, if any."""
-    if library == "jax":
-        import jax
-
-        placed = jax.numpy.asarray(array)
-        return jax.device_put(placed, like.sharding) if isinstance(like, jax.Array) else placed
-    if library == "torch":
-        import torch
-
-        return (
-            torch.from_numpy(array).to(getattr(like, "device", "cpu"))
-            if library_of([like])
-            else torch.from_numpy(array)
-        )
-    return array
-
-
-def double_precision() -> AbstractContextManager[Any]:
-    """Code run inside computes in float64, also where it calls JAX by itself; nothing is imported for that."""
-    jax = sys.modules.get("jax")
-    return nullcontext() if jax is None else jax.enable_x64(True)
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Code run inside computes in float64, whichever library it calls by itself; nothing is imported for that."""
+    with ExitStack() as stack:
+        for library in LIBRARIES.values():
+            if library.loaded:
+                stack.enter_context(library.double_precision())
+        yield
 
 
 def prefer_double_precision() -> None:
-    """Let JAX code that this process is going to import make float64 arrays; only for processes of elbocheck's own."""
-    os.environ.setdefault("JAX_ENABLE_X64", "1")
-    jax = sys.modules.get("jax")
-    if jax is not None and os.environ["JAX_ENABLE_X64"] in ("1", "true", "True"):
-        jax.config.update("jax_enable_x64", True)
+    """Let code that this process is going to import make float64 arrays; only for processes of elbocheck's own."""
+    for library in LIBRARIES.values():
+        library.prefer_double_precision()

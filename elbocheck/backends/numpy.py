@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.base import Function, machine_epsilon
+from elbocheck.backends.base import Cost, Function, machine_epsilon
 from elbocheck.backends.batch import Batch
 
 STEPS = {"float64": 2.0**-560, "float32": 2.0**-76}
@@ -26,27 +26,24 @@ points, few enough for the cache."""
 class NumpyBackend:
     """Values and complex-step derivatives by NumPy in `dtype` ("float64" or "float32").
 
-    A Hessian takes P²/64 times as long as a value, so searches go without (`cheap_hessians`); its relative error is
-    `hessian_error`, that of differences. Without a compiler padding buys nothing (`padded`).
+    A Hessian takes P²/64 times as long as a value, so searches go without. Without a compiler padding buys nothing.
     """
 
     dtype: str = "float64"
     name: str = "numpy"
-    padded: bool = False
-    cheap_hessians: bool = False
-    share: int = 6
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
 
     @property
-    def hessian_error(self) -> float:
-        """Truncation and rounding of differences of fourth order at their best step are of the order eps^(4/5) each.
+    def cost(self) -> Cost:
+        """The Hessian is one of differences of fourth order, with truncation and rounding of eps^(4/5) each.
 
         The factor 100 is for derivatives of higher order and terms of the bound that are larger than the Hessian.
         """
-        return 100.0 * self.eps ** (4.0 / 5.0)
+        error = 100.0 * self.eps ** (4.0 / 5.0)
+        return Cost(padded=False, cheap_hessians=False, share=6, hessian_error=error)
 
     def error_of(self, derived: Function) -> float:
         return 0.0

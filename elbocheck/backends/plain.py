@@ -7,13 +7,13 @@ rounding; else by extrapolated central differences, whose estimated error enters
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.base import Function, machine_epsilon
+from elbocheck.backends.base import Cost, Function, machine_epsilon
 from elbocheck.backends.numpy import STEPS, tree_map
 from elbocheck.errors import InputError, TargetError, TimeoutExceeded
 
@@ -113,14 +113,16 @@ class PlainBackend:
 
     dtype: str = "float64"
     name: str = "numpy"
-    padded: bool = True
-    cheap_hessians: bool = False
-    share: int = 6
-    directional: bool = True
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        """The Hessian is one of central differences of first derivatives; 100 as in `NumpyBackend`."""
+        error = 100.0 * float(TYPICAL ** (2.0 / 3.0))
+        return Cost(padded=True, cheap_hessians=False, share=6, hessian_error=error, directional=True)
 
     def gradient(self, function: Function, unpack: Function) -> Function:
         def run(vector: Any, fixed: Any) -> Any:
@@ -138,11 +140,6 @@ class PlainBackend:
         spread = np.random.default_rng(0).normal(size=vector.size) * np.where(vector == 0.0, 1.0, np.abs(vector))
         here, there = (function(point, fixed)[0] for point in (vector, vector + 2.0**-7 * spread))
         return tree_map(lambda one, other: bool(np.any(one != other)), here, there)
-
-    @property
-    def hessian_error(self) -> float:
-        """Of central differences of first derivatives with their best step; 100 as in `NumpyBackend.hessian_error`."""
-        return 100.0 * float(TYPICAL ** (2.0 / 3.0))
 
     def error_of(self, derived: Function) -> float:
         return derived.error if isinstance(derived, Derived) else 0.0
@@ -168,6 +165,11 @@ class PlainBackend:
             return value, gradient, hessian
 
         return run
+
+
+def under_test(parameters: Iterable[Any]) -> PlainBackend:
+    """The backend for NumPy code of others."""
+    return PlainBackend()
 
 
 def complex_step(function: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import array_api_compat.torch as xp
 import numpy as np
 import torch
 from torch.func import grad_and_value, jacfwd, jacrev, jvp, vmap
@@ -21,7 +22,8 @@ from torch.fx import Graph, GraphModule, Node
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
+from elbocheck.backends.namespace import Namespace
 
 IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that do nothing where no derivative is taken and nothing is written in place."""
@@ -76,6 +78,11 @@ gammaln = elementwise(torch.special.gammaln, digamma)
 """log Γ(x) for x > 0, with derivatives to a few eps."""
 
 
+def functions() -> Namespace:
+    """The namespace of tensors."""
+    return Namespace(xp, torch.special.expit, gammaln, digamma, torch.special.erf, torch.Tensor.detach)
+
+
 @dataclass(frozen=True)
 class TorchBackend:
     """Recorded functions and their derivatives by PyTorch in `dtype` ("float64" or "float32").
@@ -85,14 +92,14 @@ class TorchBackend:
 
     dtype: str = "float64"
     name: str = "torch"
-    padded: bool = True
-    cheap_hessians: bool = True
-    hessian_error: float = 0.0
-    share: int = 6
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=True, share=6)
 
     def _tensor(self, leaf: Any) -> torch.Tensor:
         """A leaf as a tensor that owns its memory, in `dtype` where it is of floating point."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from elbocheck.backends.base import Function, in_columns, machine_epsilon
+from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
 from elbocheck.backends.numpy import tree_map
 
 
@@ -21,15 +22,14 @@ class EagerTorchBackend:
     dtype: str = "float64"
     device: str = "cpu"
     name: str = "torch"
-    padded: bool = True
-    cheap_hessians: bool = False
-    hessian_error: float = 0.0
-    share: int = 6
-    directional: bool = False
 
     @property
     def eps(self) -> float:
         return machine_epsilon(self.dtype)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(padded=True, cheap_hessians=False, share=6)
 
     def _tensor(self, leaf: Any) -> torch.Tensor:
         tensor = leaf if isinstance(leaf, torch.Tensor) else torch.tensor(np.asarray(leaf), device=self.device)
@@ -161,3 +161,22 @@ def _tangent(leaf: Any) -> Any:
 
 def _array(leaf: Any) -> np.ndarray:
     return leaf.detach().cpu().numpy() if isinstance(leaf, torch.Tensor) else np.asarray(leaf)
+
+
+def under_test(parameters: Iterable[Any]) -> EagerTorchBackend:
+    """The backend for PyTorch code of others, on the device of its first tensor."""
+    return EagerTorchBackend(
+        device=next((str(one.device) for one in parameters if isinstance(one, torch.Tensor)), "cpu")
+    )
+
+
+def placed(array: np.ndarray, like: Any) -> torch.Tensor:
+    """A NumPy array as a tensor that shares its memory, where `like` is."""
+    tensor = torch.from_numpy(array)
+    return tensor.to(like.device) if isinstance(like, torch.Tensor) else tensor
+
+
+def constant(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """A NumPy array as a tensor beside `like`; of floating point, as PyTorch's special functions take no integers."""
+    array = np.asarray(array, dtype=float) if array.dtype.kind in "iu" else np.asarray(array)
+    return torch.asarray(array, device=like.device)

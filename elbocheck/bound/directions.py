@@ -131,7 +131,7 @@ class Finder:
 
     @property
     def _dear(self) -> bool:
-        return self.problem.program.backend.directional
+        return self.problem.program.backend.cost.directional
 
     def _declared(self, name: str) -> Recipe:
         """A closed form is believed if what it predicts is there, component by component."""

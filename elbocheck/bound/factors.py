@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, library_of, namespace
+from elbocheck.backends.libraries import NUMPY, library_of
+from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import DeclarationError
 from elbocheck.families.base import Distribution
 
@@ -86,7 +87,7 @@ def _in_one_library(declaration: Declaration) -> Declaration:
     arrays += [one for one in parts if not is_dataclass(one)]
     arrays += [factor.value for factor in factors]
     arrays += [getattr(one, each.name) for one in families for each in fields(one)]
-    others = [one for one in arrays if library_of([one])]
+    others = [one for one in arrays if library_of([one]) is not NUMPY]
     if not others:
         return declaration
     convert = partial(_like, others[0])
@@ -119,11 +120,7 @@ def _converted(one: Any, convert: Callable[[Any], Any]) -> Any:
 def _like(other: Any, array: Any) -> Any:
     if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "biuf":
         return array
-    xp = namespace(other).xp
-    if library_of([other]) == "torch" and array.dtype.kind in "iu":
-        array = np.asarray(array, dtype=float)  # torch's special functions take no integers
-    device = {"device": other.device} if library_of([other]) == "torch" else {}
-    return xp.asarray(np.asarray(array), **device)
+    return library_of([other]).constant(np.asarray(array), other)
 
 
 def _entropy(entropy: Any, weights: Array) -> Array:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from elbocheck.backends import get_backend
-from elbocheck.backends.base import Backend
-from elbocheck.backends.namespace import array_of, double_precision, library_of
+from elbocheck.backends.base import Backend, TargetBackend
+from elbocheck.backends.libraries import LIBRARIES, NUMPY, library_of
+from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration, Factor
@@ -20,30 +20,6 @@ from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
 from elbocheck.limits import limited
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """Where and how a search for a stationary point begins.
-
-    `index`: number of Hessian eigenvalues that should be positive at its end (0: a maximum). `held`: boolean (P,),
-    elements kept fixed in a first stage (redundant latents), so that the second starts next to a saddle; `tied`:
-    integers (P,), elements with equal ones move together in that stage (equal components), which rounding would part.
-    `missing`:
-    only wanted while no "point", or no "saddle", has been certified by the starts before it. `limit`: most
-    evaluations of a stage. `optimum(vector) -> vector` with `eliminated` (P,): the elements of q that have a
-    closed-form optimum given all others; the search then moves the others alone, on the profile of the bound.
-    """
-
-    label: str
-    vector: np.ndarray
-    index: int = 0
-    held: np.ndarray | bool = False
-    tied: np.ndarray | None = None
-    missing: Literal["", "point", "saddle"] = ""
-    limit: int = 80
-    optimum: Callable[[np.ndarray], np.ndarray] | None = None
-    eliminated: np.ndarray | bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +36,6 @@ class Departure:
     def at(self, params: Any) -> Mapping[str, float]:
         """The predicted gaps at these parameters."""
         return self.gaps(params) if callable(self.gaps) else self.gaps
-
-
-LIBRARIES = ("jax", "numpy", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +75,7 @@ class Problem:
     label: str = "problem"
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
     shared_program: Program | None = None
-    starts: tuple[Start, ...] = ()
+    starts: tuple[Any, ...] = ()
     subset: Callable[[Any, np.ndarray], Any] | None = None
     particles: tuple[Callable[[Any], Any], ...] = ()
     departures: tuple[Departure, ...] = ()
@@ -201,9 +174,9 @@ class Problem:
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
         arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
-        library, own = self.program.backend.name, leaves(self.params)
+        library, own = LIBRARIES[self.program.backend.name], leaves(self.params)
         with double_precision():
-            return rebuilt(self.params, {name: array_of(library, a, like=own.get(name)) for name, a in arrays.items()})
+            return rebuilt(self.params, {name: library.array(a, own.get(name)) for name, a in arrays.items()})
 
     @cached_property
     def declaration(self) -> Declaration:
@@ -211,19 +184,13 @@ class Problem:
         return self.declared(self.code_params(self.vector))
 
     @cached_property
-    def _backend(self) -> Backend:
+    def _backend(self) -> TargetBackend:
         """Derivatives for code of the library that this problem's functions are written in, in double precision."""
-        library = self.library or library_of([*leaves(self.params).values()]) or library_of(self._outputs())
-        if library == "torch":
-            from elbocheck.backends.torch_eager import EagerTorchBackend
-
-            devices = [str(leaf.device) for leaf in leaves(self.params).values() if library_of([leaf]) == "torch"]
-            return EagerTorchBackend(device=devices[0] if devices else "cpu")
-        if library == "jax":
-            return get_backend("jax", "float64")
-        from elbocheck.backends.plain import PlainBackend
-
-        return PlainBackend()
+        own = [*leaves(self.params).values()]
+        library = LIBRARIES[self.library] if self.library else library_of(own)
+        if library is NUMPY and not self.library:
+            library = library_of(self._outputs())
+        return library.backend_under_test(own)
 
     def _outputs(self) -> list[Any]:
         """What the functions return for NumPy arrays."""
@@ -295,7 +262,7 @@ class Problem:
 
     def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """(F, ∇F (P,)) of the value under test."""
-        if not self.program.catalogued and not self.program.backend.directional:
+        if not self.program.catalogued and not self.program.backend.cost.directional:
             value, gradient, _ = self.program.reported(vector, self.fixed)
             return float(value), gradient
         gradient, value = self.program.gradient(vector, self.fixed)
@@ -303,7 +270,7 @@ class Problem:
 
     def free_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
-        if self.program.backend.padded:
+        if self.program.backend.cost.padded:
             return self.gradient(vector)
         slopes, value = self._slopes(np.zeros(int(self.free_mask.sum())), {"base": vector, "fixed": self.fixed})
         gradient = np.zeros(vector.shape)
@@ -324,7 +291,7 @@ class Problem:
     @cached_property
     def _derivatives(self) -> Callable[..., Any]:
         program = self.program
-        if program.backend.padded:  # one compiled program for all problems, with all columns any of them may need
+        if program.backend.cost.padded:  # one compiled program for all problems, with all columns any of them may need
             return program.derivatives
         return program.derivatives_along(np.flatnonzero(self.free_mask))
 

@@ -154,7 +154,7 @@ def _exactly(problem: Problem) -> Problem:
     """The problem in which a stationary point is sought: on the declared bound where the reported one has only
     derivatives by differences (that it is the same function is what the value check says)."""
     program = problem.program
-    if problem.elbo is None or not program.backend.directional or problem.factors is None:
+    if problem.elbo is None or not program.backend.cost.directional or problem.factors is None:
         return replace(problem, starts=())
     problem.gradient(problem.vector)  # whether complex steps are taken is known after the first
     if program.backend.error_of(program.gradient) == 0.0:

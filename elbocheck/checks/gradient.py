@@ -43,11 +43,11 @@ def gradient(problem: Problem) -> Result | None:
     gradient are the same thing: plain NumPy without a `grad` of its own.
     """
     backend = problem.program.backend
-    if problem.grad is None and backend.directional:
+    if problem.grad is None and backend.cost.directional:
         return None
     reading = read(problem)
     note, right = "", _value_holds(reading)
-    if backend.directional:
+    if backend.cost.directional:
         deviations = _against_slopes(reading)
         with_q_held = _against_held_slopes(reading) if right and off(deviations) else []
         result = judge(NAME, problem.label, with_q_held if with_q_held and not off(with_q_held) else deviations)

@@ -6,10 +6,13 @@ that differ from call to call, functions that do not come back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from elbocheck.backends.base import Trace
+from elbocheck.backends.libraries import LIBRARIES
 from elbocheck.bound.problem import Problem, flat
 from elbocheck.bound.reading import Reading, read
 from elbocheck.errors import ElbocheckError, TargetError
@@ -17,16 +20,16 @@ from elbocheck.errors import ElbocheckError, TargetError
 
 def examine(problem: Problem) -> None:
     """Raises `TargetError`, or another `ElbocheckError`, for a problem that cannot be judged."""
-    label = problem.label
-    if problem.elbo is not None and problem.program.backend.name == "jax":
-        _traced(problem)
+    label, trace = problem.label, LIBRARIES[problem.program.backend.name].trace
+    if problem.elbo is not None and trace is not None:
+        _traced(problem, trace)
     elif problem.elbo is not None:
         values = [_untouched(problem, "elbo") for _ in range(2)]
         _number(problem, values[0])
         _repeated(problem, *values)
     if problem.grad is not None:
         same_structure(problem, "grad", _untouched(problem, "grad"))
-    if problem.program.backend.name != "jax":
+    if trace is None:
         _untouched(problem, "factors")
     try:
         _finite(problem, read(problem))
@@ -71,9 +74,8 @@ def _repeated(problem: Problem, one: Any, other: Any) -> None:
         )
 
 
-def _traced(problem: Problem) -> None:
-    """The same for JAX code, from two traces, which take no compilation: type, inputs, constants that differ."""
-    from elbocheck.backends.jax import constants_of, traced
+def _traced(problem: Problem, trace: Callable[[Callable[..., Any], Any], Trace]) -> None:
+    """The same from two traces, which take no compilation: type, inputs, constants that differ."""
 
     def value(vector: Any) -> Any:
         params = problem.layout.unpack(vector)
@@ -84,12 +86,12 @@ def _traced(problem: Problem) -> None:
             _refuse_changes(problem, "elbo", changed)
         return found
 
-    first, second = (traced(value, problem.vector) for _ in range(2))
-    dtype = np.dtype(first.out_avals[0].dtype)
+    first, second = (trace(value, problem.vector) for _ in range(2))
+    dtype = first.dtype
     if dtype.kind != "f":
         raise TargetError(f"{problem.label}: elbo(params) must return a real floating-point number; got one of {dtype}")
     _precision(problem, dtype.itemsize, str(dtype))
-    if constants_of(first) != constants_of(second):
+    if first.constants != second.constants:
         _repeated(problem, *(problem.scalar("elbo", problem.code_params(problem.vector)) for _ in range(2)))
 
 

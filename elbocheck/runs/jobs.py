@@ -119,8 +119,8 @@ class RealJob:
     def affordable(self) -> RealJob:
         """As much of this job as the current backend can afford."""
         backend, cell = get_backend(), find_cell(self.cell)
-        thinning = backend.share if cell.costly or cell.grows_with_data else 1
-        return replace(self, starts=max(self.starts // backend.share, 1), thinning=thinning)
+        thinning = backend.cost.share if cell.costly or cell.grows_with_data else 1
+        return replace(self, starts=max(self.starts // backend.cost.share, 1), thinning=thinning)
 
     @property
     def label(self) -> str:
@@ -262,10 +262,10 @@ def jobs_for(
     jobs = [Job((real.affordable(),)) for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
-            ControlJob((position,), max(controls // backend.share, 1), seed)
+            ControlJob((position,), max(controls // backend.cost.share, 1), seed)
             for position, one in enumerate(CONTROLS)
             if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
         ]
-        count = min(examples, max(examples // (backend.share * (COSTLY if costly else 1)), 1))
+        count = min(examples, max(examples // (backend.cost.share * (COSTLY if costly else 1)), 1))
         jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own)))
     return jobs

@@ -12,7 +12,7 @@ import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
-from elbocheck.solver import matrix_free
+from elbocheck.solver.matrix_free import MOST, newton_step
 from elbocheck.solver.newton import RUNAWAY
 from elbocheck.solver.precision import precision_of
 
@@ -89,7 +89,7 @@ def certify(
             problem, decomposition, Inertia(0, 0, 0), np.inf, "non-finite value or derivative", origin, iterations
         )
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    null = (100 * eps * values.size + problem.program.backend.hessian_error) * np.abs(values).max(initial=0.0)
+    null = (100 * eps * values.size + problem.program.backend.cost.hessian_error) * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
     heard = along > decomposition.gradient_rounding
     with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm
@@ -104,7 +104,7 @@ def certify(
 
 def large(problem: Problem) -> bool:
     """Whether no Hessian is formed: for code under test with many parameters."""
-    return not problem.program.catalogued and int(problem.free_mask.sum()) > matrix_free.MOST
+    return not problem.program.catalogued and int(problem.free_mask.sum()) > MOST
 
 
 def _without_hessian(
@@ -123,7 +123,7 @@ def _without_hessian(
     distance = np.inf
     if np.all(np.isfinite(decomposition.gradient)) and np.isfinite(decomposition.elbo):
         heard = decomposition.gradient_norm > decomposition.gradient_rounding
-        step = matrix_free.newton_step(gradient, (problem.vector / units)[free]) if heard else np.zeros(1)
+        step = newton_step(gradient, (problem.vector / units)[free]) if heard else np.zeros(1)
         distance = float(np.linalg.norm(step))
     reason = _located(_reason(decomposition, distance, eps), problem, displacement)
     return StationaryPoint(problem, decomposition, unknown, distance, reason, origin, iterations)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from elbocheck.solver import newton
 from elbocheck.solver.newton import RUNAWAY, Objective, Search, minimum_norm_step
+from elbocheck.solver.newton import search as newton_search
 from elbocheck.solver.precision import DOUBLE, Precision
 
 Gradient = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -80,7 +80,7 @@ def search(
             polished = polish(functions, point, float(np.linalg.norm(functions.slope(point))), precision)
         if polished is not None:
             return Search(polished, functions.calls, "converged")
-        last = newton.search(derivatives, point, limit=STEPS, precision=precision)
+        last = newton_search(derivatives, point, limit=STEPS, precision=precision)
     return Search(last.vector, functions.calls + last.iterations, last.stopped)
 
 

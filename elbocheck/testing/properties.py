@@ -47,7 +47,9 @@ def share(budget: settings, part: int, least: int = 5) -> settings:
 def budget_for(budget: settings, cell: Cell, part: int = 1) -> settings:
     """The examples of one cell that are to be solved: a third for costly ones, as many as the backend can afford."""
     backend = get_backend()
-    return share(budget, part * backend.share * (COSTLY if cell.costly else 1), least=5 if backend.share == 1 else 3)
+    return share(
+        budget, part * backend.cost.share * (COSTLY if cell.costly else 1), least=5 if backend.cost.share == 1 else 3
+    )
 
 
 def run_property(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
-from elbocheck.bound.problem import Problem, Start
-from elbocheck.solver import StationaryPoint
+from elbocheck.bound.problem import Problem
+from elbocheck.solver import Start, StationaryPoint
 
 MOST = 60
 """Most steps of a search that a report shows."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from elbocheck.backends.namespace import array_of, double_precision
+from elbocheck.backends.libraries import LIBRARIES as ARRAY_LIBRARIES
+from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
@@ -215,7 +216,8 @@ def correct_target(choice: Choice) -> CorrectTarget:
         return tree({name: np.asarray(one) for name, one in written.grad(read(params)).items()})
 
     with double_precision():
-        params = tree({name: array_of(library, np.array(one, dtype=float)) for name, one in written.params.items()})
+        made = ARRAY_LIBRARIES[library].array
+        params = tree({name: made(np.array(one, dtype=float), None) for name, one in written.params.items()})
     problem = Problem(
         params, elbo=elbo, factors=factors, grad=grad if own else None, library=library, label=repr(choice),
         log_evidence=elbo if written.exact and choice.form else None, subset=None if choice.weighted else subset,

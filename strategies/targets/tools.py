@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from elbocheck.backends.namespace import array_of, double_precision, namespace
+from elbocheck.backends.libraries import LIBRARIES, TORCH
+from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.factors import Declaration
 
 Array = Any
@@ -41,7 +42,7 @@ class Tools:
     def constant(self, array: Any) -> Array:
         """A known array in float64: a tensor for torch; JAX code closes over NumPy arrays, which have no precision."""
         array = np.asarray(array, dtype=float)
-        return array_of("torch", array) if self.library == "torch" else array
+        return TORCH.array(array, None) if self.library == "torch" else array
 
     def rows(self, rows: Rows) -> Any:
         """Indices that arrays of this library take."""
@@ -105,7 +106,7 @@ def tools(library: str) -> Tools:
     if library == "numpy-differences":
         return Tools("numpy", np, scipy.special.gammaln, lambda x: np.log(scipy.special.i0e(x)) + x)
     with double_precision():
-        found = namespace(array_of(library, np.zeros(1)))
+        found = LIBRARIES[library].namespace()
     xp = found.xp
     return Tools(library, xp, xp.lgamma if library == "torch" else found.gammaln, lambda x: xp.log(xp.i0(x)))
 

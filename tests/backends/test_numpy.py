@@ -198,7 +198,7 @@ def test_hessians_to_their_stated_error(name: str) -> None:
     assert abs(value - expected_value) <= 100 * EPS * abs(value)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-11, atol=1e-12 * np.abs(gradient).max())
     error = np.linalg.norm((hessian - expected)[np.ix_(free, free)] * scale, 2)
-    assert error <= backend.hessian_error * size
+    assert error <= backend.cost.hessian_error * size
 
 
 @by_cell(cells())
@@ -239,7 +239,7 @@ def test_of_real_data_as_much_as_the_backend_can_afford() -> None:
         assert [job.affordable() for job in jobs] == jobs
     with using("numpy") as numpy:
         fewer = [job.affordable() for job in jobs]
-        assert [(job.starts, job.thinning) for job in fewer] == [(1, numpy.share), (1, numpy.share), (1, 1)]
+        assert [(job.starts, job.thinning) for job in fewer] == [(1, numpy.cost.share), (1, numpy.cost.share), (1, 1)]
     rows, sequence = (load(job.data).thinned(job.thinning) for job in fewer[:2])
     assert (rows.name, rows.x.shape) == ("iris, 1 row in 6", (25, 4))
     assert rows.data_weights.sum() == pytest.approx(1.0)
