@@ -26,6 +26,7 @@ from elbocheck.bound.terms import (
     rescaling_of,
     stacked,
     totals,
+    weights_of,
 )
 from elbocheck.bound.trees import covers
 from elbocheck.errors import DeclarationError
@@ -44,6 +45,7 @@ class FactorShape:
     event_ndim: int
     family: str
     scale_degree: int | None
+    outside: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,8 @@ class Bound:
     """What `declared` has seen of the factors, last."""
     optimal: list[bool] = field(default_factory=list)
     """Whether the declaration says that q is optimal, as `declared` has seen it last."""
+    at_most: list[bool] = field(default_factory=list)
+    """Whether it says that the reported bound may lie below it."""
 
     def per_datum(self, vector: Array, fixed: Arrays) -> tuple[Array, Mapping[str, Any]]:
         """(declared ELBO of each datum (N,), every term of it)."""
@@ -109,6 +113,7 @@ class Bound:
         declaration = self.declare(self.layout.unpack(vector), fixed)
         self.check_names(declaration)
         self.optimal[:] = [bool(declaration.optimal)]
+        self.at_most[:] = [bool(declaration.at_most)]
         self.shapes[:] = [
             FactorShape(
                 f.name,
@@ -117,6 +122,7 @@ class Bound:
                 f.distribution.event_ndim,
                 f.distribution.family,
                 f.distribution.scale_degree,
+                getattr(f.distribution, "outside", ""),
             )
             for f in declaration.factors
         ]
@@ -156,7 +162,15 @@ class Bound:
         if self.points is not None and self.factors is not None:  # the points are then known apart from the factors
             latents = self.points(params, fixed).latents
             factors = self.factors(params, fixed, {name: constant(value) for name, value in latents.items()})
-        factors = tuple(replace(factor, value=constant(factor.value)) for factor in factors)
+        factors = tuple(
+            replace(
+                factor,
+                value=constant(factor.value),
+                weights=None if factor.weights is None else constant(factor.weights),
+                known=None,
+            )
+            for factor in factors
+        )
         entropy, weights = constant(declaration.entropy), constant(declaration.weights)
         elbo, _ = _per_datum(replace(declaration, factors=factors, entropy=entropy, weights=weights))
         return namespace(elbo).xp.sum(declaration.data_weights * elbo), dict
@@ -247,7 +261,7 @@ class Bound:
             scale = 1.0 + extended[-1]
             scaled = {name: value * scale if name in names else value for name, value in held["latents"].items()}
             factors = self.factors(params, fixed, scaled)
-        eta = OrderedDict((factor.name, natural_rows(factor, declaration.weights)) for factor in factors)
+        eta = OrderedDict((factor.name, natural_rows(factor, weights_of(factor, declaration))) for factor in factors)
         priors = [f for f in factors if f.rescaling is not None and f.distribution.scale_degree is not None]
         differentiate: dict[str, Any] = {"eta": eta}
         values: dict[str, Any] = {

@@ -116,7 +116,9 @@ class Finder:
         terms = read(self.problem).terms["factors"]
         closed = [name for name in terms if "beta" in terms[name]]
         found = [self._declared(name) for name in closed]
-        left = [name for name in terms if name not in closed]
+        known = {name: self._outside(name) for name in terms}
+        found += [Recipe((name,), reason=reason, residual=1.0) for name, reason in known.items() if reason]
+        left = [name for name in terms if name not in closed and not known[name]]
         for kinds in (COMMON, (*COMMON, *RARE)):
             left = [name for name in left if not self._guessed((name,), kinds, found)]
         own = self._with_parameters() if left else set()
@@ -128,6 +130,10 @@ class Finder:
             if all(name in left for name in group) and self._guessed(group, COMMON, found):
                 left = [name for name in left if name not in group]
         return (*found, *self._products(left))
+
+    def _outside(self, name: str) -> str:
+        """Why a factor has no natural parameters at all; "" if it has."""
+        return next(shape.outside for shape in self.problem.program.bound.shapes if shape.name == name)
 
     @property
     def _dear(self) -> bool:

@@ -9,31 +9,15 @@ from functools import partial
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor, log_density_of
 from elbocheck.bound.layout import Layout
-from elbocheck.errors import DeclarationError, ElbocheckError
+from elbocheck.errors import DeclarationError
 from elbocheck.families.base import inner
 
 
-def log_density_of(factor: Factor) -> Array:
-    """log p(u) of a factor, (N or 1, M, *elements); raises `DeclarationError` for anything else."""
-    try:
-        log_density = factor.distribution.log_density(factor.value)
-    except ElbocheckError:
-        raise
-    except Exception as error:  # parameters and value that do not fit, whatever the library calls it
-        text = (str(error).strip().splitlines() or ["no message"])[0]
-        raise DeclarationError(
-            f"factor {factor.name!r}: its log density raised {type(error).__name__}: {text}. Parameters and value of "
-            f"{type(factor.distribution).__name__} must be arrays of one library that broadcast to (data, points of q, "
-            "*elements)"
-        ) from error
-    if np.ndim(log_density) < 2:
-        raise DeclarationError(
-            f"factor {factor.name!r}: its log density has shape {np.shape(log_density)}; "
-            "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
-        )
-    return log_density
+def weights_of(factor: Factor, declaration: Declaration) -> Array:
+    """Weights (N or 1, M) or (N or 1, M, E) of the points that a factor is taken at."""
+    return declaration.weights if factor.weights is None else factor.weights
 
 
 @dataclass(frozen=True)
@@ -69,7 +53,8 @@ def totals(factor: Factor, declaration: Declaration, density: Density) -> dict[s
         found["log_base_measure"] = expect(distribution.log_base_measure(factor.value))
         found["expected_log_base_measure"] = expect(expected)
         found["size"] = found["size"] + expect(xp.abs(expected))
-    points = (*declaration.weights.shape, *(1,) * (len(density.shape) - declaration.weights.ndim))
+    weights = weights_of(factor, declaration)
+    points = (*weights.shape, *(1,) * (len(density.shape) - weights.ndim))
     summands = float(np.prod(np.broadcast_shapes(density.shape, points)))
     found["summands"] = xp.asarray(summands, dtype=density.points.dtype)
     found["weight"] = xp.asarray(float(factor.weight), dtype=density.points.dtype)
@@ -95,13 +80,14 @@ def magnitude(factor: Factor, declaration: Declaration) -> Array:
 
 def _total(factor: Factor, declaration: Declaration, shape: tuple[int, ...], elements: Array) -> Array:
     """Σ_n w_n E_{q_n} of `elements`, which broadcast to `shape`: (G,)."""
+    ndim = weights_of(factor, declaration).ndim
     xp = namespace(declaration.weights, elements).xp
     if factor.where is not None:
         elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
         shape = np.broadcast_shapes(shape, np.shape(elements))
     elements = xp.reshape(elements, (1,) * (len(shape) - elements.ndim) + tuple(elements.shape))
     times = 1.0
-    while elements.ndim > declaration.weights.ndim:
+    while elements.ndim > ndim:
         times *= shape[elements.ndim - 1] if elements.shape[-1] == 1 else 1
         elements = xp.sum(elements, axis=-1)
     return _weighted(factor, declaration, times * elements)
@@ -109,7 +95,7 @@ def _total(factor: Factor, declaration: Declaration, shape: tuple[int, ...], ele
 
 def _weighted(factor: Factor, declaration: Declaration, points: Array) -> Array:
     """Σ_n w_n E_{q_n} of numbers at the points of q: (G,)."""
-    weights = declaration.weights
+    weights = weights_of(factor, declaration)
     xp = namespace(weights, points).xp
     data = xp.reshape(declaration.data_weights, (-1,) + (1,) * (weights.ndim - 1))
     weighted = data * weights * points
@@ -141,7 +127,7 @@ def rescaling_of(factor: Factor, declaration: Declaration) -> tuple[tuple[Array,
     if factor.where is not None:
         density, linear = (xp.where(factor.where > 0, one, xp.zeros_like(one)) for one in (density, linear))
     others = [Density.of(one, declaration).points for one in declaration.factors if one is not factor]
-    still = [declaration.weights, *others]
+    still = [weights_of(factor, declaration), *others]
     aims = [xp.zeros_like(one) for one in still]
     entropy = declaration.entropy
     growth = float(distribution.scale_degree or 0) * linear
@@ -150,7 +136,7 @@ def rescaling_of(factor: Factor, declaration: Declaration) -> tuple[tuple[Array,
 
 def leverages(factor: Factor, declaration: Declaration) -> tuple[Array, ...]:
     """By how much the gap changes with each of `natural`, in its shape: Σ w_n r_nm |T(u) − ∇A(η)|."""
-    distribution, weights = factor.distribution, declaration.weights
+    distribution, weights = factor.distribution, weights_of(factor, declaration)
     xp = namespace(weights, factor.value).xp
     ndim = np.ndim(distribution.log_density(factor.value))
     weights = weights * xp.reshape(declaration.data_weights, (-1,) + (1,) * (weights.ndim - 1))
@@ -177,7 +163,7 @@ def leverage(factor: Factor, declaration: Declaration) -> Array:
     xp = namespace(declaration.weights, factor.value).xp
     distribution = factor.distribution
     batch = distribution.log_density(factor.value)
-    weights, data = declaration.weights, declaration.data_weights
+    weights, data = weights_of(factor, declaration), declaration.data_weights
     weights = weights * xp.reshape(data, data.shape + (1,) * (weights.ndim - 1))
     weights = xp.reshape(weights, weights.shape + (1,) * (batch.ndim - weights.ndim)) + xp.zeros_like(batch)
     if factor.where is not None:
@@ -209,7 +195,8 @@ def factor_terms(factor: Factor, declaration: Declaration) -> dict[str, Array]:
     entropy = distribution.entropy()
     log_base = distribution.log_base_measure(factor.value)
     expected_log_base = distribution.expected_log_base_measure()
-    points = (*declaration.weights.shape, *(1,) * (log_density.ndim - declaration.weights.ndim))
+    weights = weights_of(factor, declaration)
+    points = (*weights.shape, *(1,) * (log_density.ndim - weights.ndim))
     summands = np.broadcast_shapes(log_density.shape, points)
     return {
         "log_density": expect(log_density),
@@ -234,7 +221,7 @@ def summed(factor: Factor, declaration: Declaration, elements: Array) -> Array:
     xp = namespace(elements).xp
     if factor.where is not None:
         elements = xp.where(factor.where > 0, elements, xp.zeros_like(elements))
-    while elements.ndim > declaration.weights.ndim:
+    while elements.ndim > weights_of(factor, declaration).ndim:
         elements = xp.sum(elements, axis=-1)
     return elements
 
@@ -242,7 +229,7 @@ def summed(factor: Factor, declaration: Declaration, elements: Array) -> Array:
 def averaged(factor: Factor, declaration: Declaration, points: Array) -> Array:
     """E_q of numbers at the points of q: (N, G) per datum and group."""
     xp = namespace(points).xp
-    weighted = declaration.weights * points
+    weighted = weights_of(factor, declaration) * points
     while weighted.ndim > 2:
         weighted = xp.sum(weighted, axis=-1)
     if factor.groups is None:

@@ -13,7 +13,7 @@ from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
-from elbocheck.bound.terms import expectation
+from elbocheck.bound.terms import expectation, weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.of_q import suspects_of_dimensions, suspects_of_q
 from elbocheck.families.base import inner
@@ -85,7 +85,8 @@ def pieces(problem: Problem) -> Pieces:
             log_density = factor.distribution.log_density(factor.value)
 
             def expected(elements: Any, factor: Factor = factor, full: Any = log_density) -> np.ndarray:
-                return weights @ np.asarray(_plain(expectation(factor, declaration, full, elements)), dtype=float)
+                each = np.asarray(_plain(expectation(factor, declaration, full, elements)), dtype=float)
+                return weights @ np.broadcast_to(each, (len(weights), each.shape[1]))  # one row: the same for all
 
             parts = {"log p": log_density, **_parts(factor, declaration)}
             for name, elements in parts.items():
@@ -133,7 +134,7 @@ def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
     distribution: Any = factor.distribution
     residual = factor.value - distribution.mean + 0.0 * distribution.variance
-    weights = declaration.weights
+    weights = weights_of(factor, declaration)
     if np.ndim(weights) != 2 or np.ndim(residual) < 2:
         return None
     shaped = weights.reshape((*np.shape(weights), *(1,) * (np.ndim(residual) - 2)))

@@ -10,7 +10,9 @@ import numpy as np
 
 from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
+from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 
 MOST = 64
@@ -53,18 +55,25 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
     """(mistake, what it adds to the ELBO) at the problem's parameters; "×…": with a coefficient to be found."""
     assert problem.factors is not None
     declaration = problem.declaration
-    entropy = problem.factors(problem.code_params(problem.vector)).entropy
+    raw = problem.factors(problem.code_params(problem.vector))
+    entropy, groups = raw.entropy, (raw.q,) if isinstance(raw.q, Latents) else tuple(raw.q)
     densities = {f.name: _array(f.distribution.log_density(f.value)) for f in declaration.factors}
     weights, data_weights = _array(declaration.weights), _array(declaration.data_weights)
-    if entropy is None and weights.ndim == 2:
+    for group in groups:
+        once = np.ones(1) / float(raw.data or len(data_weights))
+        for part in group.entropy if isinstance(group.entropy, tuple) else (group.entropy,):
+            if "normal" in getattr(part, "family", ""):
+                yield from _of_gaussian(part, data_weights if group.plate is not None else once)
+    if entropy is None and weights.ndim == 2 and not groups:
         yield from _of_states(declaration, weights, data_weights, densities)
     elif entropy is not None:
         for part in entropy if isinstance(entropy, tuple) else (entropy,):
             if "normal" in getattr(part, "family", ""):
                 yield from _of_gaussian(part, data_weights)
-    if weights.ndim == 2:
-        for factor in declaration.factors:
-            yield from _of_sums(factor, densities[factor.name], weights, data_weights)
+    for factor in declaration.factors:
+        own = _array(weights_of(factor, declaration))
+        if own.ndim == 2 and own.shape[0] == len(data_weights):
+            yield from _of_sums(factor, densities[factor.name], own, data_weights)
 
 
 def _of_states(
