@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend, require, select
+from elbocheck.backends import get_backend, require
 from elbocheck.commands.arguments import parser
 from elbocheck.errors import DeclarationError, InputError, UndecidedError
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
+    from elbocheck.backends.base import Backend
     from elbocheck.gate.target import Target
     from elbocheck.runs.jobs import Job
     from elbocheck.runs.pool import Report
@@ -54,7 +55,7 @@ def _verify(options: argparse.Namespace) -> int:
     page = None if options.html is None else _writable(options.html)
     if page is not None:
         require("jinja2", "an HTML report needs Jinja2", "report")
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
     targets = _targets(options)
     if targets:
@@ -66,7 +67,7 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         from elbocheck.runs.pool import run
 
-        report = _show(_jobs(options), what, options.workers, run)
+        report = _show(_jobs(options, backend), what, options.workers, run, backend)
         code = report.exit_code
     if target is not None:
         _write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
@@ -126,14 +127,14 @@ def _census(options: argparse.Namespace) -> int:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     from elbocheck.models import CELLS
     from elbocheck.runs.census import census_jobs, recorded, take
 
     jobs = census_jobs(CELLS, options.problems, options.seed)
     recorded(record)
     what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
-    return _show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others)).exit_code
+    return _show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others), backend).exit_code
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -181,10 +182,10 @@ def _explain(options: argparse.Namespace) -> int:
         from elbocheck.report.plot import check_available
 
         check_available(options.plot)
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     from elbocheck.report.explain import explain, lines, sample_for
 
-    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed)
+    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed, backend)
     explanation = explain(sample, data, rows)
     print("\n".join(lines(explanation)))
     if plot is not None:
@@ -198,7 +199,7 @@ PROBLEMS = 30
 """Most random problems that `certify` tries."""
 
 
-def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) -> Report:
+def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
     """Run jobs with progress, then print the tables."""
     from rich.console import Console
 
@@ -206,7 +207,7 @@ def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) 
 
     workers = workers or min(os.cpu_count() or 1, len(jobs))
     console = Console()
-    begin, backend = time.perf_counter(), get_backend()
+    begin = time.perf_counter()
     console.print(
         f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, "
         f"{workers} worker{'s' if workers > 1 else ''}",
@@ -216,12 +217,12 @@ def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) 
         # Hypothesis would leave a folder in the working directory
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
         with Watcher(console, sum(job.size for job in jobs)) as watcher:
-            report = run(jobs, workers, watcher)
+            report = run(jobs, workers, watcher, backend)
     print_report(console, report, time.perf_counter() - begin)
     return report
 
 
-def _jobs(options: argparse.Namespace) -> list[Job]:
+def _jobs(options: argparse.Namespace, backend: Backend) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
@@ -256,7 +257,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
                 real_sample(cell, dataset, latents, options.seed)
         return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
     reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names and not options.source]
-    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source)
+    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source, backend)
 
 
 def _latents(options: argparse.Namespace) -> int:

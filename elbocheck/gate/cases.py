@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend, select
+from elbocheck.backends import get_backend
 from elbocheck.bound.problem import Problem
 from elbocheck.checks import criterion_holds, every_point, scope, stationary
 from elbocheck.errors import InputError
@@ -60,7 +60,7 @@ def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any]
 
 def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
     """The case of a problem of the catalogue, or of a user's own cells in `source`."""
-    backend = get_backend()
+    backend = sample.cell.backend
     return {
         "elbocheck": __version__, "kind": "sample", "target": source, "name": sample.cell.name, "check": result.check,
         "sample": encoded({
@@ -110,8 +110,8 @@ def replay(path: str | Path) -> Replayed:
     """Repeat a case, on the backend and in the dtype that it names."""
     case = read_case(path)
     if case["kind"] == "sample":
-        select(case["backend"], case["dtype"])
-        checks, cell = CATALOGUE_CHECKS, find_cell(case["name"], case["target"])
+        backend = get_backend(case["backend"], case["dtype"])
+        checks, cell = CATALOGUE_CHECKS, find_cell(case["name"], case["target"]).on(backend)
         if case["check"] not in checks:
             raise InputError(f"{path}: the check {case['check']!r} cannot be repeated; {', '.join(checks)} can")
         sample = Sample.checked(cell, **decoded(case["sample"]))
