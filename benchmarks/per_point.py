@@ -22,7 +22,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import scipy.optimize
 
-from elbocheck.backends import get_backend
 from elbocheck.bound.problem import Problem
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample, program_for
@@ -49,7 +48,7 @@ def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
         cell = replace(sample.cell, capacity=sample.sizes)
         problem = replace(sample, cell=cell).problem()
         q = cell.variational
-        axes, backend = tuple(q.axes.items()), get_backend()
+        axes, backend = tuple(q.axes.items()), cell.backend
         fresh = program_for.__wrapped__(cell.model, q.points, q.blocks, axes, cell.capacity, backend)
         problem = replace(problem, shared_program=fresh)
         verified += find_stationary_point(problem, problem.starts[0]).certified

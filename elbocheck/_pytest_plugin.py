@@ -100,11 +100,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(stack.close)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
-        from elbocheck.backends import select
+        from elbocheck.backends import get_backend
         from elbocheck.errors import InputError
+        from elbocheck.testing.properties import choose_backend
 
         try:
-            select(backend, dtype)
+            choose_backend(get_backend(backend, dtype))
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
     if option(config, "target"):
@@ -132,10 +133,10 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
             config.stash[TARGETS] = load_targets(option(config, "target"))
         else:
             from elbocheck.models.catalogue import user_cells
-            from elbocheck.testing.properties import choose_cells
+            from elbocheck.testing.properties import cells_under_test, choose_cells
 
-            config.stash[CELLS] = user_cells(option(config, "target"))
-            choose_cells(config.stash[CELLS])
+            choose_cells(user_cells(option(config, "target")))
+            config.stash[CELLS] = cells_under_test()
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
 

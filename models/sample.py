@@ -36,7 +36,7 @@ class Cell:
     `capacity`: largest (N, D, K). `frozen`: blocks of the model that training never moves; `suffix`: then tells the
     cell from the one that trains them. `least`: smallest (N, D, K) of problems that are meant to be solvable.
     `evaluations`: most evaluations of an ascent. `costly`: a problem takes some ten times as long as most, so that a
-    run draws a third as many.
+    run draws a third as many. `chosen`: the backend that its problems run on, see `on`; default the default one.
     """
 
     model: Model
@@ -47,6 +47,16 @@ class Cell:
     least: Capacity = (1, 1, 1)
     evaluations: int = 35
     costly: bool = False
+    chosen: Backend | None = None
+
+    def on(self, backend: Backend | None) -> Cell:
+        """The same cell with problems that run on `backend`; None: the default one."""
+        return replace(self, chosen=backend)
+
+    @property
+    def backend(self) -> Backend:
+        """What its problems run on."""
+        return get_backend() if self.chosen is None else self.chosen
 
     @property
     def name(self) -> str:
@@ -82,13 +92,14 @@ class Cell:
         return (*self.model.blocks, *self.variational.blocks)
 
     @property
-    def program(self) -> Program:
-        return self.program_at(self.capacity)
+    def parameters(self) -> int:
+        """How many elements the parameters of its largest problems have."""
+        return int(Layout.of_blocks(self.blocks, self.axis_sizes(self.capacity)).present.size)
 
     def program_at(self, capacity: Capacity) -> Program:
-        """The program of arrays padded to `capacity`, on the current backend."""
+        """The program of arrays padded to `capacity`."""
         q = self.variational
-        return program_for(self.model, q.points, q.blocks, tuple(q.axes.items()), capacity, get_backend())
+        return program_for(self.model, q.points, q.blocks, tuple(q.axes.items()), capacity, self.backend)
 
     def axis_sizes(self, capacity: Capacity) -> dict[str, int]:
         """Axis name -> size, at a given (N, D, K)."""
@@ -145,6 +156,10 @@ class Sample:
     label: str = "sample"
     seed: int = 0
 
+    def on(self, backend: Backend | None) -> Sample:
+        """The same sample with a problem that runs on `backend`."""
+        return replace(self, cell=self.cell.on(backend))
+
     def __repr__(self) -> str:
         return f"<{self.cell.name}, (N, D, K) = {self.sizes}: {self.label}>"
 
@@ -167,7 +182,7 @@ class Sample:
         """A sample whose data, weights, sizes and parameter shapes have been validated."""
         x = np.asarray(x, dtype=float)
         cell.model.check_data(x)
-        dtype = get_backend().dtype
+        dtype = cell.backend.dtype
         if np.abs(x).max() > np.finfo(dtype).max:
             raise InputError(f"{label}: data up to {np.abs(x).max():.3g} do not fit into {dtype}; scale them")
         weights = np.full(len(x), 1.0 / len(x)) if data_weights is None else data_weights
@@ -193,7 +208,7 @@ class Sample:
     @property
     def capacity(self) -> Capacity:
         """What arrays are padded to: the cell's capacity, or nothing where no program is compiled."""
-        return self.cell.capacity if get_backend().cost.padded else self.sizes
+        return self.cell.capacity if self.cell.backend.cost.padded else self.sizes
 
     @property
     def program(self) -> Program:

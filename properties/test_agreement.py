@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from elbocheck.backends import get_backend, using
+from elbocheck.backends import get_backend
 from elbocheck.bound.problem import Problem
 from elbocheck.checks import agreement, equivalent
 from elbocheck.models.sample import Cell, Sample
@@ -21,21 +21,19 @@ by_cell = pytest.mark.parametrize(
 
 
 def compiled(sample: Sample) -> Problem:
-    """The sample's problem on the current backend, or on JAX where that is the one to compare with."""
-    backend = get_backend()
-    with using("jax" if backend.name == "numpy" else backend.name, backend.dtype):
-        return sample.problem()
+    """The sample's problem on its own backend, or on the default one where it is NumPy, to compare with that."""
+    backend = sample.cell.backend
+    return sample.on(get_backend(dtype=backend.dtype) if backend.name == "numpy" else backend).problem()
 
 
 def plain(sample: Sample) -> Problem:
     """The same on NumPy, with arrays of its own sizes."""
-    with using("numpy", get_backend().dtype):
-        return sample.problem()
+    return sample.on(get_backend("numpy", sample.cell.backend.dtype)).problem()
 
 
 @by_cell
 def test_backends_agree(cell: Cell, elbocheck_settings: settings) -> None:
-    numpy = get_backend("numpy", get_backend().dtype)
+    numpy = get_backend("numpy", cell.backend.dtype)
     run_property(
         share(elbocheck_settings, 20),
         samples(cell, solvable=True),

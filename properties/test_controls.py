@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.runs.jobs import run_control
 from elbocheck.strategies import samples
-from elbocheck.testing.properties import budget_for, run_property
+from elbocheck.testing.properties import backend_under_test, budget_for, run_property
 
 
 @pytest.mark.parametrize(
     "control",
     [
         pytest.param(one, id=f"{one.name}: {one.cell.name}", marks=pytest.mark.xdist_group(one.cell.group))
-        for one in CONTROLS
+        for one in (replace(each, cell=each.cell.on(backend_under_test())) for each in CONTROLS)
     ],
 )
 def test_control_fails_as_predicted(control: Control, elbocheck_settings: settings) -> None:

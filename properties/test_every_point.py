@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from elbocheck.backends import get_backend
 from elbocheck.checks import criterion_holds, every_point
 from elbocheck.models.sample import Cell
 from elbocheck.outcome import Result
@@ -29,7 +28,7 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
 
     tally = run_property(elbocheck_settings, samples(cell), check)
     tally.require_conclusive()
-    most = MOST_RELATIVE * get_backend().eps
+    most = MOST_RELATIVE * cell.backend.eps
     assert tally.worst.relative <= most
 
 

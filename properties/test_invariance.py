@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from elbocheck.backends import get_backend, using
+from elbocheck.backends import get_backend
 from elbocheck.backends.namespace import namespace
 from elbocheck.checks import equivalent
 from elbocheck.models.sample import Cell, Sample
@@ -100,8 +100,8 @@ def test_chart_of_parameters(cell: Cell, elbocheck_settings: settings) -> None:
     """
 
     def check(sample: Sample) -> Result:
-        with using("numpy", get_backend().dtype):
-            problem = sample.problem()
-            return equivalent(problem, problem.in_chart(*curved(sample)), check="change of chart")
+        sample = sample.on(get_backend("numpy", cell.backend.dtype))
+        problem = sample.problem()
+        return equivalent(problem, problem.in_chart(*curved(sample)), check="change of chart")
 
     run_property(budget_for(elbocheck_settings, cell, 5), samples(cell, solvable=True), check).require_conclusive()

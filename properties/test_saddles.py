@@ -18,7 +18,7 @@ from elbocheck.outcome import Result
 from elbocheck.solver import certify, find_stationary_point
 from elbocheck.strategies import samples
 from elbocheck.strategies.of_cells import SEEDS
-from elbocheck.testing.properties import budget_for, cells_under_test, run_property
+from elbocheck.testing.properties import backend_under_test, budget_for, cells_under_test, run_property
 
 CELLS = cells_under_test()
 
@@ -48,7 +48,7 @@ def ppca_stationary_points(sample: Sample, seed: int) -> list[Problem]:
 
 @pytest.mark.xdist_group("ppca/exact")
 def test_every_subset_of_eigenvectors_is_stationary(elbocheck_settings: settings) -> None:
-    cell = find_cell("ppca/exact")
+    cell = find_cell("ppca/exact").on(backend_under_test())
     count = 0
 
     def check(drawn: tuple[Sample, int]) -> list[Result]:

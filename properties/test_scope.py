@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from elbocheck.backends import get_backend
 from elbocheck.checks import every_point, outside, scope
 from elbocheck.models import OUT_OF_SCOPE
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.strategies import samples
-from elbocheck.testing.properties import cells_under_test, run_property, share
+from elbocheck.testing.properties import backend_under_test, cells_under_test, run_property, share
 
 CELLS = cells_under_test()
 
@@ -23,7 +22,7 @@ def by_cell(cells: tuple[Cell, ...]) -> pytest.MarkDecorator:
     )
 
 
-@by_cell(OUT_OF_SCOPE)
+@by_cell(tuple(cell.on(backend_under_test()) for cell in OUT_OF_SCOPE))
 def test_models_outside_are_recognised_with_the_reason(cell: Cell, elbocheck_settings: settings) -> None:
     results: list[Result] = []
 
@@ -36,7 +35,7 @@ def test_models_outside_are_recognised_with_the_reason(cell: Cell, elbocheck_set
     run_property(elbocheck_settings, samples(cell, solvable=True), check)
     told = [result for result in results if result.outcome is Outcome.OUT_OF_SCOPE]
     assert all("factor" in result.message for result in told)
-    if get_backend().dtype == "float64":
+    if cell.backend.dtype == "float64":
         assert told == results
     else:  # a residual, or a gap, can be too small to be told from 0; `outside` compares with float64
         assert told

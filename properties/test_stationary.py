@@ -7,7 +7,6 @@ import math
 import pytest
 from hypothesis import settings
 
-from elbocheck.backends import get_backend
 from elbocheck.checks import stationary
 from elbocheck.models.sample import Cell
 from elbocheck.strategies import samples
@@ -34,7 +33,7 @@ def test_elbo_equals_entropy_sum_at_stationary_points(cell: Cell, elbocheck_sett
     )
     tally.require_conclusive()
     kinds = tally.inertia
-    if cell.has_saddles and get_backend().dtype == "float64" and sum(kinds.values()) >= ENOUGH:
+    if cell.has_saddles and cell.backend.dtype == "float64" and sum(kinds.values()) >= ENOUGH:
         count = sum(kinds.values())
         noise = math.sqrt(count * LEAST_SADDLES * (1.0 - LEAST_SADDLES))  # one standard error of what a run draws
         assert kinds.get("saddle", 0) >= LEAST_SADDLES * count - noise, kinds

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from elbocheck.backends import get_backend
 from elbocheck.models.sample import Cell, Sample, random_sample
 
 STRUCTURES = ("model", "noise", "duplicates")
@@ -77,7 +76,7 @@ def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 
         weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
         log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
         log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * RANGES[get_backend().dtype],
+        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * RANGES[cell.backend.dtype],
         frozen=frozen,
         seed=draw(SEEDS),
     )

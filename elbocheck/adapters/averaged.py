@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import Distribution, NaturalParameters, inner
+from elbocheck.families.base import Distribution, NaturalParameters, Parts, inner, parts_of
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,13 @@ class Averaged:
 
     @property
     def family(self) -> str:
-        """That of p; so are the next three."""
+        """That of p; so are the three after `parts`."""
         return self.distribution.family
+
+    @property
+    def parts(self) -> Parts:
+        """Those of p, of which nothing but E_q T is known."""
+        return replace(parts_of(self.distribution), mean_and_variance=False, saturates=False)
 
     @property
     def event_ndim(self) -> int:

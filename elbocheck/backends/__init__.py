@@ -1,12 +1,10 @@
 """Array backends: an array namespace, special functions, compilation and derivatives.
 
-One backend is current at a time; problems made while it is current run on it. `using` changes it for a block.
+None is current: whoever starts something hands over the backend that it runs on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,10 +14,11 @@ from elbocheck.errors import InputError
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
 
-__all__ = ["DTYPES", "available", "current_dtype", "get_backend", "require", "select", "using"]
+__all__ = ["DEFAULT", "DTYPES", "available", "get_backend", "require"]
+DEFAULT, *_ = LIBRARIES
+"""Name of the backend where none is chosen."""
 DTYPES = ("float64", "float32")
-
-_current = ("jax", "float64")
+"""Floating-point types, the default first."""
 
 
 def available() -> tuple[str, ...]:
@@ -37,32 +36,9 @@ def _make(name: str, dtype: str) -> Backend:
     return LIBRARIES[name].backend(dtype)
 
 
-def get_backend(name: str | None = None, dtype: str | None = None) -> Backend:
-    """The backend called `name`, computing in `dtype`; the current one by default.
+def get_backend(name: str = DEFAULT, dtype: str = DTYPES[0]) -> Backend:
+    """The backend called `name`, computing in `dtype`.
 
     Raises `InputError` for an unknown name or dtype, `MissingExtraError` where its library is not installed.
     """
-    return _make(name or _current[0], dtype or _current[1])
-
-
-def current_dtype() -> str:
-    """Floating-point type of the current backend."""
-    return _current[1]
-
-
-def select(name: str, dtype: str) -> Backend:
-    """Make a backend the current one of this process."""
-    global _current
-    backend = _make(name, dtype)
-    _current = (name, dtype)
-    return backend
-
-
-@contextmanager
-def using(name: str, dtype: str = "float64") -> Iterator[Backend]:
-    """Make a backend the current one for a block."""
-    before = _current
-    try:
-        yield select(name, dtype)
-    finally:
-        select(*before)
+    return _make(name, dtype)

@@ -143,7 +143,9 @@ def _as_numbers(declaration: Declaration) -> Declaration:
     for name, penalty in declaration.penalties.items():
         if np.shape(penalty) not in ((), (1,)):
             raise DeclarationError(f"penalty {name!r} must be a scalar, nats per datum; got shape {np.shape(penalty)}")
-        term = Penalty(namespace(penalty).xp.reshape(penalty, (1, 1)) if np.ndim(penalty) else penalty * np.ones((1, 1)))
+        term = Penalty(
+            namespace(penalty).xp.reshape(penalty, (1, 1)) if np.ndim(penalty) else penalty * np.ones((1, 1))
+        )
         factors.append(Factor(name, term, term.values, under=PENALTY))
     q = (declaration.q,) if isinstance(declaration.q, Latents) else tuple(declaration.q)
     return replace(declaration, factors=tuple(factors), q=q, penalties={})

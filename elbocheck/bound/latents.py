@@ -53,7 +53,9 @@ def by_name(groups: Sequence[Latents]) -> Mapping[str, Latents]:
     """Name -> group; raises `DeclarationError` for two of one name."""
     names = [one.name for one in groups]
     if len(set(names)) < len(names):
-        raise DeclarationError(f"two groups of latents are called {max(names, key=names.count)!r}; names must be unique")
+        raise DeclarationError(
+            f"two groups of latents are called {max(names, key=names.count)!r}; names must be unique"
+        )
     return dict(zip(names, groups, strict=True))
 
 

@@ -12,7 +12,7 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.factors import Declaration, Factor, log_density_of
 from elbocheck.bound.layout import Layout
 from elbocheck.errors import DeclarationError
-from elbocheck.families.base import inner
+from elbocheck.families.base import inner, parts_of
 
 
 def weights_of(factor: Factor, declaration: Declaration) -> Array:
@@ -66,7 +66,7 @@ def magnitude(factor: Factor, declaration: Declaration) -> Array:
     density, scale = log_density_of(factor), factor.distribution.log_density_scale(factor.value)
     xp, shape = namespace(density).xp, np.shape(density)
     parts = [scale, xp.abs(factor.distribution.entropy())]
-    if hasattr(factor.distribution, "logits"):  # elsewhere η·T − A may be a difference, whose digits saturation takes
+    if parts_of(factor.distribution).saturates:
         eta, statistics = (
             factor.distribution.natural_parameters(),
             factor.distribution.sufficient_statistics(factor.value),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
-from elbocheck.backends import select
+from elbocheck.backends import get_backend
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, seed
 from elbocheck.commands.running import run_and_show
 from elbocheck.errors import InputError
 from elbocheck.files import writable
+
+if TYPE_CHECKING:
+    from elbocheck.runs.jobs import Job
+    from elbocheck.runs.rows import Report
 
 
 def add(commands: Commands) -> None:
@@ -33,11 +38,15 @@ def run(options: argparse.Namespace) -> int:
     if options.problems < 1:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
     check_workers(options)
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     from elbocheck.models import CELLS
     from elbocheck.runs.census import census_jobs, recorded, take
 
     jobs = census_jobs(CELLS, options.problems, options.seed)
     recorded(record)
     what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
-    return run_and_show(jobs, what, options.workers, lambda jobs, *others: take(jobs, record, *others)).exit_code
+
+    def resumed(jobs: list[Job], *others: Any) -> Report:
+        return take(jobs, record, *others)
+
+    return run_and_show(jobs, what, options.workers, resumed, backend).exit_code

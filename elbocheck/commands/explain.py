@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from elbocheck.backends import select
+from elbocheck.backends import get_backend
 from elbocheck.commands.arguments import Commands, add_backend, seed
 from elbocheck.files import writable
 
@@ -33,11 +33,11 @@ def run(options: argparse.Namespace) -> int:
         from elbocheck.report.plot import check_available
 
         check_available(options.plot)
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     from elbocheck.report.explain import lines
     from elbocheck.runs.explain import explain, sample_for
 
-    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed)
+    sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed, backend)
     explanation = explain(sample, data, rows)
     print("\n".join(lines(explanation)))
     if plot is not None:

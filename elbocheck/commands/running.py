@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend
 
 if TYPE_CHECKING:
+    from elbocheck.backends.base import Backend
     from elbocheck.runs.jobs import Job
     from elbocheck.runs.rows import Report
 
 
-def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report]) -> Report:
+def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
     """Run jobs with progress, then print the tables."""
     from rich.console import Console
 
@@ -24,7 +24,7 @@ def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Re
 
     workers = workers or min(os.cpu_count() or 1, len(jobs))
     console = Console()
-    begin, backend = time.perf_counter(), get_backend()
+    begin = time.perf_counter()
     console.print(
         f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, "
         f"{workers} worker{'s' if workers > 1 else ''}",
@@ -34,6 +34,6 @@ def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Re
         # Hypothesis would leave a folder in the working directory
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
         with Watcher(console, sum(job.size for job in jobs)) as watcher:
-            report = run(jobs, workers, watcher)
+            report = run(jobs, workers, watcher, backend)
     print_report(console, report, time.perf_counter() - begin)
     return report

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from elbocheck.backends import require, select
+from elbocheck.backends import get_backend, require
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, latents, seed
 from elbocheck.commands.outside import for_code_outside
 from elbocheck.commands.running import run_and_show
@@ -17,6 +17,7 @@ from elbocheck.files import writable, write_atomically
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
+    from elbocheck.backends.base import Backend
     from elbocheck.gate.target import Target
     from elbocheck.runs.jobs import Job
 
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     page = None if options.html is None else writable(options.html)
     if page is not None:
         require("jinja2", "an HTML report needs Jinja2", "report")
-    select(options.backend, options.dtype)
+    backend = get_backend(options.backend, options.dtype)
     begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
     targets = _targets(options)
     if targets:
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         from elbocheck.runs import pool
 
-        report = run_and_show(jobs(options), what, options.workers, pool.run)
+        report = run_and_show(jobs(options, backend), what, options.workers, pool.run, backend)
         code = report.exit_code
     if target is not None:
         write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
@@ -107,7 +108,7 @@ def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     return load_targets(options.source)
 
 
-def jobs(options: argparse.Namespace) -> list[Job]:
+def jobs(options: argparse.Namespace, backend: Backend) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
     check_workers(options)
     from elbocheck.models import cells as catalogue
@@ -141,4 +142,4 @@ def jobs(options: argparse.Namespace) -> list[Job]:
                 real_sample(cell, dataset, count, options.seed)
         return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
     reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names and not options.source]
-    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source)
+    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source, backend)

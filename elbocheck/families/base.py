@@ -10,15 +10,43 @@ log-partitions have shape `batch`, all broadcasting from the right. Units are na
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from elbocheck.backends.namespace import Array, namespace
 
 NaturalParameters = tuple[Array, ...]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the log density of a family is made of: facts of its formulas, for those who look for what is wrong."""
+
+    log_pi: bool = False
+    """Whether it holds a constant with π, ½ log 2π for each dimension or a multiple of it."""
+
+    gaussian: Literal["", "u", "log u"] = ""
+    """What of the value is Gaussian, if anything: the entropy then holds ½ log det 2πeΣ."""
+
+    mean_and_variance: bool = False
+    """Whether the parameters of that Gaussian are called `mean` and `variance`, one each for every element."""
+
+    states: Literal["", "one-hot", "binary"] = ""
+    """How the value says which of finitely many states it is: along its last axis, or as 0 or 1; empty if neither."""
+
+    saturates: bool = False
+    """Whether the density is computed from logits, apart from η·T − A, whose digits saturation takes."""
+
+
+PLAIN = Parts()
+"""Of a family that says nothing of its parts."""
+
+
 class Distribution(Protocol):
-    """One member of an exponential family (THEORY sections 1 and 2)."""
+    """One member of an exponential family (THEORY sections 1 and 2).
+
+    A family may also have `parts: ClassVar[Parts]`, see `parts_of`.
+    """
 
     family: ClassVar[str]
     """Name for tables."""
@@ -119,6 +147,12 @@ class OneStatistic:
 
     def entropy(self: Any) -> Array:
         return self.pseudo_entropy() - self.expected_log_base_measure()
+
+
+def parts_of(distribution: Any) -> Parts:
+    """What the family of a distribution is made of; `PLAIN` for one that does not say, and for what is no family."""
+    parts: Parts = getattr(distribution, "parts", PLAIN)
+    return parts
 
 
 def inner(eta: NaturalParameters, statistics: NaturalParameters, event_ndims: tuple[int, ...]) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Bernoulli:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(states="binary", saturates=True)
 
     def natural_parameters(self) -> NaturalParameters:
         return (self.logits,)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Categorical:
     event_ndim: ClassVar[int] = 1
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(states="one-hot", saturates=True)
 
     def _log_probabilities(self) -> tuple[Array, Array, Array]:
         """(log p with 0 for absent classes, p, the maximal logit + log of the normaliser)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Geometric:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(saturates=True)
 
     def natural_parameters(self) -> NaturalParameters:
         xp = namespace(self.logits).xp

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 STEP = 3 / 16
 """Of the trapezoidal rule in log t: its error is exp(−2π · (π/2) / STEP) < 1e-22, as e^(−t) bounds the strip."""
@@ -48,6 +48,7 @@ class InverseGaussian:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(log_pi=True)
 
     def natural_parameters(self) -> NaturalParameters:
         return (-0.5 * self.shape / (self.mean * self.mean), -0.5 * self.shape + 0.0 * self.mean)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.binomial import count_tables, expectation
 from elbocheck.families.categorical import Categorical
 
@@ -36,6 +36,7 @@ class Multinomial:
     event_ndim: ClassVar[int] = 1
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(saturates=True)
 
     def _categorical(self) -> Categorical:
         return Categorical(self.logits, self.where)

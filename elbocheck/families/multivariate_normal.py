@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class MultivariateNormal:
     event_ndim: ClassVar[int] = 1
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 2
+    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u")
 
     @classmethod
     def from_covariance(cls, mean: Array, covariance: Array) -> MultivariateNormal:

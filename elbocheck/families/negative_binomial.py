@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.bernoulli import Bernoulli
 
 STEP = 3 / 16
@@ -71,6 +71,7 @@ class NegativeBinomial:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(saturates=True)
 
     def natural_parameters(self) -> NaturalParameters:
         return (Bernoulli(self.logits).log_density(1.0),)

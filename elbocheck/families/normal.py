@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Normal:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 2
+    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True)
 
     def natural_parameters(self) -> NaturalParameters:
         mean_times_precision = self.mean / self.variance

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.normal import Normal
 
 
@@ -27,6 +27,7 @@ class NormalKnownVariance:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True)
 
     def natural_parameters(self) -> NaturalParameters:
         return (self.mean / self.variance,)

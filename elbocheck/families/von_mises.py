@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 
 SWITCH = 24.0
 """κ below: power series with TERMS terms; above: asymptotic series with ORDER terms."""
@@ -73,6 +73,7 @@ class VonMises:
     event_ndim: ClassVar[int] = 0
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(log_pi=True)
 
     def natural_parameters(self) -> NaturalParameters:
         return (self.cosine + 0.0 * self.sine, self.sine + 0.0 * self.cosine)

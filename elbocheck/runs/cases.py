@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elbocheck import __version__
-from elbocheck.backends import get_backend, select
+from elbocheck.backends import get_backend
 from elbocheck.checks.table import OF_CATALOGUE
 from elbocheck.errors import InputError
 from elbocheck.gate.cases import Replayed, read_case, replayed
@@ -18,7 +18,7 @@ from elbocheck.outcome import Result
 
 def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
     """The case of a problem of the catalogue, or of a user's own cells in `source`."""
-    backend = get_backend()
+    backend = sample.cell.backend
     return {
         "elbocheck": __version__, "kind": "sample", "target": source, "name": sample.cell.name, "check": result.check,
         "sample": encoded({
@@ -35,8 +35,7 @@ def replay(path: str | Path) -> Replayed:
     case = read_case(path)
     if case["kind"] != "sample":
         return replayed(case, path)
-    select(case["backend"], case["dtype"])
-    cell = find_cell(case["name"], case["target"])
+    cell = find_cell(case["name"], case["target"]).on(get_backend(case["backend"], case["dtype"]))
     if case["check"] not in OF_CATALOGUE:
         raise InputError(f"{path}: the check {case['check']!r} cannot be repeated; {', '.join(OF_CATALOGUE)} can")
     sample = Sample.checked(cell, **decoded(case["sample"]))

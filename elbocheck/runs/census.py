@@ -11,6 +11,7 @@ from pathlib import Path
 
 from elbocheck import __version__
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.errors import InputError
 from elbocheck.models.sample import Cell
 from elbocheck.runs.jobs import Job, RandomJob
@@ -25,8 +26,7 @@ SHARES = ((25, 16), (50, 4))
 
 def share(cell: Cell) -> int:
     """How many problems a cell gets for one of the most expensive."""
-    parameters = cell.program.bound.layout.present.size
-    return next((times for most, times in SHARES if parameters <= most and not cell.costly), 1)
+    return next((times for most, times in SHARES if cell.parameters <= most and not cell.costly), 1)
 
 
 def census_jobs(cells: Sequence[Cell], problems: int, seed: int) -> list[Job]:
@@ -41,10 +41,10 @@ def census_jobs(cells: Sequence[Cell], problems: int, seed: int) -> list[Job]:
     ]
 
 
-def key(job: Job) -> str:
+def key(job: Job, backend: Backend | None = None) -> str:
     """What a job is, for the record: cells, problems per cell, seed, version and backend."""
-    backend = get_backend()
-    where = "" if (backend.name, backend.dtype) == ("jax", "float64") else f" {backend.name} {backend.dtype}"
+    ran = backend or get_backend()
+    where = "" if ran == get_backend() else f" {ran.name} {ran.dtype}"
     return f"{__version__} {job.label} × {job.size} {[getattr(part, 'seed', 0) for part in job.parts]}{where}"
 
 
@@ -65,25 +65,25 @@ def recorded(path: Path) -> dict[str, list[Row]]:
     return found
 
 
-def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener) -> Report:
+def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener, backend: Backend | None = None) -> Report:
     """Run the jobs that `path` does not hold yet, adding a line for each; the report has those of both."""
     done = recorded(path)
     _drop_cut_line(path)
     for job in jobs:
-        if key(job) in done:
+        if key(job, backend) in done:
             listen(job.size, job)
 
     def keep(job: Job, rows: list[Row]) -> None:
         rows = [replace(row, records=(), training=()) for row in rows]  # a census counts, it draws nothing
-        done[key(job)] = rows
+        done[key(job, backend)] = rows
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"job": key(job), "rows": [row.to_json() for row in rows]}) + "\n")
+            file.write(json.dumps({"job": key(job, backend), "rows": [row.to_json() for row in rows]}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    run([job for job in jobs if key(job) not in done], workers, listen, keep)
-    backend = get_backend()
-    return Report(tuple(row for job in jobs for row in done[key(job)]), backend.name, backend.dtype)
+    run([job for job in jobs if key(job, backend) not in done], workers, listen, backend, keep)
+    ran = backend or get_backend()
+    return Report(tuple(row for job in jobs for row in done[key(job, backend)]), ran.name, ran.dtype)
 
 
 def _drop_cut_line(path: Path) -> None:

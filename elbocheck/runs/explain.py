@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elbocheck.backends.base import Backend
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.errors import InputError
 from elbocheck.models.datasets import REAL, cells_of, load, real_sample
@@ -29,7 +30,9 @@ class Explanation:
     steps: tuple[Snapshot, ...]
 
 
-def sample_for(name: str, data: str | None, latents: int | None, seed: int) -> tuple[Sample, str, int]:
+def sample_for(
+    name: str, data: str | None, latents: int | None, seed: int, backend: Backend | None = None
+) -> tuple[Sample, str, int]:
     """(sample, name of the data, their number) for a model or model/posterior.
 
     Without `data`: those that `elbocheck verify` runs it on, else a random problem. Raises `InputError` for unknown
@@ -40,7 +43,7 @@ def sample_for(name: str, data: str | None, latents: int | None, seed: int) -> t
     if not own:
         raise InputError(f"{name!r}: {model} has {', '.join(cell.posterior for cell in cells_of(model))}")
     shown = {cell: (file, count) for cell, file, count in REAL}
-    cell = next((cell for cell in own if cell.name in shown), own[0])
+    cell = next((cell for cell in own if cell.name in shown), own[0]).on(backend)
     if data is None and cell.name not in shown:
         if latents is not None:
             raise InputError(f"--latents {latents} goes with --data; random problems have numbers of their own")

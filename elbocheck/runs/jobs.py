@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.bound.decomposition import decompose
 from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.checks.control import LEAST_GAP
@@ -57,10 +58,10 @@ class RandomJob:
     def label(self) -> str:
         return " + ".join(self.cells)
 
-    def run(self, tick: Tick) -> list[Row]:
+    def run(self, tick: Tick, backend: Backend | None = None) -> list[Row]:
         rows = []
         for name in self.cells:
-            cell, begin = find_cell(name, self.source), time.perf_counter()
+            cell, begin = find_cell(name, self.source).on(backend), time.perf_counter()
             if cell.out_of_scope:
                 rows.append(self.outside(cell, tick))
                 continue
@@ -116,18 +117,18 @@ class RealJob:
     def size(self) -> int:
         return self.starts
 
-    def affordable(self) -> RealJob:
-        """As much of this job as the current backend can afford."""
-        backend, cell = get_backend(), find_cell(self.cell)
-        thinning = backend.cost.share if cell.costly or cell.grows_with_data else 1
-        return replace(self, starts=max(self.starts // backend.cost.share, 1), thinning=thinning)
+    def affordable(self, backend: Backend) -> RealJob:
+        """As much of this job as the backend can afford."""
+        share, cell = backend.cost.share, find_cell(self.cell)
+        thinning = share if cell.costly or cell.grows_with_data else 1
+        return replace(self, starts=max(self.starts // share, 1), thinning=thinning)
 
     @property
     def label(self) -> str:
         return f"{self.cell} on {self.data}"
 
-    def run(self, tick: Tick) -> list[Row]:
-        begin, cell = time.perf_counter(), find_cell(self.cell)
+    def run(self, tick: Tick, backend: Backend | None = None) -> list[Row]:
+        begin, cell = time.perf_counter(), find_cell(self.cell).on(backend)
         dataset = load(self.data, self.weights_column).thinned(self.thinning)
         identity = Row(cell.model.name, cell.posterior, dataset.name, "every point")
         theorem, best = Row(cell.model.name, cell.posterior, dataset.name, "stationary"), -math.inf
@@ -171,12 +172,12 @@ class ControlJob:
     def label(self) -> str:
         return "controls: " + ", ".join(dict.fromkeys(CONTROLS[position].name for position in self.positions))
 
-    def run(self, tick: Tick) -> list[Row]:
+    def run(self, tick: Tick, backend: Backend | None = None) -> list[Row]:
         rows = []
         for position in self.positions:
             one, begin = CONTROLS[position], time.perf_counter()
             row = Row(one.cell.model.name, one.cell.posterior, "random", f"control: {one.name}")
-            strategy = samples(one.cell, solvable=True, min_latents=one.min_latents)
+            strategy = samples(one.cell.on(backend), solvable=True, min_latents=one.min_latents)
             for sample in draw_many(strategy, self.examples, entropy=self.seed):
                 result, point = run_control(one, sample)
                 row.tally.add(result)
@@ -244,22 +245,23 @@ class Job:
     def label(self) -> str:
         return "; ".join(part.label for part in self.parts)
 
-    def run(self, tick: Tick) -> list[Row]:
-        return [row for part in self.parts for row in part.run(tick)]
+    def run(self, tick: Tick, backend: Backend | None = None) -> list[Row]:
+        return [row for part in self.parts for row in part.run(tick, backend)]
 
 
 def jobs_for(
-    cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int, source: str = ""
-) -> list[Job]:
+    cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int, source: str = "",
+    backend: Backend | None = None,
+) -> list[Job]:  # fmt: skip
     """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
 
-    Of everything the current backend gets as much as it can afford, one at least.
+    Of everything the backend gets as much as it can afford, one at least.
     `source`: where the cells come from, if not from the catalogue.
     """
-    backend, groups = get_backend(), dict[Any, list[str]]()
+    backend, groups = backend or get_backend(), dict[Any, list[str]]()
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
-    jobs = [Job((real.affordable(),)) for real in reals]
+    jobs = [Job((real.affordable(backend),)) for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
             ControlJob((position,), max(controls // backend.cost.share, 1), seed)

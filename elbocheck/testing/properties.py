@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elbocheck.backends import get_backend
+from elbocheck.backends.base import Backend
 from elbocheck.checks.table import OF_CATALOGUE
 from elbocheck.gate.cases import replay_line, write_case
 from elbocheck.models.sample import Cell, Sample
@@ -22,6 +23,18 @@ Drawn = TypeVar("Drawn")
 
 
 _under_test: tuple[Cell, ...] = ()
+_backend: Backend | None = None
+
+
+def choose_backend(backend: Backend) -> None:
+    """Let the property modules that are imported from now on run on this backend."""
+    global _backend
+    _backend = backend
+
+
+def backend_under_test() -> Backend:
+    """What the properties of this run compute with: the one place that knows, besides the cells."""
+    return get_backend() if _backend is None else _backend
 
 
 def choose_cells(cells: Sequence[Cell]) -> None:
@@ -31,12 +44,13 @@ def choose_cells(cells: Sequence[Cell]) -> None:
 
 
 def cells_under_test() -> tuple[Cell, ...]:
-    """The cells that properties run on: a user's, or every one of the catalogue that the theorem covers."""
-    if _under_test:
-        return _under_test
+    """The cells that properties run on: a user's, or every one of the catalogue that the theorem covers.
+
+    They are on the backend of the run.
+    """
     from elbocheck.models import CELLS
 
-    return CELLS
+    return tuple(cell.on(_backend) for cell in _under_test or CELLS)
 
 
 def share(budget: settings, part: int, least: int = 5) -> settings:
@@ -46,7 +60,7 @@ def share(budget: settings, part: int, least: int = 5) -> settings:
 
 def budget_for(budget: settings, cell: Cell, part: int = 1) -> settings:
     """The examples of one cell that are to be solved: a third for costly ones, as many as the backend can afford."""
-    backend = get_backend()
+    backend = cell.backend
     return share(
         budget, part * backend.cost.share * (COSTLY if cell.costly else 1), least=5 if backend.cost.share == 1 else 3
     )
@@ -87,4 +101,4 @@ def run_property(
 
 def _record(result: Result) -> Record:
     seed = re.search(r"seed=(\d+)", result.problem)
-    return Record(result.problem, result, get_backend(), seed.group(1) if seed else "")
+    return Record(result.problem, result, backend_under_test(), seed.group(1) if seed else "")

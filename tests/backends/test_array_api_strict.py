@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elbocheck.backends import using
+from elbocheck.backends import get_backend
 from elbocheck.backends.namespace import namespace
 from elbocheck.models.catalogue import cells
 from elbocheck.models.sample import Cell
@@ -36,8 +36,7 @@ def leaves(tree: Any, path: str = "") -> dict[str, np.ndarray]:
 @by_cell(cells())
 def test_declared_terms(cell: Cell) -> None:
     """Equal to NumPy's: both call the same loops, one through a stricter door."""
-    with using("numpy"):
-        problem = draw(cell, (5, 3, min(2, cell.capacity[2]))).problem()
+    problem = draw(cell.on(get_backend("numpy")), (5, 3, min(2, cell.capacity[2]))).problem()
     bound, fixed = problem.program.bound, problem.fixed
     _, expected = bound.per_datum(problem.vector, fixed)
     _, actual = bound.per_datum(strict.asarray(problem.vector), {k: strict.asarray(v) for k, v in fixed.items()})

@@ -9,7 +9,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from elbocheck.backends import get_backend, using
+from elbocheck.backends import get_backend
 from elbocheck.backends.analytic import continued
 from elbocheck.backends.batch import Batch
 from elbocheck.backends.namespace import namespace
@@ -204,16 +204,15 @@ def test_hessians_to_their_stated_error(name: str) -> None:
 @by_cell(cells())
 def test_float32_stays_float32(cell: Cell) -> None:
     """No constant of another type enters anywhere (`aligned` raises), and every result is what was asked for."""
-    with using("numpy", "float32"):
-        problem = draw(cell, (5, 3, min(2, cell.capacity[2]))).problem()
-        program, fixed = problem.program, problem.fixed
-        held = program.points(problem.vector, fixed)
-        jacobian, terms = program.terms(problem.vector, fixed)
-        jacobians, _ = program.natural_rows(np.append(problem.vector, 0.0), {"fixed": fixed, "held": held})
-        derivatives = program.derivatives_along(np.flatnonzero(problem.free_mask))
-        displaced = {"base": problem.vector, "units": np.ones(problem.vector.shape), "fixed": fixed}
-        found = [*held["latents"].values(), jacobian, *jacobians["eta"].values()]
-        found += derivatives(np.zeros(problem.vector.shape), displaced)
+    problem = draw(cell.on(get_backend("numpy", "float32")), (5, 3, min(2, cell.capacity[2]))).problem()
+    program, fixed = problem.program, problem.fixed
+    held = program.points(problem.vector, fixed)
+    jacobian, terms = program.terms(problem.vector, fixed)
+    jacobians, _ = program.natural_rows(np.append(problem.vector, 0.0), {"fixed": fixed, "held": held})
+    derivatives = program.derivatives_along(np.flatnonzero(problem.free_mask))
+    displaced = {"base": problem.vector, "units": np.ones(problem.vector.shape), "fixed": fixed}
+    found = [*held["latents"].values(), jacobian, *jacobians["eta"].values()]
+    found += derivatives(np.zeros(problem.vector.shape), displaced)
     found += [leaf for factor in terms["factors"].values() for leaf in factor.values()]
     assert {leaf.dtype for leaf in found} == {np.dtype("float32")}
 
@@ -227,19 +226,18 @@ def test_a_constant_of_another_type_is_an_error() -> None:
 
 
 def test_data_beyond_the_type_are_refused() -> None:
-    cell = find_cell("ppca/exact")
-    with using("numpy", "float32"), pytest.raises(InputError, match="data up to 1e\\+39 do not fit into float32"):
+    cell = find_cell("ppca/exact").on(get_backend("numpy", "float32"))
+    with pytest.raises(InputError, match="data up to 1e\\+39 do not fit into float32"):
         random_sample(cell, np.array([[1e39], [0.0], [1.0]]), 1, seed=0)
 
 
 def test_of_real_data_as_much_as_the_backend_can_afford() -> None:
     jobs = [RealJob("ppca/full", "iris", 1, 2, 0), RealJob("hmm-gaussian/exact", "waiting_times", 2, 2, 0),
             RealJob("gmm-full/exact", "old_faithful", 2, 2, 0)]  # fmt: skip
-    with using("jax"):
-        assert [job.affordable() for job in jobs] == jobs
-    with using("numpy") as numpy:
-        fewer = [job.affordable() for job in jobs]
-        assert [(job.starts, job.thinning) for job in fewer] == [(1, numpy.cost.share), (1, numpy.cost.share), (1, 1)]
+    assert [job.affordable(get_backend("jax")) for job in jobs] == jobs
+    numpy = get_backend("numpy")
+    fewer = [job.affordable(numpy) for job in jobs]
+    assert [(job.starts, job.thinning) for job in fewer] == [(1, numpy.cost.share), (1, numpy.cost.share), (1, 1)]
     rows, sequence = (load(job.data).thinned(job.thinning) for job in fewer[:2])
     assert (rows.name, rows.x.shape) == ("iris, 1 row in 6", (25, 4))
     assert rows.data_weights.sum() == pytest.approx(1.0)

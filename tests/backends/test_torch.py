@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from elbocheck.backends import _make, available, get_backend, using
+from elbocheck.backends import _make, available, get_backend
 from elbocheck.backends.namespace import namespace
 from elbocheck.cli import main
 from elbocheck.errors import MissingExtraError
@@ -27,13 +27,12 @@ needs_torch = pytest.mark.skipif("torch" not in available(), reason="needs torch
 def everything(
     name: str, backend: str, dtype: str = "float64", seed: int = 0, sizes: tuple[int, int, int] = (7, 3, 1)
 ) -> Any:
-    with using(backend, dtype):
-        problem = draw(replace(find_cell(name), capacity=sizes), sizes, seed).problem()
-        program, vector, fixed = problem.program, problem.vector, problem.fixed
-        held = program.points(vector, fixed)
-        inputs = {"base": vector, "units": np.ones_like(vector), "fixed": fixed}
-        rows = program.natural_rows(np.append(vector, 0.0), {"fixed": fixed, "held": held})
-        return program.derivatives(np.zeros_like(vector), inputs), program.terms(vector, fixed), held, rows
+    problem = draw(replace(find_cell(name).on(get_backend(backend, dtype)), capacity=sizes), sizes, seed).problem()
+    program, vector, fixed = problem.program, problem.vector, problem.fixed
+    held = program.points(vector, fixed)
+    inputs = {"base": vector, "units": np.ones_like(vector), "fixed": fixed}
+    rows = program.natural_rows(np.append(vector, 0.0), {"fixed": fixed, "held": held})
+    return program.derivatives(np.zeros_like(vector), inputs), program.terms(vector, fixed), held, rows
 
 
 @needs_torch

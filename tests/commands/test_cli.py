@@ -287,7 +287,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """A census that computes nothing: the jobs that it would run; it is interrupted after three."""
     jobs_run: list[Job] = []
 
-    def pretend(jobs: list[Job], workers: int, listen: object, keep: Any) -> Report:
+    def pretend(jobs: list[Job], workers: int, listen: object, backend: object, keep: Any) -> Report:
         for job in jobs:
             if len(jobs_run) == 3:
                 jobs_run.append(job)
@@ -340,7 +340,7 @@ def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, comp
 def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: Outcome
 ) -> None:
-    def pretend(jobs: list[Job], workers: int, listen: object, keep: Any) -> Report:
+    def pretend(jobs: list[Job], workers: int, listen: object, backend: object, keep: Any) -> Report:
         for job in jobs:
             keep(job, [failing_row(outcome), every_point_row()])
         return Report((), "jax", "float64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from elbocheck.backends import using
+from elbocheck.backends import get_backend
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Sample
 from elbocheck.models.starts import collapsed_start
@@ -25,11 +25,10 @@ def gamma_mixture(sizes: tuple[int, int, int], structure: str, log10_scale: floa
 @pytest.mark.parametrize("found", FOUND)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_searches_are_not_parted_by_rounding(found: tuple, dtype: str) -> None:
-    with using("numpy", dtype):
-        sample = gamma_mixture(*found)
-        start = collapsed_start(sample, np.ones(3, dtype=bool))
-        problem, seen = sample.problem(), []
-        point = find_stationary_point(problem, start, lambda vector, value, size: seen.append((vector, size)))
+    sample = gamma_mixture(*found).on(get_backend("numpy", dtype))
+    start = collapsed_start(sample, np.ones(3, dtype=bool))
+    problem, seen = sample.problem(), []
+    point = find_stationary_point(problem, start, lambda vector, value, size: seen.append((vector, size)))
     assert point.certified, point.reason
     assert point.kind == "saddle"
     far = [problem.layout.unpack(vector) for vector, size in seen if size > 1e-2]
@@ -50,10 +49,9 @@ def test_searches_are_not_parted_by_rounding(found: tuple, dtype: str) -> None:
 )
 def test_what_is_tied(name: str, blocks: set[str]) -> None:
     """Latents 0 and 2 are made redundant, latent 1 is left alone."""
-    with using("numpy"):
-        sample = draw(find_cell(name), (8, 3, 3))
-        start = collapsed_start(sample, np.array([True, False, True]))
-        layout = sample.program.bound.layout
+    sample = draw(find_cell(name).on(get_backend("numpy")), (8, 3, 3))
+    start = collapsed_start(sample, np.array([True, False, True]))
+    layout = sample.program.bound.layout
     assert start.tied is not None
     labels, own = layout.unpack(start.tied), layout.unpack(np.arange(layout.size))
     assert {key for key, value in labels.items() if np.any(value != own[key])} == blocks
@@ -66,8 +64,7 @@ def test_what_is_tied(name: str, blocks: set[str]) -> None:
 
 
 def test_ascents_tie_nothing() -> None:
-    with using("numpy"):
-        starts = draw(find_cell("poisson-mixture/exact"), (8, 3, 3)).problem().starts
+    starts = draw(find_cell("poisson-mixture/exact").on(get_backend("numpy")), (8, 3, 3)).problem().starts
     assert {start.label: start.tied is not None for start in starts} == {
         "ascent": False, "collapsed": True, "saddle": False,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision
+from elbocheck.backends.namespace import double_precision, namespace
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.problem import Problem
@@ -16,7 +16,7 @@ from elbocheck.bound.reading import read
 from elbocheck.bound.terms import expectation, weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.of_q import suspects_of_dimensions, suspects_of_q
-from elbocheck.families.base import inner
+from elbocheck.families.base import inner, parts_of
 
 LOG_2PI = math.log(2.0 * math.pi)
 MOST_DATA = 64
@@ -105,11 +105,11 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     eta, statistics = distribution.natural_parameters(), distribution.sufficient_statistics(value)
     density = distribution.log_density(value)
     parts: dict[str, Any] = {}
-    if hasattr(distribution, "mean") and hasattr(distribution, "variance"):  # two parameters with names of their own
+    if parts_of(distribution).mean_and_variance:  # two parameters with names of their own
         mean, variance = distribution.mean, distribution.variance
-        squares = -((value - mean) ** 2) / (2.0 * variance)
+        squares = -((_coordinate(factor) - mean) ** 2) / (2.0 * variance)
         parts["the squares (x − μ)² / 2σ²"] = squares
-        parts["½ log σ²"] = density - squares + 0.5 * LOG_2PI
+        parts["½ log σ²"] = -0.5 * namespace(density).xp.log(variance + 0.0 * density)
         normal = type(distribution)
         for name, other in (
             ("σ² for σ", variance * variance), ("σ for σ²", variance**0.5), ("1 / σ² for σ²", 1.0 / variance),
@@ -130,10 +130,16 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     return parts
 
 
+def _coordinate(factor: Factor) -> Any:
+    """What of the value is Gaussian."""
+    value = factor.value
+    return namespace(value).xp.log(value) if parts_of(factor.distribution).gaussian == "log u" else value
+
+
 def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
     distribution: Any = factor.distribution
-    residual = factor.value - distribution.mean + 0.0 * distribution.variance
+    residual = _coordinate(factor) - distribution.mean + 0.0 * distribution.variance
     weights = weights_of(factor, declaration)
     if np.ndim(weights) != 2 or np.ndim(residual) < 2:
         return None
@@ -151,7 +157,7 @@ CONSTANTS = {
 
 
 def _constants(factor: Factor, elements: tuple[float, ...], data: int) -> Iterator[Suspect]:
-    if any(kind in factor.distribution.family for kind in ("normal", "Gaussian", "Mises")):
+    if parts_of(factor.distribution).log_pi:
         event = factor.distribution.event_ndim
         size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event else 1
         for name, constant in CONSTANTS.items():

@@ -14,6 +14,7 @@ from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.families.base import parts_of
 
 MOST = 64
 """Single states, points, elements and dimensions are suspects where there are at most so many."""
@@ -43,7 +44,7 @@ def suspects_of_q(problems: Sequence[Problem]) -> Iterator[Suspect]:
 def suspects_of_dimensions(factor: Factor, elements: Sequence[float]) -> Iterator[Suspect]:
     """Constants of some of the dimensions of a Gaussian factor; `elements`: how many of its elements count."""
     count = round(elements[0]) * (np.shape(factor.value)[-1] if factor.distribution.event_ndim else 1)
-    if "normal" in factor.distribution.family and abs(elements[0] - round(elements[0])) < 1e-9:
+    if parts_of(factor.distribution).gaussian and abs(elements[0] - round(elements[0])) < 1e-9:
         for k in range(1, min(count, MOST)):
             for what, constant in (("½ log 2π", HALF_LOG_2PI), ("½", 0.5)):
                 for sign, how in ((1.0, "lost"), (-1.0, "too much")):
@@ -68,7 +69,7 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
         yield from _of_states(declaration, weights, data_weights, densities)
     elif entropy is not None:
         for part in entropy if isinstance(entropy, tuple) else (entropy,):
-            if "normal" in getattr(part, "family", ""):
+            if parts_of(part).gaussian:
                 yield from _of_gaussian(part, data_weights)
     for factor in declaration.factors:
         own = _array(weights_of(factor, declaration))
@@ -138,9 +139,10 @@ def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) 
 def _marginals(factor: Factor, r: np.ndarray, w: np.ndarray) -> np.ndarray | None:
     """Entropies of the elements of a discrete latent (E,), averaged over data; None for any other factor."""
     value = _array(factor.value)[0]
-    if factor.distribution.family == "categorical":
+    states = parts_of(factor.distribution).states
+    if states == "one-hot":
         p = np.einsum("nm,mek->nek", r, value.reshape((len(value), -1, value.shape[-1])) + np.zeros((r.shape[1], 1, 1)))
-    elif factor.distribution.family == "Bernoulli":
+    elif states == "binary":
         ones = np.einsum("nm,me->ne", r, value.reshape((len(value), -1)) + np.zeros((r.shape[1], 1)))
         p = np.stack([ones, 1.0 - ones], axis=-1)
     else:
