@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from elbocheck.backends import get_backend
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, seed
 from elbocheck.commands.running import run_and_show
 from elbocheck.errors import InputError
@@ -34,6 +33,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    from elbocheck.backends import get_backend
+
     record = writable(options.record)
     if options.problems < 1:
         raise InputError(f"--problems must be at least 1; got {options.problems}")

@@ -6,7 +6,6 @@ import argparse
 import json
 import time
 
-from elbocheck.backends import require
 from elbocheck.commands.arguments import Commands, latents, seed
 from elbocheck.errors import InputError, UndecidedError
 from elbocheck.files import writable, write_atomically
@@ -35,6 +34,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    from elbocheck.backends import require
+
     require("flint", "a certificate needs python-flint", "certify")
     target = None if options.json is None else writable(options.json)
     from rich.console import Console

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from elbocheck.backends import get_backend
 from elbocheck.commands.arguments import Commands, add_backend, seed
 from elbocheck.files import writable
 
@@ -28,6 +27,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    from elbocheck.backends import get_backend
+
     plot = None if options.plot is None else writable(options.plot)
     if plot is not None:
         from elbocheck.report.plot import check_available

@@ -8,7 +8,6 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from elbocheck.backends import get_backend, require
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, latents, seed
 from elbocheck.commands.outside import for_code_outside
 from elbocheck.commands.running import run_and_show
@@ -62,6 +61,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    from elbocheck.backends import get_backend, require
+
     target = None if options.json is None else writable(options.json)
     page = None if options.html is None else writable(options.html)
     if page is not None:
