@@ -18,6 +18,8 @@ _PUBLIC = {
     "Declaration": "elbocheck.bound.factors",
     "Departure": "elbocheck.bound.problem",
     "Factor": "elbocheck.bound.factors",
+    "Latents": "elbocheck.bound.latents",
+    "LogDensity": "elbocheck.bound.log_density",
     "KnownFailure": "elbocheck.gate.known_failures",
     "Monitor": "elbocheck.training.monitor",
     "Problem": "elbocheck.bound.problem",

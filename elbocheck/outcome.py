@@ -50,6 +50,8 @@ class Claim:
         """What is claimed, without the name."""
         if self.covered:
             return "covered: F = S + δ at stationary points"
+        if not self.rest:  # S keeps what it is
+            return f"outside: {self.reason}"
         return f"outside: {self.reason}; F − S − δ there is not 0, and {self.rest:+.3g} nats per datum here"
 
     def __str__(self) -> str:

@@ -183,7 +183,7 @@ class Bound:
     def natural(self, vector: Array, fixed: Arrays) -> tuple[Mapping[str, Any], Lazy]:
         """(the natural parameters of every factor, in their own shapes; their `leverages`)."""
         declaration = self.declare(self.layout.unpack(vector), fixed)
-        factors = declaration.factors
+        factors = [factor for factor in declaration.factors if not getattr(factor.distribution, "outside", "")]
         return (
             OrderedDict((factor.name, natural(factor)) for factor in factors),
             lambda: OrderedDict((factor.name, leverages(factor, declaration)) for factor in factors),

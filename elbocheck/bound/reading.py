@@ -48,6 +48,12 @@ class Reading:
         return bool(np.isfinite([self.elbo, self.declared]).all() and all(np.isfinite(one).all() for one in gradients))
 
     @property
+    def deviation(self) -> float:
+        """|F reported − F declared|; of a bound that may lie below, only what it lies above."""
+        excess = self.elbo - self.declared
+        return max(excess, 0.0) if at_most(self.problem) else abs(excess)
+
+    @property
     def data_weights(self) -> np.ndarray:
         return np.asarray(self.terms["data_weights"])
 
@@ -143,6 +149,12 @@ class Reading:
         if self.slope is not None:
             return float(np.abs(direction) @ self.gradient_noise)
         return float(self._noise(lambda one, declared: one.along(direction, declared)[0]))
+
+
+def at_most(problem: Problem) -> bool:
+    """Whether the declaration says that the reported bound may lie below it."""
+    read(problem)
+    return problem.program.bound.at_most[:1] == [True]
 
 
 def read(problem: Problem) -> Reading:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
-from elbocheck.bound.reading import read
+from elbocheck.bound.reading import at_most, read
 from elbocheck.checks.blocks import HELD, judged
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge, out_of_scope, unpredicted
@@ -26,14 +26,15 @@ def every_point(problem: Problem) -> Result:
     """
     if problem.program.catalogued:
         return _identity(problem, decompose(problem), _of_factors(decompose(problem)))
-    blocks, note = judged(read(problem)) if problem.elbo is not None else ([], "")
+    loose = at_most(problem)
+    blocks, note = judged(read(problem)) if problem.elbo is not None and not loose else ([], "")
     terms = decompose(problem)
     covered = [term for term in terms.factors if not term.criterion_residual]
     if not abs(terms.elbo - terms.declared) <= terms.elbo_rounding or any(
         not abs(term.residual) <= term.rounding for term in covered
     ):
         terms = decompose(problem, thorough=True)
-    if not (note and note != HELD):  # else what is held back is the declaration's, not the code's
+    if not (note and note != HELD) and not loose:  # else what is held back is the declaration's, not the code's
         blocks = [*_of_gaps(terms), *blocks]
     claims = tuple(one.plain for one in terms.claims)
     return replace(_identity(problem, terms, blocks), note=note, claims=claims)
@@ -49,7 +50,7 @@ def _of_gaps(terms: Decomposition) -> list[Deviation]:
 
 
 def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation]) -> Result:
-    against = abs(terms.elbo - terms.declared)
+    against = read(problem).deviation if not problem.program.catalogued else abs(terms.elbo - terms.declared)
     deviations = [*deviations, Deviation("the ELBO against its declared terms", against, terms.elbo_rounding)]
     result = judge(NAME, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
     outside = unpredicted(terms)

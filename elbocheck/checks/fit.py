@@ -13,6 +13,7 @@ import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import at_most
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
 from elbocheck.errors import NotFiniteError
@@ -66,7 +67,7 @@ def fit(problem: Problem) -> Result | None:
         at = stop(problem, problem.vector)
     except NotFiniteError as error:
         return _left_the_numbers(problem, error)
-    if problem.departures:
+    if any(one.gaps for one in problem.departures):
         return departed(problem, [at, stop(problem, at.problem.vector)])
     theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
     if theorem.outcome is Outcome.VIOLATED:  # or only more rounding than the cheap bounds allow
@@ -135,6 +136,9 @@ def stop(problem: Problem, vector: np.ndarray) -> Stop:
 
 def _deviations(at: Stop) -> list[Deviation]:
     terms = at.terms
+    if at_most(at.problem):  # another bound is trained: that it is one, and stationary, is all that can be said
+        above = max(terms.elbo - terms.declared, 0.0)
+        return [Deviation("the reported ELBO above the declared one where training stops", above, terms.elbo_rounding)]
     return [
         Deviation(f"factor {t.label} where training stops", abs(t.gap - t.delta), terms.factor_bound(t), t.magnitude)
         for t in terms.factors

@@ -6,13 +6,15 @@ it agrees with its own gradient, which the identity cannot see (THEORY section 8
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from elbocheck.bound.problem import Problem
-from elbocheck.bound.reading import read, read_beside
+from elbocheck.bound.reading import at_most, read, read_beside
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
-from elbocheck.outcome import Result
+from elbocheck.outcome import Outcome, Result
 
 NAME = "value"
 
@@ -28,14 +30,29 @@ def value(problem: Problem) -> Result | None:
             continue  # outside the domain of the declaration
         where = "" if at is problem else ", at a point beside the problem's own,"
         what = f"the reported ELBO {one.elbo:.9g} against {one.declared:.9g} from the declared distributions{where}"
-        deviation = Deviation(what, abs(one.elbo - one.declared), 2 * one.constant * one.scale, one.scale)
+        deviation = Deviation(what, one.deviation, 2 * one.constant * one.scale, one.scale)
         if not deviation.excess <= 1.0:
             bound = 2 * one.constant * one.full_scale
             if np.isfinite(deviation.size) and deviation.size > bound:
                 bound += one.value_noise
             deviation = Deviation(what, deviation.size, bound, one.full_scale)
         deviations.append(deviation)
-    return judge(NAME, problem.label, deviations)
+    result = judge(NAME, problem.label, deviations)
+    return replace(result, note=_known(problem)) if result.outcome is Outcome.HOLDS else result
+
+
+def _known(problem: Problem) -> str:
+    """What a value that holds is not by itself."""
+    notes = []
+    params = problem.code_params(problem.vector)
+    for departure in problem.departures:
+        added = float(problem.departed(departure, params))
+        if added:
+            notes.append(f"{departure.name}, {added:+.3g} nats per datum, is subtracted")
+    reading = read(problem)
+    if at_most(problem):
+        notes.append(f"a bound below the declared one, by {reading.declared - reading.elbo:.3g} nats per datum here")
+    return "; ".join(notes)
 
 
 CHECK = Check(

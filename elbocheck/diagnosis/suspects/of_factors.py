@@ -11,6 +11,7 @@ import numpy as np
 from elbocheck.backends.namespace import double_precision, namespace
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.log_density import Penalty
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
 from elbocheck.bound.terms import expectation, weights_of
@@ -42,11 +43,13 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     yield Suspect("", "entropy", "q", entropy, coefficient=times("the entropy of q"))
     whole = np.zeros(len(problems))
     for factor in declaration.factors:
-        own = np.array(sizes(factor.name, "log p"))
-        yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
-        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(f"E log p of {factor.name}"))
+        own, penalty = np.array(sizes(factor.name, "log p")), isinstance(factor.distribution, Penalty)
+        if any(entropy) and not penalty:
+            yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
+        what = f"the penalty {factor.name}" if penalty else f"E log p of {factor.name}"
+        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(what))
         whole += own
-        if factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
+        if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
     yield from suspects_of_q(problems)
     for factor in declaration.factors:
