@@ -222,7 +222,7 @@ def _show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report], 
     return report
 
 
-def _jobs(options: argparse.Namespace, backend: Backend) -> list[Job]:
+def _jobs(options: argparse.Namespace, backend: Backend | None = None) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
     if options.workers < 0:
         raise InputError(f"--workers must be at least 1; got {options.workers}")
