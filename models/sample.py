@@ -16,7 +16,7 @@ from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.layout import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
 from elbocheck.bound.posteriors import WeightedPoints
-from elbocheck.bound.problem import Problem
+from elbocheck.bound.problem import Prepared, Problem
 from elbocheck.errors import InputError
 from elbocheck.models.base import Model, Params, Variational
 from elbocheck.models.starts import starts
@@ -231,9 +231,7 @@ class Sample:
             free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
             units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
             label=self.label,
-            fixed=self.fixed(),
-            shared_program=self.program,
-            starts=starts(self),
+            prepared=Prepared(self.program, self.fixed(), starts(self)),
         )
 
     def fixed(self) -> Params:

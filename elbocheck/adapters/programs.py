@@ -14,7 +14,7 @@ from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.layout import Arrays, Layout
 from elbocheck.bound.posteriors import WeightedPoints
-from elbocheck.bound.problem import Problem, flat
+from elbocheck.bound.problem import Prepared, Problem, flat
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError
 
@@ -92,7 +92,7 @@ def problem_of(
         elbo=elbo,
         factors=lambda tree: declaration_of(program, plan, tree),
         particles=tuple(alone(index) for index in range(program.particles)) if program.particles > 1 else (),
-        shared_program=Compiled(bound, LIBRARIES[library].backend_under_test(leaves(params).values())),
+        prepared=Prepared(Compiled(bound, LIBRARIES[library].backend_under_test(leaves(params).values()))),
         free=free,
         fit=fit,
         library=library,

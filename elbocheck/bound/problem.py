@@ -48,65 +48,111 @@ class Departure:
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is known of a problem before it is made, and shared by all problems of a cell of the catalogue."""
+
+    program: Program | None = None
+    """The compiled bound; None: compiled from the problem's functions when it is needed."""
+
+    fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Name -> array that the program takes besides the parameters: data, weights, masks."""
+
+    starts: tuple[Any, ...] = ()
+    """Where searches for stationary points begin, see `elbocheck.solver.Start`; none: one ascent from `params`."""
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One bound with its parameters.
 
-    `params`: any nested dict, list, tuple or dataclass of real numbers and arrays, in the chart that the code trains;
-    blocks are called by dotted paths ("decoder.0").
-    `elbo(params) -> scalar`: the value under test, nats per datum, to be maximised; None recomputes it from `factors`.
-    `factors(params) -> Declaration`: the distributions that the bound is made of, at given parameters.
-    `grad(params) -> tree like params`: the code's own gradient of `elbo`; default what the library derives.
-    `fit(params) -> params`: the code's own training, from there to where it stops.
-    `log_evidence`: (1/N) log p(x), where known, in nats per datum; or a function of the parameters.
-    `subset(params, indices) -> scalar`: the same code on these rows of the data (repeated or not), nats per datum.
-    `particles`: functions params -> scalar, the same code with one particle each, whose mean `elbo` is.
-    `departures`: known reasons why training stops elsewhere.
-    `points(params) -> WeightedPoints` and `given(params, latents) -> factors`: the two halves of `factors`, from which
-    the criterion finds the direction of a prior without parameters if no closed form of it is declared.
-    `free`: name -> boolean array (or bool): what training moves; default everything.
-    `units`: name -> positive array: natural unit of each element, so that gradients and steps do not depend on the
-    units of the data; default 1.
-    `starts`: where searches for stationary points begin; default one ascent from `params`.
-    `label`: what the problem is, for messages. `library`: whose arrays the functions take, "jax", "numpy" or "torch";
-    by default that of the parameters or, if those are NumPy's, of what the functions return.
-    Problems of the catalogue carry their compiled `program` and `fixed` arrays, which all problems of one cell share.
     Raises `InputError` for parameters that are not finite, and for fields of the wrong kind.
     """
 
     params: Any
+    """Any nested dict, list, tuple or dataclass of real numbers and arrays, in the chart that the code trains.
+
+    Blocks are called by dotted paths ("decoder.0").
+    """
+
     elbo: Callable[[Any], Any] | None = None
+    """params -> scalar: the value under test, nats per datum, to be maximised; None recomputes it from `factors`."""
+
     factors: Callable[[Any], Declaration] | None = None
+    """params -> the distributions that the bound is made of; may only be missing where a program is prepared."""
+
     grad: Callable[[Any], Any] | None = None
+    """params -> tree like params: the code's own gradient of `elbo`; default what the library derives."""
+
     fit: Callable[[Any], Any] | None = None
+    """params -> params: the code's own training, from there to where it stops."""
+
     log_evidence: float | Callable[[Any], Any] | None = None
+    """(1/N) log p(x), where known, in nats per datum; or a function of the parameters."""
+
     free: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> boolean array (or bool): what training moves; default everything."""
+
     units: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> positive array: natural unit of each element, default 1.
+
+    With them gradients and steps do not depend on the units of the data.
+    """
+
     label: str = "problem"
-    fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
-    shared_program: Program | None = None
-    starts: tuple[Any, ...] = ()
+    """What the problem is, for messages."""
+
+    prepared: Prepared = Prepared()
+    """What problems of the catalogue and of adapters have already; code under test needs none of it."""
+
     subset: Callable[[Any, np.ndarray], Any] | None = None
+    """(params, indices) -> scalar: the same code on these rows of the data (repeated or not), nats per datum."""
+
     particles: tuple[Callable[[Any], Any], ...] = ()
+    """params -> scalar, each: the same code with one particle, whose mean `elbo` is."""
+
     departures: tuple[Departure, ...] = ()
+    """Known reasons why training stops elsewhere."""
+
     points: Callable[[Any], WeightedPoints] | None = None
+    """params -> q: with `given` one half of `factors`.
+
+    From the two the criterion finds the direction of a prior without parameters, if no closed form is declared.
+    """
+
     given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
+    """(params, latents) -> factors: the other half."""
+
     library: str = ""
+    """Whose arrays the functions take, "jax", "numpy" or "torch".
+
+    By default the library of the parameters or, if those are NumPy's, of what the functions return.
+    """
 
     def __post_init__(self) -> None:
         for name, value in self.arrays.items():
             if not np.all(np.isfinite(value)):
                 raise NotFiniteError(f"{self.label}: parameter {name!r} is not finite: {_shown(value)}")
-        if self.factors is None and self.shared_program is None:
+        if self.factors is None and self.prepared.program is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
         for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
         for name, given in (("free", self.free), ("units", self.units)):
             unknown = [key for key in given if key not in self.arrays]
-            if unknown and self.shared_program is None:
+            if unknown and self.prepared.program is None:
                 raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
         if self.library not in ("", *LIBRARIES):
             raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
+
+    @property
+    def fixed(self) -> Mapping[str, np.ndarray]:
+        """What the program takes besides the parameters."""
+        return self.prepared.fixed
+
+    @property
+    def starts(self) -> tuple[Any, ...]:
+        """Where searches begin; none: one ascent from `params`."""
+        return self.prepared.starts
 
     @cached_property
     def memory(self) -> dict[str, Any]:
@@ -125,8 +171,8 @@ class Problem:
 
     @cached_property
     def program(self) -> Program:
-        if self.shared_program is not None:
-            return self.shared_program
+        if self.prepared.program is not None:
+            return self.prepared.program
         return Program(self._bound, self._backend)
 
     @cached_property
@@ -219,7 +265,8 @@ class Problem:
 
     @cached_property
     def layout(self) -> Layout:
-        return Layout.of(self.arrays) if self.shared_program is None else self.shared_program.bound.layout
+        ready = self.prepared.program
+        return Layout.of(self.arrays) if ready is None else ready.bound.layout
 
     @cached_property
     def vector(self) -> np.ndarray:
@@ -311,13 +358,21 @@ class Problem:
             return program.derivatives
         return program.derivatives_along(np.flatnonzero(self.free_mask))
 
+    def with_program(self, program: Program) -> Problem:
+        """The same problem, computed by another program."""
+        return replace(self, prepared=replace(self.prepared, program=program))
+
+    def from_here(self) -> Problem:
+        """The same problem with one search, from its own parameters."""
+        return replace(self, prepared=replace(self.prepared, starts=()))
+
     def on(self, backend: Backend) -> Problem:
         """The same problem, data and parameters padded as here, computed by another backend."""
-        return replace(self, shared_program=self.program.on(backend))
+        return self.with_program(self.program.on(backend))
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
-        moved = replace(self, params=self.tree(vector), shared_program=self.program)
+        moved = replace(self.with_program(self.program), params=self.tree(vector))
         for name in ("free_mask", "unit_vector", "plain_units"):  # they do not depend on the parameters
             moved.__dict__[name] = getattr(self, name)
         return moved
@@ -332,7 +387,7 @@ class Problem:
         """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
         program = Program(self.program.bound.in_chart(chart), self.program.backend, self.program.catalogued)
         params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
-        return replace(self, params=params, units={}, shared_program=program, starts=())
+        return replace(self, params=params, units={}, prepared=Prepared(program, self.fixed))
 
 
 def _shown(value: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
-from elbocheck.bound.problem import Problem
+from elbocheck.bound.problem import Prepared, Problem
 from elbocheck.bound.reading import at_most
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
@@ -159,11 +159,11 @@ def _exactly(problem: Problem) -> Problem:
     derivatives by differences (that it is the same function is what the value check says)."""
     program = problem.program
     if problem.elbo is None or not program.backend.cost.directional or problem.factors is None:
-        return replace(problem, starts=())
+        return problem.from_here()
     problem.gradient(problem.vector)  # whether complex steps are taken is known after the first
     if program.backend.error_of(program.gradient) == 0.0:
-        return replace(problem, starts=())
-    return replace(problem, elbo=None, shared_program=None, starts=())
+        return problem.from_here()
+    return replace(problem, elbo=None, prepared=Prepared())
 
 
 def _moved(one: Problem, other: Problem) -> float:

@@ -359,7 +359,7 @@ def culprit(at: Stop) -> str:
         if left and time.perf_counter() > deadline:
             break
         held = {name: False for name in problem.layout.names if owners.get(name, "q") != owner}
-        alone = find_stationary_point(replace(problem, free={**problem.free, **held}, starts=(), fit=None))
+        alone = find_stationary_point(replace(problem.from_here(), free={**problem.free, **held}, fit=None))
         left[owner] = decompose(problem.at(alone.problem.vector)).gradient_norm
     return min(left, key=lambda name: left[name])
 

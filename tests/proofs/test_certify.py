@@ -116,7 +116,7 @@ def with_factors(base: Problem, change: Callable[[Factor], Factor]) -> Problem:
         declaration = bound.declare(params, fixed)
         return replace(declaration, factors=tuple(change(factor) for factor in declaration.factors))
 
-    return replace(base, shared_program=Program(replace(bound, declare=declare), base.program.backend))
+    return base.with_program(Program(replace(bound, declare=declare), base.program.backend))
 
 
 @dataclass(frozen=True)
