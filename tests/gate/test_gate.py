@@ -355,7 +355,7 @@ def test_the_decorator(tmp_path: Path) -> None:
 
 
 def test_targets_are_found_by_module_and_file() -> None:
-    assert load_targets("targets:target") == (targets.target,)
+    assert load_targets("support.targets:target") == (targets.target,)
     assert load_targets(f"{HERE / 'targets.py'}:random_target")[0].name == "random mixtures"
     assert len(X) == 6
 
