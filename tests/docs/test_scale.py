@@ -158,4 +158,5 @@ def test_a_signal_is_named_with_what_was_fatal() -> None:
 
 def test_the_page_has_a_block_for_every_table() -> None:
     page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    assert re.findall(r"^<!-- scale (\w+) -->\n```\n", page, flags=re.M) == ["data", "width", "numpy"]
+    rows = [good(model=model) for model in script().SIZES]
+    assert re.findall(r"^<!-- scale (\w+) -->\n```\n", page, flags=re.M) == [*script().tables(rows)]

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -296,12 +296,6 @@ def test_scales_of_strange_values_have_ticks_inside(values: list[float]) -> None
 )
 def test_numbers_for_people(value: float | None, text: str) -> None:
     assert nats(value) == text
-
-
-def test_records_survive_json() -> None:
-    again = json.loads(json.dumps([asdict(row) for row in rows()]))
-    assert again[0]["records"][0] == asdict(rows()[0].records[0])
-    assert again[0]["training"][0]["factors"][0]["name"] == "z"
 
 
 def test_a_log_has_no_trailing_blanks_and_no_colours() -> None:

@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Beta
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 from support.oracles.gamma import unit_rate_entropy
 
 ALPHAS = np.array([0.7, 1e-6, 1e-3, 1e-3, 1e3, 1.0, 0.5, 30.0, 1e5, 1e6, 1.0])
@@ -51,3 +52,5 @@ CASE = Case(
     lambda m: scipy.stats.beta(m.alpha, m.beta),
     differentiated=(0, 2, 6, 7, 9),  # of unbalanced members, ψ'(b) − ψ'(a + b) cancels
 )
+
+MIXTURES = {"beta-mixture": continuous(lambda p: scipy.stats.beta(np.exp(p["log_alphas"]), np.exp(p["log_betas"])))}

@@ -11,6 +11,7 @@ import scipy.stats
 
 from elbocheck.families import Binomial
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import discrete, log_choose
 
 LOGITS = np.array([0.7, 0.0, -0.0, 1e-9, -3.3, 12.0, -12.0, 40.0, -40.0, 300.0, -700.0, 0.3, -0.02, 5.0])
 TRIALS = np.array([7, 2, 3, 20, 12, 5, 4, 3, 30, 6, 9, 100, 400, 1000])
@@ -60,3 +61,13 @@ CASE = Case(
     digits=700,  # A − η · ∇A cancels all but e^−700 of its terms
     differentiated=(0, 3, 5, 6, 7, 8, 11, 12),
 )
+
+IN_MIXTURE = 6
+"""Trials, as the catalogue's model has them."""
+MIXTURES = {
+    "binomial-mixture": discrete(
+        lambda p: scipy.stats.binom(IN_MIXTURE, scipy.special.expit(p["logits_x"])),
+        log_h=lambda u: log_choose(IN_MIXTURE, u),
+        failures=lambda x: IN_MIXTURE - x,
+    )
+}

@@ -11,6 +11,7 @@ import scipy.stats
 
 from elbocheck.families import Categorical
 from support.oracles.base import ENTROPIES, Case, Exact, Scaled, numbers
+from support.oracles.components import Component, Params
 
 CATEGORIES = np.array(
     [
@@ -50,3 +51,16 @@ CASE = Case(
     digits=700,
     differentiated=(0, 2, 3, 4),
 )
+
+
+def component_log_likelihood(x: np.ndarray, params: Params) -> np.ndarray:
+    """scipy.stats wants probabilities, which lose digits at saturated logits."""
+    log_p = scipy.special.log_softmax(params["logits_x"], axis=-1)
+    return np.stack([log_p[:, np.arange(row.size), row.astype(int)].sum(-1) for row in x])
+
+
+def component_entropy(params: Params, observed: int) -> np.ndarray:
+    return scipy.special.entr(scipy.special.softmax(params["logits_x"], axis=-1)).sum((-1, -2))
+
+
+MIXTURES = {"categorical-mixture": Component(component_log_likelihood, component_entropy)}

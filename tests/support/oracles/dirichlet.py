@@ -11,6 +11,7 @@ import scipy.stats
 
 from elbocheck.families import Dirichlet
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import Component, Params, each
 from support.oracles.gamma import unit_rate_entropy
 
 CONCENTRATIONS = np.array(
@@ -69,3 +70,15 @@ CASE = Case(
     scipy_dirichlet,
     differentiated=(0, 2, 5),
 )
+
+
+def components(params: Params) -> list[Any]:
+    return [scipy.stats.dirichlet(np.exp(row)) for row in params["log_concentrations"]]
+
+
+MIXTURES = {
+    "dirichlet-mixture": Component(
+        lambda x, p: each(components(p), "logpdf", x.T),
+        lambda p, observed: np.array([float(one.entropy()) for one in components(p)]),
+    )
+}

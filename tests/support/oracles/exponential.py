@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Exponential
 from support.oracles.base import ENTROPIES, Case, Exact, Scaled, numbers
+from support.oracles.components import continuous
 
 RATES = np.array([1.7, 1e-12, 1e-6, 0.3, 1.0, np.e, 1e3, 1e6, 1e12])
 
@@ -33,3 +34,5 @@ CASE = Case(
     lambda m: scipy.stats.expon(scale=1 / m.rate),
     differentiated=(0, 1, 3, 8),
 )
+
+MIXTURES = {"exponential-mixture": continuous(lambda p: scipy.stats.expon(scale=np.exp(-p["log_rates"])))}

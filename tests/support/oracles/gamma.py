@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Gamma
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 
 SHAPES = np.array([2.3, 1e-6, 1e-3, 1.0, 2.0, 1.4616321, 9.999, 10.001, 70.0, 1e3, 1e6, 1e6])
 RATES = np.array([1.7, 1.0, 1e-6, 1.0, 0.3, 1e6, 1e-3, 5.0, 1e3, 1.0, 1e-6, 1e6])
@@ -51,3 +52,7 @@ CASE = Case(
     lambda m: scipy.stats.gamma(m.shape, scale=1 / m.rate),
     differentiated=(0, 1, 2, 4, 10, 11),
 )
+
+MIXTURES = {
+    "gamma-mixture": continuous(lambda p: scipy.stats.gamma(np.exp(p["log_shapes"]), scale=np.exp(-p["log_rates"])))
+}

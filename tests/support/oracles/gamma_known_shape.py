@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import GammaKnownShape
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import continuous
 
 SHAPES = np.array([2.3, 1e-6, 1e-3, 0.5, 2.0, 1.4616321, 9.999, 10.001, 70.0, 1e3, 1e6, 1e6])
 RATES = np.array([1.7, 1.0, 1e-6, 1.0, 0.3, 1e6, 1e-3, 5.0, 1e3, 1.0, 1e-6, 1e6])
@@ -56,3 +57,12 @@ CASE = Case(
     lambda m: scipy.stats.gamma(m.shape, scale=1 / m.rate),
     differentiated=(0, 1, 2, 5, 9, 11),
 )
+
+IN_MIXTURE = 2.5
+"""The shape, as the catalogue's model has it."""
+MIXTURES = {
+    "gamma-known-shape-mixture": continuous(
+        lambda p: scipy.stats.gamma(IN_MIXTURE, scale=np.exp(-p["log_rates"])),
+        log_h=lambda u: (IN_MIXTURE - 1) * np.log(u),
+    )
+}

@@ -11,6 +11,7 @@ import scipy.stats
 
 from elbocheck.families import Geometric
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import discrete
 
 LOGITS = np.array([0.7, 0.0, -0.0, 1e-9, -3.3, 12.0, -12.0, 36.0, -36.2, 40.0, -40.0, 300.0, -300.0, 700.0, -700.0])
 
@@ -37,3 +38,9 @@ CASE = Case(
     digits=1000,  # A − η · ∇A cancels all but e^−700 of its terms
     differentiated=(0, 3, 4, 5, 6, 9, 10),
 )
+
+MIXTURES = {
+    "geometric-mixture": discrete(
+        lambda p: scipy.stats.geom(scipy.special.expit(-p["logits_x"]), loc=-1), failures=np.ones_like
+    )
+}

@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import InverseGaussian
 from support.oracles.base import Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 
 MEANS = np.array([1.3, 1.0, 2e3, 1e-3, 1e6, 1.0, 0.02, 5.0, 1e3])
 SHAPES = np.array([2.1, 1.0, 1.0, 5e2, 1.0, 1e6, 7.0, 0.5, 1e-3])
@@ -55,3 +56,10 @@ CASE = Case(
     lambda m: scipy.stats.invgauss(m.mean / m.shape, scale=m.shape),
     differentiated=(0, 1, 2, 4, 5),
 )
+
+MIXTURES = {
+    "inverse-gaussian-mixture": continuous(
+        lambda p: scipy.stats.invgauss(np.exp(p["log_means"] - p["log_shapes"]), scale=np.exp(p["log_shapes"])),
+        log_h=lambda u: -1.5 * np.log(u),
+    )
+}

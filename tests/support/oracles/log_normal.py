@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import LogNormal
 from support.oracles.base import Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 
 VARIANCES = np.array([1.7, 1e-6, 3e-3, 0.0585498, 1.0, 4e2, 1e2, 1e-6])
 MEANS = np.array([0.4, 1e-3, -7.0, 0.0, 1.0, 30.0, -1e2, 1e2])
@@ -51,3 +52,10 @@ CASE = Case(
     lambda m: scipy.stats.lognorm(np.sqrt(m.variance), scale=np.exp(m.mean)),
     differentiated=(0, 3, 4, 5),
 )
+
+MIXTURES = {
+    "log-normal-mixture": continuous(
+        lambda p: scipy.stats.lognorm(np.exp(0.5 * p["log_variances"]), scale=np.exp(p["means"])),
+        log_h=lambda u: -np.log(u),
+    )
+}

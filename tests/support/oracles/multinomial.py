@@ -12,6 +12,7 @@ import scipy.stats
 
 from elbocheck.families import Multinomial
 from support.oracles.base import Case, Exact, Number, Scaled, numbers
+from support.oracles.components import Component, Params, counts, each
 
 LOGITS = np.array(
     [
@@ -76,3 +77,34 @@ CASE = Case(
     digits=700,
     differentiated=(0, 2, 4),
 )
+
+IN_MIXTURE = 6
+"""Trials, as the catalogue's model has them."""
+
+
+def components(params: Params) -> list[Any]:
+    return [scipy.stats.multinomial(IN_MIXTURE, scipy.special.softmax(row)) for row in params["logits_x"]]
+
+
+def component_log_likelihood(x: np.ndarray, params: Params) -> np.ndarray:
+    """The distribution with equal odds, tilted: scipy.stats wants probabilities, which lose digits."""
+    log_p, size = scipy.special.log_softmax(params["logits_x"], axis=-1), x.shape[1]
+    equal = scipy.stats.multinomial(IN_MIXTURE, np.full(size, 1 / size)).logpmf(x) + IN_MIXTURE * np.log(size)
+    return (x[:, None] * log_p).sum(-1) + np.reshape(equal, (-1, 1))
+
+
+def component_base_measure(x: np.ndarray, params: Params) -> np.ndarray:
+    """log h = −Σ log x_d!, each x_d binomial."""
+    values, p = counts(scipy.stats.binom(IN_MIXTURE, scipy.special.softmax(params["logits_x"], axis=-1)))
+    expected = (p * scipy.special.gammaln(values + 1)).sum(0)
+    return (expected - scipy.special.gammaln(x[:, None] + 1)).sum(-1)
+
+
+MIXTURES = {
+    "multinomial-mixture": Component(
+        component_log_likelihood,
+        lambda p, observed: np.array([float(one.entropy()) for one in components(p)]),
+        component_base_measure,
+        lambda x, p: each(components(p), "logpmf", x),
+    )
+}

@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import MultivariateNormal
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import Component, Params
 
 
 def precision_choleskys() -> np.ndarray:
@@ -63,3 +64,26 @@ CASE = Case(
     lambda m: scipy.stats.multivariate_normal(m.mean, np.linalg.inv(m.precision_cholesky @ m.precision_cholesky.T)),
     differentiated=(0, 2, 3, 6),
 )
+
+
+def precision_root(params: Params) -> np.ndarray:
+    """Triangular C with precision C Cᵀ, (K or 1, D, D)."""
+    log_diagonal = params["precision_log_diagonal"]
+    root = np.exp(log_diagonal)[..., None] * np.eye(log_diagonal.shape[-1]) + np.tril(params["precision_lower"], -1)
+    return root.reshape(-1, *root.shape[-2:])
+
+
+def component_log_likelihood(x: np.ndarray, params: Params) -> np.ndarray:
+    """scipy.stats wants a covariance, which is worse conditioned."""
+    root = precision_root(params)
+    white = np.einsum("...i,...ij->...j", x[:, None] - params["means"], root)
+    return scipy.stats.norm.logpdf(white).sum(-1) + np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(-1)
+
+
+def component_entropy(params: Params, observed: int) -> np.ndarray:
+    root = precision_root(params)  # one, or one for each component
+    one = 0.5 * observed * np.log(2 * np.pi * np.e) - np.linalg.slogdet(root)[1]
+    return np.broadcast_to(one, len(params["logits"]))
+
+
+MIXTURES = dict.fromkeys(("gmm-full", "gmm-tied"), Component(component_log_likelihood, component_entropy))

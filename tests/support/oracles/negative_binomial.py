@@ -11,6 +11,7 @@ import scipy.stats
 
 from elbocheck.families import NegativeBinomial
 from support.oracles.base import Case, Exact, Number, Scaled, numbers
+from support.oracles.components import discrete, log_choose
 
 LOGITS = np.array([0.7, 0.0, -0.0, 1e-9, -3.3, -12.0, -40.0, -300.0, -700.0, 2.0, 5.0])
 FAILURES = 2.5
@@ -74,3 +75,13 @@ CASE = Case(
     digits=1000,  # A − η · ∇A cancels all but e^−700 of its terms
     differentiated=(0, 3, 4, 5, 6),
 )
+
+IN_MIXTURE = 2.5
+"""Failures, as the catalogue's model has them."""
+MIXTURES = {
+    "negative-binomial-mixture": discrete(
+        lambda p: scipy.stats.nbinom(IN_MIXTURE, scipy.special.expit(-p["logits_x"])),
+        log_h=lambda u: log_choose(u + IN_MIXTURE - 1, u),
+        failures=lambda x: np.full_like(x, IN_MIXTURE),
+    )
+}

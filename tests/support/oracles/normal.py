@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Normal
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 
 VARIANCES = np.array([1.7, 1e-6, 3e-3, 0.0585498, 1.0, 4e2, 1e6, 1e6, 1e-6])
 MEANS = np.array([0.4, 1e-3, -7.0, 0.0, 1.0, 1e3, -1e3, 1e6, 1e2])
@@ -38,3 +39,8 @@ CASE = Case(
     lambda m: scipy.stats.norm(m.mean, np.sqrt(m.variance)),
     differentiated=(0, 1, 5, 6, 8),
 )
+
+MIXTURES = {
+    "gmm-diagonal": continuous(lambda p: scipy.stats.norm(p["means"], np.exp(0.5 * p["log_variances"]))),
+    "gmm-spherical": continuous(lambda p: scipy.stats.norm(p["means"], np.exp(0.5 * p["log_variances"])[:, None])),
+}

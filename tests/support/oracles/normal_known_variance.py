@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import NormalKnownVariance
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import continuous
 
 VARIANCES = np.array([1.7, 1e-6, 3e-3, 0.0585498, 1.0, 4e2, 1e6, 1e6, 1e-6])
 MEANS = np.array([0.4, 1e-3, -7.0, 0.0, 1.0, 1e3, -1e3, 1e6, 1e2])
@@ -48,3 +49,13 @@ CASE = Case(
     lambda m: scipy.stats.norm(m.mean, np.sqrt(m.variance)),
     differentiated=(0, 1, 4, 5, 7),
 )
+
+IN_MIXTURE = 0.8
+"""The variance, as the catalogue's model has it."""
+MIXTURES = {
+    "normal-known-var-mixture": continuous(
+        lambda p: scipy.stats.norm(p["means"], np.sqrt(IN_MIXTURE)),
+        log_h=lambda u: -(u**2) / (2 * IN_MIXTURE),
+        expected_log_h=lambda p: -(p["means"] ** 2 + IN_MIXTURE) / (2 * IN_MIXTURE),
+    )
+}

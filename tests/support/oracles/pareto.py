@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Pareto
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import Params, continuous
 
 SHAPES = np.array([2.3, 1e-3, 1.0, 0.5, 1e3, 1e6, 30.0])
 MINIMA = np.array([1.7, 1.0, 1e6, 1e-6, 2.0, 0.3, 1e-3])
@@ -44,3 +45,16 @@ CASE = Case(
     lambda m: scipy.stats.pareto(m.shape, scale=m.minimum),
     differentiated=(0, 1, 4, 5),
 )
+
+
+def component_log_likelihood(x: np.ndarray, params: Params) -> np.ndarray:
+    """log x is exponential; scipy.stats takes the logarithm of a density that underflows."""
+    log_x = np.log(x[:, None])
+    return (scipy.stats.expon(scale=np.exp(-params["log_shapes"])).logpdf(log_x) - log_x).sum(-1)
+
+
+MIXTURES = {
+    "pareto-mixture": continuous(
+        lambda p: scipy.stats.pareto(np.exp(p["log_shapes"])), log_density=component_log_likelihood
+    )
+}

@@ -6,10 +6,12 @@ from typing import Any
 
 import mpmath as mp
 import numpy as np
+import scipy.special
 import scipy.stats
 
 from elbocheck.families import Poisson
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import discrete
 
 RATES = np.array([3.3, 1e-12, 1e-6, 0.02, 1.0, np.e, 9.0, 25.0, 44.4, 47.9999, 48.0001, 80.0, 1e3, 1e5, 1e8])
 
@@ -46,3 +48,9 @@ CASE = Case(
     lambda m: scipy.stats.poisson(np.exp(m.log_rate)),
     differentiated=(0, 1, 3, 9, 10, 14),
 )
+
+MIXTURES = {
+    "poisson-mixture": discrete(
+        lambda p: scipy.stats.poisson(np.exp(p["log_rates"])), log_h=lambda u: -scipy.special.gammaln(u + 1)
+    )
+}

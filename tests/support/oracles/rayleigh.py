@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Rayleigh
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import continuous
 
 VARIANCES = np.array([1.7, 1e-12, 1e-6, 0.3, 1.0, np.e, 1e3, 1e6, 1e12])
 
@@ -50,3 +51,7 @@ CASE = Case(
     lambda m: scipy.stats.rayleigh(scale=np.sqrt(m.variance)),
     differentiated=(0, 1, 3, 8),
 )
+
+MIXTURES = {
+    "rayleigh-mixture": continuous(lambda p: scipy.stats.rayleigh(scale=np.exp(0.5 * p["log_variances"])), log_h=np.log)
+}

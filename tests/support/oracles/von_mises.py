@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import VonMises
 from support.oracles.base import ENTROPIES, Case, Exact, Number, Scaled, numbers
+from support.oracles.components import continuous
 
 COSINES = np.array([0.8, 0.0, 1e-9, 1e-3, -3.0, 8.0, 16.97, 0.0, 0.0, -1e2, 1e4])
 SINES = np.array([-0.5, 0.0, 0.0, 1e-3, 4.0, -1.0, -16.97, 23.9999, 24.0001, 3e2, -1e4])
@@ -42,3 +43,9 @@ CASE = Case(
     lambda m: scipy.stats.vonmises(np.hypot(m.cosine, m.sine), loc=np.arctan2(m.sine, m.cosine)),
     differentiated=(0, 2, 3, 4, 6, 8, 9, 10),  # near κ = 24, A'' cancels: 1e-13
 )
+
+MIXTURES = {
+    "von-mises-mixture": continuous(
+        lambda p: scipy.stats.vonmises(np.hypot(p["cosines"], p["sines"]), loc=np.arctan2(p["sines"], p["cosines"]))
+    )
+}

@@ -10,6 +10,7 @@ import scipy.stats
 
 from elbocheck.families import Weibull
 from support.oracles.base import Case, Exact, Scaled, numbers
+from support.oracles.components import continuous
 
 SHAPES = np.array([1.7, 0.5, 2.0, 3.0, 0.05, 12.0, 40.0, 1.5])
 SCALES = np.array([0.7, 1e-6, 1.3, 1e6, 40.0, 1e3, 1.1, 1.0])
@@ -55,3 +56,12 @@ CASE = Case(
     lambda m: scipy.stats.weibull_min(m.shape, scale=m.scale),
     differentiated=(0, 1, 2, 3, 7),
 )
+
+IN_MIXTURE = 1.5
+"""The shape, as the catalogue's model has it."""
+MIXTURES = {
+    "weibull-mixture": continuous(
+        lambda p: scipy.stats.weibull_min(IN_MIXTURE, scale=np.exp(p["log_scales"])),
+        log_h=lambda u: (IN_MIXTURE - 1) * np.log(u),
+    )
+}
