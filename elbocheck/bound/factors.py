@@ -124,6 +124,12 @@ def log_density_of(factor: Factor) -> Array:
         raise DeclarationError(
             f"factor {factor.name!r}: its log density has shape {np.shape(log_density)}; "
             "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
+            + (
+                f"; a value of {type(factor.distribution).__name__} has {factor.distribution.event_ndim} more axes of its "
+                "own (one-hot rows, not integers)"
+                if factor.distribution.event_ndim
+                else ""
+            )
         )
     return log_density
 

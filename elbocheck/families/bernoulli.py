@@ -24,6 +24,7 @@ class Bernoulli:
 
     family: ClassVar[str] = "Bernoulli"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "binary"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(states="binary", saturates=True)

@@ -26,6 +26,7 @@ class Beta:
 
     family: ClassVar[str] = "beta"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "unit"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
 

@@ -93,6 +93,7 @@ class Binomial:
 
     family: ClassVar[str] = "binomial"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "count"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(saturates=True)

@@ -25,6 +25,7 @@ class Categorical:
 
     family: ClassVar[str] = "categorical"
     event_ndim: ClassVar[int] = 1
+    support: ClassVar[str] = "one-hot"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(states="one-hot", saturates=True)

@@ -27,6 +27,7 @@ class Dirichlet:
 
     family: ClassVar[str] = "Dirichlet"
     event_ndim: ClassVar[int] = 1
+    support: ClassVar[str] = "simplex"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
 

@@ -22,6 +22,7 @@ class Exponential:
 
     family: ClassVar[str] = "exponential"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "nonnegative"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 1
 

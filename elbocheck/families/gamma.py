@@ -49,6 +49,7 @@ class Gamma:
 
     family: ClassVar[str] = "gamma"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
 

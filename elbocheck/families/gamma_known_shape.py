@@ -25,6 +25,7 @@ class GammaKnownShape:
 
     family: ClassVar[str] = "gamma, known shape"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
 

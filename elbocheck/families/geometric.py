@@ -23,6 +23,7 @@ class Geometric:
 
     family: ClassVar[str] = "geometric"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "count"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(saturates=True)

@@ -46,6 +46,7 @@ class InverseGaussian:
 
     family: ClassVar[str] = "inverse Gaussian"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(log_pi=True)

@@ -23,6 +23,7 @@ class Laplace:
 
     family: ClassVar[str] = "Laplace"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "real"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 1
 

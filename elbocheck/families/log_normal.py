@@ -25,6 +25,7 @@ class LogNormal:
 
     family: ClassVar[str] = "log-normal"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="log u", mean_and_variance=True)

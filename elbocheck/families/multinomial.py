@@ -34,6 +34,7 @@ class Multinomial:
 
     family: ClassVar[str] = "multinomial"
     event_ndim: ClassVar[int] = 1
+    support: ClassVar[str] = "counts"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(saturates=True)

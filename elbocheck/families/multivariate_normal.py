@@ -28,6 +28,7 @@ class MultivariateNormal:
 
     family: ClassVar[str] = "multivariate normal"
     event_ndim: ClassVar[int] = 1
+    support: ClassVar[str] = "vector"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 2
     parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u")

@@ -69,6 +69,7 @@ class NegativeBinomial:
 
     family: ClassVar[str] = "negative binomial"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "count"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(saturates=True)

@@ -24,6 +24,7 @@ class Normal:
 
     family: ClassVar[str] = "normal"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "real"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 2
     parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True)

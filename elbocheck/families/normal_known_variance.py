@@ -25,6 +25,7 @@ class NormalKnownVariance:
 
     family: ClassVar[str] = "normal, known variance"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "real"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True)

@@ -24,6 +24,7 @@ class Pareto:
 
     family: ClassVar[str] = "Pareto"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
 

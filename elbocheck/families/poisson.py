@@ -67,6 +67,7 @@ class Poisson:
 
     family: ClassVar[str] = "Poisson"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "count"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
 

@@ -23,6 +23,7 @@ class Rayleigh:
 
     family: ClassVar[str] = "Rayleigh"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
 

@@ -71,6 +71,7 @@ class VonMises:
 
     family: ClassVar[str] = "von Mises"
     event_ndim: ClassVar[int] = 0
+    support: ClassVar[str] = "real"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(log_pi=True)

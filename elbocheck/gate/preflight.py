@@ -16,6 +16,7 @@ from elbocheck.backends.libraries import LIBRARIES
 from elbocheck.bound.problem import Problem, flat
 from elbocheck.bound.reading import Reading, read
 from elbocheck.errors import ElbocheckError, TargetError
+from elbocheck.gate.declarations import check_declaration
 
 
 def examine(problem: Problem) -> None:
@@ -31,6 +32,8 @@ def examine(problem: Problem) -> None:
         same_structure(problem, "grad", _untouched(problem, "grad"))
     if trace is None:
         _untouched(problem, "factors")
+    if problem.factors is not None:
+        check_declaration(problem)
     try:
         _finite(problem, read(problem))
     except ElbocheckError:
