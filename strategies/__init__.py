@@ -5,19 +5,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from elbocheck.gate.drawing import draw_many
+from elbocheck.strategies.samples import samples, sizes
+
 _LAZY = {
     "Choice": "elbocheck.strategies.targets.choice",
     "CorrectTarget": "elbocheck.strategies.targets",
     "choices": "elbocheck.strategies.targets",
     "correct_target": "elbocheck.strategies.targets",
     "correct_targets": "elbocheck.strategies.targets",
-    "draw_many": "elbocheck.gate.drawing",
     "planted": "elbocheck.strategies.targets.planted",
-    "samples": "elbocheck.strategies.samples",
-    "sizes": "elbocheck.strategies.samples",
 }
+"""What is loaded when it is used. A name that a module here has too would find the module: those are above."""
 
-__all__ = [*_LAZY]
+__all__ = [*_LAZY, "draw_many", "samples", "sizes"]
 
 
 def __getattr__(name: str) -> Any:
