@@ -27,7 +27,7 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
     def check(sample) -> Result:  # type: ignore[no-untyped-def]
         return every_point(sample.problem())
 
-    tally = run_property(elbocheck_settings, samples(cell), check)
+    tally = run_property(elbocheck_settings, samples(cell, dtype=get_backend().dtype), check)
     tally.require_conclusive()
     most = MOST_RELATIVE * get_backend().eps
     assert max(result.relative for result in tally.results) <= most
@@ -35,6 +35,6 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
 
 @by_cell
 def test_declared_beta_scales_all_natural_parameters(cell: Cell, elbocheck_settings: settings) -> None:
-    budget = share(elbocheck_settings, 5)
-    tally = run_property(budget, samples(cell), lambda sample: criterion_holds(sample.problem()))
+    budget, strategy = share(elbocheck_settings, 5), samples(cell, dtype=get_backend().dtype)
+    tally = run_property(budget, strategy, lambda sample: criterion_holds(sample.problem()))
     tally.require_conclusive()

@@ -41,5 +41,6 @@ def test_models_outside_are_recognised_with_the_reason(cell: Cell, elbocheck_set
 
 @by_cell(CELLS)
 def test_models_inside_are_recognised(cell: Cell, elbocheck_settings: settings) -> None:
-    tally = run_property(share(elbocheck_settings, 25, 2), samples(cell), lambda sample: scope(sample.problem()))
+    strategy = samples(cell, dtype=get_backend().dtype)
+    tally = run_property(share(elbocheck_settings, 25, 2), strategy, lambda sample: scope(sample.problem()))
     assert {result.outcome for result in tally.results} == {Outcome.HOLDS}
