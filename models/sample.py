@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends import get_backend
+from elbocheck.backends import current_dtype, get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
@@ -167,7 +167,7 @@ class Sample:
         """A sample whose data, weights, sizes and parameter shapes have been validated."""
         x = np.asarray(x, dtype=float)
         cell.model.check_data(x)
-        dtype = get_backend().dtype
+        dtype = current_dtype()
         if np.abs(x).max() > np.finfo(dtype).max:
             raise InputError(f"{label}: data up to {np.abs(x).max():.3g} do not fit into {dtype}; scale them")
         weights = np.full(len(x), 1.0 / len(x)) if data_weights is None else data_weights

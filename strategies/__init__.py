@@ -6,6 +6,9 @@ import importlib
 from typing import Any
 
 from elbocheck.gate.drawing import draw_many
+from elbocheck.strategies.datasets import datasets, responsibilities
+from elbocheck.strategies.distributions import distributions
+from elbocheck.strategies.problems import problems
 from elbocheck.strategies.samples import samples, sizes
 
 _LAZY = {
@@ -18,7 +21,7 @@ _LAZY = {
 }
 """What is loaded when it is used. A name that a module here has too would find the module: those are above."""
 
-__all__ = [*_LAZY, "draw_many", "samples", "sizes"]
+__all__ = [*_LAZY, "datasets", "distributions", "draw_many", "problems", "responsibilities", "samples", "sizes"]
 
 
 def __getattr__(name: str) -> Any:
