@@ -112,7 +112,7 @@ class DrawnGenerator:
 
     def rayleigh(self, scale: Any = 1.0, size: Size = None) -> Numbers:
         """Rayleigh with mode `scale`."""
-        return np.multiply(scale, _plain(np.sqrt(2.0 * self.exponential(size=_shape(size, scale)))))[()]
+        return np.multiply(scale, _plain(np.sqrt(-2.0 * np.log1p(-self._levels(size, scale)))))[()]
 
     def weibull(self, a: Any, size: Size = None) -> Numbers:
         """Weibull of shape `a` and scale 1."""
@@ -154,7 +154,8 @@ class DrawnGenerator:
 
     def geometric(self, p: Any, size: Size = None) -> Numbers:
         """Trials up to the first success of probability `p`."""
-        return 1 + np.asarray(np.log1p(-self._levels(size, p)) / np.log1p(-np.asarray(p))).astype(int)[()]
+        trials = np.log1p(-self._levels(size, p)) / np.log1p(-np.asarray(p))
+        return np.ceil(np.maximum(trials - 1e-9, 1.0)).astype(int)[()]
 
     def multinomial(self, n: int, pvals: Any, size: Size = None) -> np.ndarray:
         """Counts (*size, K) with sum `n`, of probabilities `pvals` (..., K): one binomial after the other."""
