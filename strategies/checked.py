@@ -17,4 +17,9 @@ def whole(strategy: str, name: str, given: Any, least: int) -> None:
 def flag(strategy: str, name: str, given: Any, possible: tuple[bool | None, ...] = (True, False, None)) -> None:
     """Raises `InputError` unless `given` is one of `possible`."""
     if not any(given is one for one in possible):
-        raise InputError(f"{strategy}: {name} must be {' or '.join(map(str, possible))}; got {given!r}")
+        raise InputError(f"{strategy}: {name} must be {_either(possible)}; got {given!r}")
+
+
+def _either(possible: tuple[bool | None, ...]) -> str:
+    *others, last = map(str, possible)
+    return f"{', '.join(others)} or {last}"

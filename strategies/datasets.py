@@ -16,7 +16,7 @@ from elbocheck.models.datasets import Dataset
 from elbocheck.strategies.checked import flag, whole
 from elbocheck.strategies.members import RECIPES, family_of, least_length
 from elbocheck.strategies.numbers import generator, one_in
-from elbocheck.strategies.samples import WEIGHTINGS
+from elbocheck.strategies.samples import WEIGHTINGS, drawn_weights
 
 MOST_COMPONENTS = 3
 SPREADS = (1.0, 0.0, 4.0, 40.0)
@@ -79,17 +79,7 @@ def _datasets(
         recipe = RECIPES[source]
         batch, length = ((), columns) if source.event_ndim else ((columns,), 0)
         x = recipe.values(rng, recipe.member(rng, batch, length), (count, *batch))
-    return Dataset(name, x, weights(rng, count, draw(st.sampled_from(weightings))))
-
-
-def weights(rng: np.random.Generator, count: int, weighting: str) -> np.ndarray:
-    """Weights (N,) that sum to 1: "equal", "random", or "some zero", of which the first is not."""
-    found = np.ones(count) if weighting == "equal" else np.exp(rng.normal(size=count))
-    if weighting != "equal" and count > 1 and np.ptp(found) == 0.0:
-        found[0] *= 2.0
-    if weighting == "some zero" and count > 1:
-        found[1:] *= rng.random(count - 1) < 0.7
-    return np.asarray(found / found.sum())
+    return Dataset(name, x, drawn_weights(rng, count, draw(st.sampled_from(weightings))))
 
 
 def responsibilities(*, data: int, components: int, zeros: bool = False) -> st.SearchStrategy[np.ndarray]:

@@ -21,6 +21,8 @@ WEIGHTINGS = ("equal", "some zero", "random")
 SEEDS = st.integers(0, 2**32 - 1)
 RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
+FEW = 4
+"""So few data are drawn in every second problem that need not be solvable, or N < D would be rare."""
 MOST_SHOWN = 12
 """Numbers of a drawn data set that its label lists."""
 
@@ -54,7 +56,8 @@ def sizes(
     latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
     least = model.least_observed
     if not solvable:
-        return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
+        few = st.integers(1, min(FEW, most_data))
+        return draw(st.integers(1, most_data) | few), draw(st.integers(least, most_observed)), latents
     observed = draw(st.integers(max(least, cell.least[1]), most_observed))
     fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
     return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents
@@ -70,8 +73,10 @@ def samples(
     `dtype`.
     `solvable`: only data for which a finite stationary point exists: enough distinct data, both values in every binary
     column, a positive count in every column. Numbers then come from a seed; otherwise they are drawn, and shrink.
-    Raises `InputError` for an unknown `dtype`.
+    Raises `InputError` for what is no `Cell`, and for an unknown `dtype`.
     """
+    if not isinstance(cell, Cell):
+        raise InputError(f"samples: cell must be a Cell; got {cell!r} (find_cell finds one by its name)")
     if dtype not in RANGES:
         raise InputError(f"samples: dtype must be one of {', '.join(RANGES)}; got {dtype!r}")
     return _samples(cell, solvable, room, min_latents, RANGES[dtype])
@@ -122,12 +127,17 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
             x = cell.model.repair(rng, x)
     else:
         x = cell.model.repair(rng, truth[0])
-    weights = np.ones(data)
-    if choice.weighting != "equal":
+    weights, drawn = np.ones(data), choice.seed is None
+    if drawn:
+        weights = drawn_weights(rng, data, choice.weighting)
+    elif choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))
-    if choice.weighting == "some zero" and data > max(distinct, rows if choice.structure == "duplicates" else distinct):
+    if (
+        not drawn
+        and choice.weighting == "some zero"
+        and data > max(distinct, rows if choice.structure == "duplicates" else distinct)
+    ):
         weights[max(distinct, 2) :] *= rng.random(data - max(distinct, 2)) < 0.7
-    drawn = choice.seed is None
     sample = random_sample(
         cell, x, latents, 0 if drawn else int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen,
         label=str(choice) + (_shown(x) if drawn else ""), rng=rng if drawn else None,
@@ -148,3 +158,13 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
 def _shown(x: np.ndarray) -> str:
     """Data as a label lists them, if they are few."""
     return f", x = {x.tolist()}" if x.size <= MOST_SHOWN else ""
+
+
+def drawn_weights(rng: np.random.Generator, count: int, weighting: str) -> np.ndarray:
+    """Weights (N,) that sum to 1: "equal"; "random", which differ; or "some zero", of which the first is not."""
+    found = np.ones(count) if weighting == "equal" else np.exp(rng.normal(size=count))
+    if weighting != "equal" and count > 1 and np.ptp(found) == 0.0:
+        found[0] *= 2.0
+    if weighting == "some zero" and count > 1:
+        found[1:] *= rng.random(count - 1) < 0.7
+    return np.asarray(found / found.sum())
