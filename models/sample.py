@@ -272,9 +272,10 @@ def random_sample(
     data_weights: np.ndarray | None = None,
     frozen: tuple[str, ...] = (),
     label: str = "sample",
+    rng: np.random.Generator | None = None,
 ) -> Sample:
-    """A validated sample at random starting parameters, reproducible from `seed`."""
-    rng = np.random.default_rng(seed)
+    """A validated sample at random starting parameters, reproducible from `seed`; or at numbers from `rng`."""
+    rng = np.random.default_rng(seed) if rng is None else rng
     x = np.asarray(x, dtype=float)
     cell.model.check_data(x)
     weights = check_weights(np.ones(len(x)) if data_weights is None else data_weights, len(x))

@@ -34,6 +34,6 @@ def test_identity_holds_at_every_point(cell: Cell, elbocheck_settings: settings)
 
 @by_cell
 def test_declared_beta_scales_all_natural_parameters(cell: Cell, elbocheck_settings: settings) -> None:
-    budget = share(elbocheck_settings, 5)
-    tally = run_property(budget, samples(cell), lambda sample: criterion_holds(sample.problem()))
+    budget, strategy = share(elbocheck_settings, 5), samples(cell)
+    tally = run_property(budget, strategy, lambda sample: criterion_holds(sample.problem()))
     tally.require_conclusive()

@@ -1,7 +1,8 @@
 """Strategies for samples: sizes, data sets, weights, parameters and variational families for one cell.
 
-Hypothesis draws sizes, kinds and one seed; arrays are constructed from the seed and never filtered. Everything
-shrinks towards one datum, one dimension, one latent, plain data and seed 0.
+Hypothesis draws sizes, kinds and all numbers. Where a problem must be solvable it draws one seed instead, from which
+arrays are constructed and never filtered. Everything shrinks towards one datum, one dimension, one latent, plain data,
+equal numbers, seed 0.
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from elbocheck.errors import InputError
 from elbocheck.models.sample import Cell, Sample, random_sample
+from elbocheck.strategies.numbers import generator, one_in
 
 STRUCTURES = ("model", "noise", "duplicates")
 WEIGHTINGS = ("equal", "some zero", "random")
 SEEDS = st.integers(0, 2**32 - 1)
 RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
+FEW = 4
+"""So few data are drawn in every second problem that need not be solvable, or N < D would be rare."""
+MOST_SHOWN = 12
+"""Numbers of a drawn data set that its label lists."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What Hypothesis chose; `repr` is what a failure shows."""
+    """What Hypothesis chose; `repr` is what a failure shows. `seed`: of all numbers; None where each was drawn."""
 
     cell: str
     sizes: tuple[int, int, int]
@@ -32,7 +39,7 @@ class Draw:
     log10_offset: float
     spread: float
     frozen: tuple[str, ...]
-    seed: int
+    seed: int | None
 
 
 @st.composite
@@ -49,26 +56,40 @@ def sizes(
     latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
     least = model.least_observed
     if not solvable:
-        return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
+        few = st.integers(1, min(FEW, most_data))
+        return draw(st.integers(1, most_data) | few), draw(st.integers(least, most_observed)), latents
     observed = draw(st.integers(max(least, cell.least[1]), most_observed))
     fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
     return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents
 
 
-@st.composite
-def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1) -> Sample:
+def samples(
+    cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1, dtype: str | None = None
+) -> st.SearchStrategy[Sample]:
     """A data set with weights and random parameters for `cell`.
 
     Reached on purpose: a single datum, N < D, repeated data, unequal and zero weights, data of size 1e±4 and far from
-    the origin, frozen means, and (unless `solvable`) saturated logits and extreme variances.
+    the origin, frozen means, and (unless `solvable`) saturated logits and extreme variances, as far as exp goes in
+    `dtype`, by default that of the cell's backend.
     `solvable`: only data for which a finite stationary point exists: enough distinct data, both values in every binary
-    column, a positive count in every column.
+    column, a positive count in every column. Numbers then come from a seed; otherwise they are drawn, and shrink.
+    Raises `InputError` for what is no `Cell`, and for an unknown `dtype`.
     """
+    if not isinstance(cell, Cell):
+        raise InputError(f"samples: cell must be a Cell; got {cell!r} (find_cell finds one by its name)")
+    dtype = cell.backend.dtype if dtype is None else dtype
+    if dtype not in RANGES:
+        raise InputError(f"samples: dtype must be one of {', '.join(RANGES)}; got {dtype!r}")
+    return _samples(cell, solvable, room, min_latents, RANGES[dtype])
+
+
+@st.composite
+def _samples(draw: st.DrawFn, cell: Cell, solvable: bool, room: int, min_latents: int, reach: float) -> Sample:
     shape = draw(sizes(cell, solvable=solvable, room=room, min_latents=min_latents))
     units = cell.model.units
     single = shape[0] == 1
     may_freeze = cell.model.single_datum_frozen
-    frozen = may_freeze if may_freeze and (single or draw(st.integers(0, 6)) == 6) else ()
+    frozen = may_freeze if may_freeze and (single or draw(one_in(7))) else ()
     choice = Draw(
         cell=cell.name,
         sizes=shape,
@@ -76,16 +97,22 @@ def samples(draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 
         weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
         log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
         log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * RANGES[cell.backend.dtype],
+        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * reach,
         frozen=frozen,
-        seed=draw(SEEDS),
+        seed=draw(SEEDS) if solvable else None,
     )
-    return realise(cell, choice, solvable=solvable)
+    return realise(cell, choice, solvable=True) if solvable else _made(cell, choice, generator(draw), solvable=False)
 
 
 def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
-    """The sample that a draw stands for, a pure function of it."""
-    rng = np.random.default_rng(choice.seed)
+    """The sample that a draw stands for, a pure function of it. Raises `InputError` without a seed."""
+    if choice.seed is None:
+        raise InputError(f"the numbers of this sample were drawn one by one, they cannot be made again: {choice}")
+    return _made(cell, choice, np.random.default_rng(choice.seed), solvable=solvable)
+
+
+def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool) -> Sample:
+    """The sample of a choice with all numbers from `rng`."""
     data, observed, latents = choice.sizes
     distinct = min(data, cell.model.distinct_data(observed))
     rows = max(distinct, (data + 1) // 2) if choice.structure == "duplicates" else data
@@ -101,14 +128,21 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
             x = cell.model.repair(rng, x)
     else:
         x = cell.model.repair(rng, truth[0])
-    weights = np.ones(data)
-    if choice.weighting != "equal":
+    weights, drawn = np.ones(data), choice.seed is None
+    if drawn:
+        weights = drawn_weights(rng, data, choice.weighting)
+    elif choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))
-    if choice.weighting == "some zero" and data > max(distinct, rows if choice.structure == "duplicates" else distinct):
+    if (
+        not drawn
+        and choice.weighting == "some zero"
+        and data > max(distinct, rows if choice.structure == "duplicates" else distinct)
+    ):
         weights[max(distinct, 2) :] *= rng.random(data - max(distinct, 2)) < 0.7
     sample = random_sample(
-        cell, x, latents, int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen, label=str(choice)
-    )
+        cell, x, latents, 0 if drawn else int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen,
+        label=str(choice) + (_shown(x) if drawn else ""), rng=rng if drawn else None,
+    )  # fmt: skip
     if truth is not None:
         sample = sample.with_params(truth[1])
     if choice.spread:
@@ -120,3 +154,18 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
             }
         )
     return sample
+
+
+def _shown(x: np.ndarray) -> str:
+    """Data as a label lists them, if they are few."""
+    return f", x = {x.tolist()}" if x.size <= MOST_SHOWN else ""
+
+
+def drawn_weights(rng: np.random.Generator, count: int, weighting: str) -> np.ndarray:
+    """Weights (N,) that sum to 1: "equal"; "random", which differ; or "some zero", of which the first is not."""
+    found = np.ones(count) if weighting == "equal" else np.exp(rng.normal(size=count))
+    if weighting != "equal" and count > 1 and np.ptp(found) == 0.0:
+        found[0] *= 2.0
+    if weighting == "some zero" and count > 1:
+        found[1:] *= rng.random(count - 1) < 0.7
+    return np.asarray(found / found.sum())

@@ -121,15 +121,11 @@ def log_density_of(factor: Factor) -> Array:
             "*elements)"
         ) from error
     if np.ndim(log_density) < 2:
+        own, family = factor.distribution.event_ndim, type(factor.distribution).__name__
+        hint = f"; a value of {family} has {own} more axes of its own (one-hot rows, not integers)" if own else ""
         raise DeclarationError(
             f"factor {factor.name!r}: its log density has shape {np.shape(log_density)}; "
-            "expected (data, points of q, *elements) with sizes of 1 where nothing varies"
-            + (
-                f"; a value of {type(factor.distribution).__name__} has {factor.distribution.event_ndim} more axes of its "
-                "own (one-hot rows, not integers)"
-                if factor.distribution.event_ndim
-                else ""
-            )
+            f"expected (data, points of q, *elements) with sizes of 1 where nothing varies{hint}"
         )
     return log_density
 

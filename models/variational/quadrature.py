@@ -114,9 +114,13 @@ def collapsed_mixture(model: Model, params: Params, subset: np.ndarray) -> tuple
 
 
 def collapsed_monte_carlo(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
-    """Samples with mean 0 and variance 1, whatever the noise: latents without loadings are stationary there."""
+    """Samples with mean 0 and variance 1, whatever the noise: latents without loadings are stationary there.
+
+    Noise that does not vary is left as wide as it is.
+    """
     noise, held = params["q_noise"], np.broadcast_to(subset, params["q_mean"].shape)
-    deviation = 1.0 / noise.std(axis=1)
+    spread = noise.std(axis=1)
+    deviation = 1.0 / np.where(spread > 0.0, spread, 1.0)
     moved = {"q_mean": -deviation * noise.mean(axis=1), "q_log_diagonal": np.log(deviation)}
     return {name: np.where(held, moved[name], params[name]) for name in moved}, dict.fromkeys(moved, held)
 

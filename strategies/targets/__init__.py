@@ -14,6 +14,8 @@ from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
+from elbocheck.strategies.checked import flag, whole
+from elbocheck.strategies.numbers import one_in
 from elbocheck.strategies.of_cells import SEEDS
 from elbocheck.strategies.targets.choice import KINDS, LIBRARIES, STRESSES, Choice
 from elbocheck.strategies.targets.families import FAMILIES, MULTIVARIATE, NAMES
@@ -112,11 +114,9 @@ def choices(
     """What `correct_targets` makes its targets from, with the same arguments; cheap to draw many of."""
     libraries, kinds = _chosen("libraries", libraries, LIBRARIES), _chosen("kinds", kinds, KINDS)
     families = _chosen("families", families, NAMES)
-    for name, flag in (("stressed", stressed), ("hints", hints)):
-        if flag not in (None, True, False):
-            raise InputError(f"correct_targets: {name} must be True, False or None; got {flag!r}")
-    if not isinstance(max_data, int) or max_data < 1:
-        raise InputError(f"correct_targets: max_data must be a positive integer; got {max_data!r}")
+    for name, given in (("stressed", stressed), ("hints", hints)):
+        flag("correct_targets", name, given)
+    whole("correct_targets", "max_data", max_data, 1)
     if stressed:
         kinds = tuple(kind for kind in kinds if any(stresses(kind, family) for family in observed(kind, families)))
         if not kinds:
@@ -173,7 +173,7 @@ def _choices(
     )  # fmt: skip
     available = stresses(kind, family)
     stress = ""
-    if stressed or (stressed is None and available and draw(st.integers(0, 3)) == 3):
+    if stressed or (stressed is None and available and draw(one_in(4))):
         stress = draw(st.sampled_from(available))
     return Choice(
         kind=kind, library=library, sizes=sizes, family=family, q=q, chart=draw(st.sampled_from(CHARTS)),

@@ -194,8 +194,10 @@ def test_shrinks_to_the_smallest_problem(cell: Cell, solvable: bool) -> None:
     assert sample.sizes == sizes
     frozen = cell.model.single_datum_frozen if sizes[0] == 1 else ()
     offset = -1.0 if cell.model.units == "affine" else 0.0
-    plain = Draw(cell.name, sizes, "model", "equal", 0.0, offset, 0.0, frozen, 0)
-    assert sample.label == str(plain)
+    plain = Draw(cell.name, sizes, "model", "equal", 0.0, offset, 0.0, frozen, 0 if solvable else None)
+    assert sample.label == str(plain) + ("" if solvable else f", x = {sample.x.tolist()}")
+    if not solvable and cell.model.units != "none":
+        assert len(np.unique(sample.x)) == 1
 
 
 @pytest.mark.parametrize("name", ["sbn/exact", "ppca/full", "gmm-full/arbitrary", "poisson-mixture/exact"])
