@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import namespace
+from elbocheck.backends.namespace import namespace, zeros
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
@@ -29,7 +29,7 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     log_variance = xp.matmul(c, params["log_variances"])
     return (
         Factor("c", Categorical(logits, where=fixed["exists_K"]), c, parameters=("logits",), beta={"logits": logits}),
-        Factor("z", Normal(0.0 * z[:1, :1, ...], xp.ones_like(z[:1, :1, ...])), z,
+        Factor("z", Normal(zeros(z[:1, :1, ...]), xp.ones_like(z[:1, :1, ...])), z,
                rescaling={"loadings": -params["loadings"]}),
         Factor(
             "x", Normal(mean, xp.exp(log_variance)), x, parameters=("loadings", "means", "log_variances"),

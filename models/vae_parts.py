@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli, Categorical, Laplace, Normal
 from elbocheck.models.base import Params
@@ -29,10 +29,10 @@ def _unit(params: Arrays, z: Array) -> Array:
     return namespace(z).xp.ones_like(z[:1, :1, ...])
 
 
-STANDARD_NORMAL = Prior("normal", lambda params, z: Normal(0.0 * _unit(params, z), _unit(params, z)))
+STANDARD_NORMAL = Prior("normal", lambda params, z: Normal(zeros(_unit(params, z)), _unit(params, z)))
 LEARNED_NORMAL = Prior(
     "normal",
-    lambda params, z: Normal(0.0 * _unit(params, z), namespace(z).xp.exp(params["prior_log_variances"])),
+    lambda params, z: Normal(zeros(_unit(params, z)), namespace(z).xp.exp(params["prior_log_variances"])),
     blocks=(Block("prior_log_variances", ("K",)),),
     beta=lambda params: {"prior_log_variances": -ones_like(params, "prior_log_variances")},
     initial=lambda rng, latents: {"prior_log_variances": 0.3 * rng.normal(size=latents)},
