@@ -47,7 +47,10 @@ class JaxBackend:
     """Compilation and derivatives by JAX in `dtype` ("float64" or "float32")."""
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "jax"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

@@ -91,7 +91,10 @@ class TorchBackend:
     """
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "torch"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

@@ -91,12 +91,19 @@ def direction(parts: Sequence[Part], layout: Layout, vector: np.ndarray) -> np.n
 
 @dataclass(frozen=True)
 class Slopes:
-    """∂F along candidates at one point: `values`, with bounds `errors` on theirs; `target` = gap − δ, `noise` in it."""
+    """∂F along candidates at one point; nats per datum."""
 
     values: dict[tuple[str, str], float]
+    """Candidate -> slope."""
+
     errors: dict[tuple[str, str], float]
+    """Candidate -> bound on the error of its slope."""
+
     target: float
+    """gap − δ, which the slopes should make up."""
+
     noise: float
+    """Bound on the error of `target`."""
 
 
 def guesses(blocks: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[Part, ...]]:

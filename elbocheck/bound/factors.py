@@ -21,50 +21,83 @@ class Factor:
 
     `distribution` and `value` broadcast, from the right, to (N or 1, M, *elements, *event): data, points of q,
     independent elements, one value of the family.
-    `parameters`: names of the blocks that the natural parameters are made of: a hint for the search for β and for
-    messages, which may be left out; other factors, q and everything else may depend on them, too.
-    `beta`: closed form of the direction β with η = (∂η/∂θ) β (THEORY section 4), one array per block; None leaves it
-    to the search (`elbocheck.bound.directions`).
-    `rescaling`: only for a prior without parameters: the tangent that undoes z -> a z in the other factors
-    (−W for the first linear map, THEORY section 5); `rescaled`: the names of the latents that z -> a z multiplies.
-    `where`: boolean, broadcasting to the elements: those that exist.
-    `groups`: (N or 1, M, G) weights that split the factor into G parts with parameters of their own (mixture
-    components, rows of a transition table); every array in `beta` then has a leading axis of length G.
-    `parameters` may name a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1".
-    `weight`: declared factor of its terms in the bound, for annealed KL weights; positive.
     """
 
     name: str
+    """Unique among the factors of a bound."""
+
     distribution: Distribution
+    """The member of an exponential family, at every point."""
+
     value: Array
+    """u: data, or what q's points say of a latent."""
+
     parameters: tuple[str, ...] = ()
+    """Names of the blocks that the natural parameters are made of: a hint for β and for messages, may be left out.
+
+    A name may be that of a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1". Other factors, q and
+    everything else may depend on the blocks, too.
+    """
+
     beta: Mapping[str, Array] | None = None
+    """Block -> the direction β with η = (∂η/∂θ) β (THEORY section 4) in closed form.
+
+    None leaves it to the search (`elbocheck.bound.directions`). With `groups` every array has a leading axis G.
+    """
+
     rescaling: Mapping[str, Array] | None = None
+    """Only for a prior without parameters: the tangent that undoes z -> a z in the other factors.
+
+    Block by block: −W for the first linear map (THEORY section 5).
+    """
+
     rescaled: tuple[str, ...] = ("z",)
+    """Names of the latents that z -> a z multiplies."""
+
     where: Array | None = None
+    """Boolean, broadcasting to the elements: those that exist; None: all."""
+
     groups: Array | None = None
+    """(N or 1, M, G): weights that split the factor into G parts with parameters of their own.
+
+    Mixture components, or rows of a transition table.
+    """
+
     weight: float = 1.0
+    """Declared multiple of its terms in the bound, for annealed KL weights; positive."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors.
-
-    Shapes: `weights` (N, M) or (N, M, E), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
-    `data_weights` (N,), summing to 1. `beta_by_criterion`: ignore closed forms of β, solve for them.
-    `entropy` may also be a distribution or several, independent of each other, with data along the first axis of their
-    batch (their entropies are added), or None for a q of enumerated states: −Σ_m r_nm log r_nm.
-    `entropy_weight`: declared factor of H[q] in the bound.
-    """
+    """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors."""
 
     factors: tuple[Factor, ...]
+    """The conditional distributions."""
+
     weights: Array
+    """(N, M) or (N, M, E), see `posteriors.WeightedPoints`."""
+
     entropy: Array
+    """H[q_n], (N,); or what it is the entropy of.
+
+    A distribution or several, independent of each other, with data along the first axis of their batch (their entropies
+    are added); or None for a q of enumerated states: −Σ_m r_nm log r_nm.
+    """
+
     data_weights: Array
+    """(N,), summing to 1."""
+
     rescaling: Mapping[str, Array] | None = None
+    """The tangent along which every q_n is rescaled, see `posteriors.WeightedPoints`."""
+
     optimal: bool = False
+    """Whether q is the optimum of the bound, so that it is stationary by itself."""
+
     beta_by_criterion: bool = False
+    """Whether closed forms of β are ignored, and solved for."""
+
     entropy_weight: float = 1.0
+    """Declared multiple of H[q] in the bound."""
 
     def resolved(self) -> Declaration:
         """The same in arrays of one library, with the entropy of q as an array (N,).

@@ -32,20 +32,28 @@ from elbocheck.models.sample import Cell, Sample, random_sample
 
 @dataclass(frozen=True)
 class Control:
-    """One way to leave the theorem's scope.
-
-    `arrange(sample)`: the sample moved to where the gap cannot vanish. `predicted(sample, problem)`: the gap F − S in
-    nats per datum, at the problem's parameters. `solve`: drive it to a stationary point of what is still free first.
-    `term`: what the prediction is, for tables.
-    """
+    """One way to leave the theorem's scope."""
 
     name: str
+    """For tables."""
+
     term: str
+    """What the prediction is, for tables."""
+
     cell: Cell
+    """Whose samples it is made of."""
+
     arrange: Callable[[Sample], Sample]
+    """sample -> the sample moved to where the gap cannot vanish."""
+
     predicted: Callable[[Sample, Problem], float]
+    """(sample, problem) -> the gap F − S at the problem's parameters, nats per datum."""
+
     solve: bool = True
+    """Whether it is driven to a stationary point of what is still free first."""
+
     min_latents: int = 1
+    """Fewest latents that it needs."""
 
 
 def most_off(sample: Sample) -> Sample:
