@@ -138,11 +138,16 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
         distribution = Averaged(distribution, under)
     xp = namespace(value).xp
     return Factor(
-        one.name, distribution, value, parameters=one.parameters, where=where, weight=one.weight,
+        one.name,
+        distribution,
+        value,
+        parameters=one.parameters,
+        where=where,
+        weight=one.weight,
         rescaling={} if one.prior else None,
         rescaled=(one.name, *_moments(one.name)) if one.analytic else (one.name,),
         groups=one.share * xp.ones((1, 1, 1), dtype=value.dtype),
-    )  # fmt: skip
+    )
 
 
 def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array | None]:

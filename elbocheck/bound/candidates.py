@@ -21,9 +21,22 @@ Part = tuple[str, str, float]
 
 COMMON = ("scale", "shift")
 RARE = (
-    "softplus", "log of raw", "log of softplus", "log of squared", "raw − 1", "log − 1", "softplus − 1", "squared − 1",
-    "raw + 1", "log + 1", "softplus + 1", "squared + 1", "softminus", "logit", "log1m",
-)  # fmt: skip
+    "softplus",
+    "log of raw",
+    "log of softplus",
+    "log of squared",
+    "raw − 1",
+    "log − 1",
+    "softplus − 1",
+    "squared − 1",
+    "raw + 1",
+    "log + 1",
+    "softplus + 1",
+    "squared + 1",
+    "softminus",
+    "logit",
+    "log1m",
+)
 MULTIPLES = (1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
 MOST_PAIRS = 1200
 """Pairs of candidates are tried where there are at most so many candidates with their multiples."""

@@ -311,8 +311,13 @@ def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
 
 
 FACTOR_TERMS = (
-    "log_density", "entropy", "pseudo_entropy", "log_base_measure", "expected_log_base_measure", "magnitude",
-)  # fmt: skip
+    "log_density",
+    "entropy",
+    "pseudo_entropy",
+    "log_base_measure",
+    "expected_log_base_measure",
+    "magnitude",
+)
 
 
 def _of_reading(problem: Problem, thorough: bool) -> Decomposition:

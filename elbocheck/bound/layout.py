@@ -127,5 +127,9 @@ class Layout:
 
     def mask(self, names: Sequence[str]) -> np.ndarray:
         """Boolean (P,): the elements of the named blocks."""
-        return self.pack({name: np.ones(shape) for name, shape in zip(self.names, self.shapes, strict=True)
-                          if name in names}) > 0  # fmt: skip
+        return (
+            self.pack(
+                {name: np.ones(shape) for name, shape in zip(self.names, self.shapes, strict=True) if name in names}
+            )
+            > 0
+        )

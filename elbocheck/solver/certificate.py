@@ -115,9 +115,14 @@ def certify(
     inertia = Inertia(int(np.sum(values > null)), int(np.sum(np.abs(values) <= null)), int(np.sum(values < -null)))
     distance = float(np.linalg.norm(steps))
     return StationaryPoint(
-        problem, decomposition, inertia, distance,
-        _located(_reason(decomposition, distance, eps), problem, displacement), origin, iterations,
-    )  # fmt: skip
+        problem,
+        decomposition,
+        inertia,
+        distance,
+        _located(_reason(decomposition, distance, eps), problem, displacement),
+        origin,
+        iterations,
+    )
 
 
 def large(problem: Problem) -> bool:
