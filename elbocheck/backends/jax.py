@@ -201,7 +201,8 @@ def double_precision() -> AbstractContextManager[Any]:
 def trace(function: Function, vector: np.ndarray) -> Trace:
     """What a function of one float64 vector does; nothing is compiled."""
     with jax.enable_x64(True):
-        closed = jax.make_jaxpr(function)(np.asarray(vector, dtype=np.float64))
+        # a new function each time, as JAX keeps the trace of an old one
+        closed = jax.make_jaxpr(lambda v: function(v))(np.asarray(vector, dtype=np.float64))
     return Trace(np.dtype(closed.out_avals[0].dtype), tuple(_constants(closed)))
 
 
