@@ -32,64 +32,107 @@ def no_symmetries(params: Arrays) -> tuple[Mapping[str, Array], ...]:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generative model: named parameter blocks and the list of factors they make.
-
-    `theory`: the row of THEORY section 7 that it belongs to. `axes`: sizes of axes of its own, besides N, D, K and M.
-    `factors(params, fixed, latents)`: the model's factors, over the array namespace of its arguments. `fixed` holds
-    x (N, D), data_weights (N,), inputs (N, D) (the data standardised, for encoders) and the masks exists_D (D,),
-    exists_K (K,); `latents` what q's points supply.
-    `states(K)`: (M, K·L) all states of L binary units or of a component per latent, in an order where the first K'
-    latents use the first states; None if the latents are not enumerated.
-    `moments`: expectations that the model wants from q besides points ("absolute": E_q|z|, as a latent of one point).
-    `initial(rng, x, data_weights, K)`: random starting parameters, unpadded.
-    `collapsed(params, subset)`: the same with the latents of boolean `subset` (K,) made redundant (equal components,
-    zero weights), and the elements to hold there (name -> boolean array): from it ascent reaches a saddle.
-    `check_data(x)`: raises `InputError` unless x (N, D) is in the support.
-    `families`: the families of prior and observations, for tables.
-    `simulate(rng, N, D, K)`: data with the structure of the model (K latents; none if K is 0), well scaled.
-    `units`: "affine" if data may be shifted and rescaled, "scale" if only rescaled, "none" if they have no units.
-    `scale(x, data_weights)`: natural unit of each column (D,), if not its own standard deviation. `spreads`: standard
-    deviations of the noise that makes parameters extreme where no solution is wanted.
-    `fill`: a value inside the support, for the padding of data; `least_observed`: smallest D that makes sense.
-    `distinct_data(D)`: how many distinct data guarantee a finite stationary point with every parameter free;
-    `repair(rng, x)`: discrete data changed so that no logit is pushed to infinity (both values in a binary column).
-    `single_datum_frozen`: blocks that must be frozen for one datum to have a stationary point (empty: none exists).
-    `truth(rng, N, D, K)`: (x, params) of well-specified problems that start near the truth, for models whose ascents
-    from elsewhere mostly end at infinity; None draws data and starts apart.
-    `out_of_scope`: why the theorem does not apply, for models that are here to be recognised as such.
-    `gaussian_posterior(params, fixed)`: (precision times mean (N, K), precision (K, K)) of p(z | x), for linear
-    Gaussian models.
-    `symmetries`: one-parameter symmetries of p(x, z), which hold for every q; `marginal_symmetries`: those of p(x)
-    besides, which hold where q is the exact posterior (rotations of the latents).
-    """
+    """A generative model: named parameter blocks and the list of factors they make."""
 
     name: str
+    """In the names of cells."""
+
     title: str
+    """In words."""
+
     blocks: tuple[Block, ...]
+    """Its parameters."""
+
     factors: Callable[[Arrays, Arrays, Arrays], tuple[Factor, ...]]
+    """(params, fixed, latents) -> its factors, over the array namespace of its arguments.
+
+    `fixed` holds x (N, D), data_weights (N,), inputs (N, D) (the data standardised, for encoders) and the masks
+    exists_D (D,), exists_K (K,); `latents` what q's points supply.
+    """
+
     initial: Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
+    """(rng, x, data_weights, K) -> random starting parameters, unpadded."""
+
     collapsed: Callable[[Params, np.ndarray], tuple[Params, Params]]
+    """(params, subset) -> the same with the latents of boolean `subset` (K,) made redundant, and the elements to hold.
+
+    Equal components, or zero weights; name -> boolean array of the elements. From there ascent reaches a saddle.
+    """
+
     check_data: Callable[[np.ndarray], None]
+    """x (N, D): raises `InputError` unless it is in the support."""
+
     families: tuple[str, str]
+    """Of prior and observations, for tables."""
+
     constant_base_measure: bool
+    """Whether that of every factor is, for tables."""
+
     simulate: Callable[[np.random.Generator, int, int, int], np.ndarray]
+    """(rng, N, D, K) -> data with the structure of the model (K latents; none if K is 0), well scaled."""
+
     theory: str
+    """The row of THEORY section 7 that it belongs to."""
+
     axes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of axes of its own, besides N, D, K and M."""
+
     states: Callable[[int], np.ndarray] | None = None
+    """K -> (M, K·L): all states of L binary units or of a component per latent; None if latents are not enumerated.
+
+    In an order where the first K' latents use the first states.
+    """
+
     gaussian_posterior: Callable[[Arrays, Arrays], tuple[Array, Array]] | None = None
+    """(params, fixed) -> (precision times mean (N, K), precision (K, K)) of p(z | x).
+
+    For linear Gaussian models.
+    """
+
     moments: tuple[str, ...] = ()
+    """Expectations that it wants from q besides points: "absolute", E_q|z|, as a latent of one point."""
+
     scale: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    """(x, data_weights) -> natural unit of each column (D,), if not its own standard deviation."""
+
     spreads: tuple[float, ...] = (0.0, 2.0, 10.0)
+    """Standard deviations of the noise that makes parameters extreme where no solution is wanted."""
+
     units: Units = "none"
+    """ "affine" if data may be shifted and rescaled, "scale" if only rescaled, "none" if they have no units."""
+
     fill: float = 0.0
+    """A value inside the support, for the padding of data."""
+
     least_observed: int = 1
+    """Smallest D that makes sense."""
+
     distinct_data: Callable[[int], int] = lambda observed: 2
+    """D -> how many distinct data guarantee a finite stationary point with every parameter free."""
+
     repair: Repair = as_drawn
+    """(rng, x) -> discrete data changed so that no logit is pushed to infinity.
+
+    For example both values in a binary column.
+    """
+
     single_datum_frozen: tuple[str, ...] = ()
+    """Blocks that must be frozen for one datum to have a stationary point; empty: none exists."""
+
     truth: Callable[[np.random.Generator, int, int, int], tuple[np.ndarray, Params]] | None = None
+    """(rng, N, D, K) -> (x, params) of well-specified problems that start near the truth.
+
+    For models whose ascents from elsewhere mostly end at infinity; None draws data and starts apart.
+    """
+
     out_of_scope: str = ""
+    """Why the theorem does not apply, for models that are here to be recognised as such; else empty."""
+
     symmetries: Symmetries = no_symmetries
+    """One-parameter symmetries of p(x, z), which hold for every q."""
+
     marginal_symmetries: Symmetries = no_symmetries
+    """Those of p(x) besides, which hold where q is the exact posterior (rotations of the latents)."""
 
     @property
     def continuous_data(self) -> bool:
@@ -99,30 +142,46 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Variational:
-    """A variational family: parameter blocks of its own and the weighted points they make.
-
-    `points(model, params, fixed)`: q of every datum.
-    `trained`: the blocks that training moves; the others stay as drawn (a q that nobody optimised).
-    `optimal`: q is the exact posterior of the current parameters, so that the ELBO is the log likelihood.
-    `initial(rng, model, x, K)`: random parameters of q for data x (N, D), unpadded.
-    `collapsed(model, params, subset)`: parameters of q that go with the model's collapsed latents, and the elements
-    to hold; None where this q cannot follow.
-    `optimum(model, params, fixed)`: q's best parameters given the model's, where there is a closed form (NumPy).
-    `relabelled(params, order)`: only where relabelling latents is more than permuting axes.
-    `axes`: sizes of axes of its own. `out_of_scope`: why no model with a fixed prior is covered with this q.
-    `symmetries`: one-parameter symmetries of q alone.
-    """
+    """A variational family: parameter blocks of its own and the weighted points they make."""
 
     name: str
+    """In the names of cells."""
+
     title: str
+    """In words."""
+
     blocks: tuple[Block, ...]
+    """Its own parameters."""
+
     points: Callable[[Model, Arrays, Arrays], WeightedPoints]
+    """(model, params, fixed) -> q of every datum."""
+
     initial: Callable[[np.random.Generator, Model, np.ndarray, int], Params]
+    """(rng, model, x, K) -> random parameters of q for data x (N, D), unpadded."""
+
     trained: tuple[str, ...] = ()
+    """The blocks that training moves; the others stay as drawn (a q that nobody optimised)."""
+
     optimal: bool = False
+    """Whether q is the exact posterior of the current parameters, so that the ELBO is the log likelihood."""
+
     collapsed: Callable[[Model, Params, np.ndarray], tuple[Params, Params]] | None = None
+    """(model, params, subset) -> parameters of q that go with the model's collapsed latents, and the elements to hold.
+
+    None where this q cannot follow.
+    """
+
     optimum: Callable[[Model, Arrays, Arrays], Params] | None = None
+    """(model, params, fixed) -> q's best parameters given the model's, where there is a closed form (NumPy)."""
+
     relabelled: Callable[[Mapping[str, np.ndarray], np.ndarray], Params] | None = None
+    """(params, order) -> parameters; only where relabelling latents is more than permuting axes."""
+
     axes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of axes of its own."""
+
     out_of_scope: str = ""
+    """Why no model with a fixed prior is covered with this q; empty if they are."""
+
     symmetries: Symmetries = no_symmetries
+    """One-parameter symmetries of q alone."""

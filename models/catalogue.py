@@ -14,10 +14,20 @@ from elbocheck.models.base import Model
 from elbocheck.models.sample import Cell
 
 THEORY_ROWS = (
-    "SBN, one layer", "deep SBN", "PPCA", "factor analysis", "VAE-1 (standard)", "VAE-2", "VAE-3", "Bernoulli VAE",
-    "Gaussian mixture", "EF mixtures, constant base measure", "EF mixtures, non-constant base measure",
-    "sparse coding", "HMM",
-)  # fmt: skip
+    "SBN, one layer",
+    "deep SBN",
+    "PPCA",
+    "factor analysis",
+    "VAE-1 (standard)",
+    "VAE-2",
+    "VAE-3",
+    "Bernoulli VAE",
+    "Gaussian mixture",
+    "EF mixtures, constant base measure",
+    "EF mixtures, non-constant base measure",
+    "sparse coding",
+    "HMM",
+)
 """The rows of THEORY section 7, in its order, which is the catalogue's; models beyond it come last."""
 
 

@@ -18,11 +18,16 @@ from elbocheck.models.support import check_matrix, check_weights
 
 @dataclass(frozen=True)
 class Dataset:
-    """Data x (N, D) with weights (N,) summing to 1."""
+    """Weighted data."""
 
     name: str
+    """For reports."""
+
     x: np.ndarray
+    """(N, D)."""
+
     data_weights: np.ndarray
+    """(N,), summing to 1."""
 
     def distinct(self) -> Dataset:
         """Equal rows merged into one with their joint weight: the same ELBO and entropy sum, in fewer rows."""

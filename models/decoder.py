@@ -72,6 +72,11 @@ def initial_hidden(rng: np.random.Generator, latents: int) -> Params:
 
 
 MULTILAYER = Decoder(
-    "mlp", "H", (Block("hidden_gain"), Block("hidden_weights", ("H", "K")), Block("hidden_bias", ("H",))),
-    hidden_layer, undo_in_gain, initial_hidden, {"H": HIDDEN},
-)  # fmt: skip
+    "mlp",
+    "H",
+    (Block("hidden_gain"), Block("hidden_weights", ("H", "K")), Block("hidden_bias", ("H",))),
+    hidden_layer,
+    undo_in_gain,
+    initial_hidden,
+    {"H": HIDDEN},
+)

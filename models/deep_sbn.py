@@ -28,19 +28,30 @@ def deep_sbn(layers: int) -> Model:
         xp, z, prior, exists = namespace(latents["z"]).xp, latents["z"], params["prior_logits"], fixed["exists_K"]
         units = xp.reshape(z, (*z.shape[:-1], -1, layers))
         found = [
-            Factor(f"z{layers}", Bernoulli(prior), units[..., layers - 1], parameters=("prior_logits",),
-                   beta={"prior_logits": prior}, where=exists)
-        ]  # fmt: skip
+            Factor(
+                f"z{layers}",
+                Bernoulli(prior),
+                units[..., layers - 1],
+                parameters=("prior_logits",),
+                beta={"prior_logits": prior},
+                where=exists,
+            )
+        ]
         for layer in range(layers - 1, -1, -1):
             names = (f"weights_{layer}", f"bias_{layer}")
             weights, bias = (params[name] for name in names)
             logits = xp.matmul(units[..., layer], xp.matrix_transpose(weights)) + bias
             value = fixed["x"][:, None, :] if layer == 0 else units[..., layer - 1]
             found.append(
-                Factor(f"z{layer}" if layer else "x", Bernoulli(logits), value, parameters=names,
-                       beta=dict(zip(names, (weights, bias), strict=True)),
-                       where=exists if layer else fixed["exists_D"])
-            )  # fmt: skip
+                Factor(
+                    f"z{layer}" if layer else "x",
+                    Bernoulli(logits),
+                    value,
+                    parameters=names,
+                    beta=dict(zip(names, (weights, bias), strict=True)),
+                    where=exists if layer else fixed["exists_D"],
+                )
+            )
         return tuple(found)
 
     def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
@@ -69,11 +80,20 @@ def deep_sbn(layers: int) -> Model:
         )
     )
     return Model(
-        name=f"deep-sbn-{layers}", title=f"deep sigmoid belief network, {layers} layers", theory="deep SBN",
-        blocks=(Block("prior_logits", ("K",)), *below), factors=factors, initial=initial, collapsed=collapsed,
-        check_data=check_binary, families=("Bernoulli", "Bernoulli"), constant_base_measure=True, simulate=simulate,
-        states=lambda count: binary_states(count * layers), repair=both_values,
-    )  # fmt: skip
+        name=f"deep-sbn-{layers}",
+        title=f"deep sigmoid belief network, {layers} layers",
+        theory="deep SBN",
+        blocks=(Block("prior_logits", ("K",)), *below),
+        factors=factors,
+        initial=initial,
+        collapsed=collapsed,
+        check_data=check_binary,
+        families=("Bernoulli", "Bernoulli"),
+        constant_base_measure=True,
+        simulate=simulate,
+        states=lambda count: binary_states(count * layers),
+        repair=both_values,
+    )
 
 
 TWO_LAYERS, THREE_LAYERS = deep_sbn(2), deep_sbn(3)

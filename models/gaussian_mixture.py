@@ -114,34 +114,68 @@ def _simplex(observed: int) -> int:
 
 
 GMM_FULL = mixture(
-    name="gmm-full", title="Gaussian mixture, full covariances", blocks=(MEANS, *_precision_blocks("K")),
-    component=_full, beta=_beta_precision, initial=_initial_precision(shared=False), check_data=check_matrix,
-    family="multivariate normal", constant_base_measure=True, vector_event=True, units="affine",
+    name="gmm-full",
+    title="Gaussian mixture, full covariances",
+    blocks=(MEANS, *_precision_blocks("K")),
+    component=_full,
+    beta=_beta_precision,
+    initial=_initial_precision(shared=False),
+    check_data=check_matrix,
+    family="multivariate normal",
+    constant_base_measure=True,
+    vector_event=True,
+    units="affine",
     theory="Gaussian mixture",
-    simulate=_simulate, distinct_data=_simplex,
-)  # fmt: skip
+    simulate=_simulate,
+    distinct_data=_simplex,
+)
 GMM_TIED = mixture(
-    name="gmm-tied", title="Gaussian mixture, tied covariance", blocks=(MEANS, *_precision_blocks()),
-    component=_tied, beta=_beta_precision, initial=_initial_precision(shared=True), check_data=check_matrix,
-    family="multivariate normal", constant_base_measure=True, vector_event=True, units="affine",
+    name="gmm-tied",
+    title="Gaussian mixture, tied covariance",
+    blocks=(MEANS, *_precision_blocks()),
+    component=_tied,
+    beta=_beta_precision,
+    initial=_initial_precision(shared=True),
+    check_data=check_matrix,
+    family="multivariate normal",
+    constant_base_measure=True,
+    vector_event=True,
+    units="affine",
     theory="Gaussian mixture",
-    simulate=_simulate, distinct_data=_simplex,
+    simulate=_simulate,
+    distinct_data=_simplex,
     tied=("precision_log_diagonal", "precision_lower"),
-)  # fmt: skip
+)
 GMM_DIAGONAL = mixture(
-    name="gmm-diagonal", title="Gaussian mixture, diagonal covariances",
+    name="gmm-diagonal",
+    title="Gaussian mixture, diagonal covariances",
     blocks=(MEANS, Block("log_variances", ("K", "D"), log_degree=2)),
-    component=_diagonal, beta=_beta_log_variances, initial=_initial_diagonal, check_data=check_matrix,
-    family="normal", constant_base_measure=True, units="affine", theory="Gaussian mixture",
-    simulate=_simulate, single_datum_frozen=("means",),
-)  # fmt: skip
+    component=_diagonal,
+    beta=_beta_log_variances,
+    initial=_initial_diagonal,
+    check_data=check_matrix,
+    family="normal",
+    constant_base_measure=True,
+    units="affine",
+    theory="Gaussian mixture",
+    simulate=_simulate,
+    single_datum_frozen=("means",),
+)
 GMM_SPHERICAL = mixture(
-    name="gmm-spherical", title="Gaussian mixture, spherical covariances",
+    name="gmm-spherical",
+    title="Gaussian mixture, spherical covariances",
     blocks=(MEANS, Block("log_variances", ("K",), log_degree=2)),
-    component=_spherical, beta=_beta_log_variances, initial=_initial_spherical, check_data=check_matrix,
-    family="normal", constant_base_measure=True, units="affine", theory="Gaussian mixture",
-    simulate=_simulate, single_datum_frozen=("means",),
-)  # fmt: skip
+    component=_spherical,
+    beta=_beta_log_variances,
+    initial=_initial_spherical,
+    check_data=check_matrix,
+    family="normal",
+    constant_base_measure=True,
+    units="affine",
+    theory="Gaussian mixture",
+    simulate=_simulate,
+    single_datum_frozen=("means",),
+)
 CELLS = (
     *(
         Cell(model, variational, (24, 3, 3) if variational.optimal else (12, 3, 3))

@@ -30,14 +30,23 @@ SYMBOLS = 3
 
 
 def hmm(
-    name: str, title: str, family: str, blocks: tuple[Block, ...], emission: Callable[[Arrays, Array], Distribution],
+    name: str,
+    title: str,
+    family: str,
+    blocks: tuple[Block, ...],
+    emission: Callable[[Arrays, Array], Distribution],
     beta: Callable[[Arrays], Mapping[str, Array]],
     initial: Callable[[np.random.Generator, np.ndarray, int], Params],
     emit: Callable[[np.random.Generator, np.ndarray, int], np.ndarray],
-    check_data: Callable[[np.ndarray], None], constant_base_measure: bool = True, units: Units = "none",
-    value: Callable[[Array], Array] = lambda x: x, axes: Mapping[str, int] | None = None, repair: Repair = as_drawn,
-    distinct: int = 2, symmetries: Symmetries = no_symmetries,
-) -> Model:  # fmt: skip
+    check_data: Callable[[np.ndarray], None],
+    constant_base_measure: bool = True,
+    units: Units = "none",
+    value: Callable[[Array], Array] = lambda x: x,
+    axes: Mapping[str, int] | None = None,
+    repair: Repair = as_drawn,
+    distinct: int = 2,
+    symmetries: Symmetries = no_symmetries,
+) -> Model:
     """p(path) = π_{z_1} Π_t A_{z_{t−1} z_t}, x_t | z_t ~ emission; one row of A and one emission per state.
 
     `emission(params, z)`: from one-hot z (1, M, 1, K); `emit(rng, states (N, T), K)`: data of given states.
@@ -49,15 +58,33 @@ def hmm(
         first = xp.astype(xp.arange(fixed["x"].shape[1]) == 0, z.dtype)
         initial_logits, transition = params["initial_logits"], params["transition_logits"]
         return (
-            Factor("start", Categorical(initial_logits, where=exists), z, parameters=("initial_logits",),
-                   beta={"initial_logits": initial_logits}, where=first),
-            Factor("transition", Categorical(xp.matmul(before, transition), where=exists), z,
-                   parameters=("transition_logits",), beta={"transition_logits": transition},
-                   where=fixed["exists_D"] * (1.0 - first), groups=before[:, :, 0, :]),
-            Factor("x", emission(params, z), value(fixed["x"][:, None, :]),
-                   parameters=tuple(block.name for block in blocks), beta=beta(params), where=fixed["exists_D"],
-                   groups=z[:, :, 0, :]),
-        )  # fmt: skip
+            Factor(
+                "start",
+                Categorical(initial_logits, where=exists),
+                z,
+                parameters=("initial_logits",),
+                beta={"initial_logits": initial_logits},
+                where=first,
+            ),
+            Factor(
+                "transition",
+                Categorical(xp.matmul(before, transition), where=exists),
+                z,
+                parameters=("transition_logits",),
+                beta={"transition_logits": transition},
+                where=fixed["exists_D"] * (1.0 - first),
+                groups=before[:, :, 0, :],
+            ),
+            Factor(
+                "x",
+                emission(params, z),
+                value(fixed["x"][:, None, :]),
+                parameters=tuple(block.name for block in blocks),
+                beta=beta(params),
+                where=fixed["exists_D"],
+                groups=z[:, :, 0, :],
+            ),
+        )
 
     def start(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
         return {
@@ -83,13 +110,25 @@ def hmm(
         return emit(rng, states, count)
 
     return Model(
-        name=name, title=title, theory="HMM", blocks=(Block("initial_logits", ("K",)),
-        Block("transition_logits", ("K", "K")), *blocks), factors=factors, initial=start, collapsed=collapsed,
-        check_data=check_data, families=("categorical", family), constant_base_measure=constant_base_measure,
-        simulate=simulate, units=units, axes=axes or {}, repair=repair,
-        distinct_data=lambda times: distinct, scale=pooled_scale, spreads=(0.0, 2.0, 5.0),
+        name=name,
+        title=title,
+        theory="HMM",
+        blocks=(Block("initial_logits", ("K",)), Block("transition_logits", ("K", "K")), *blocks),
+        factors=factors,
+        initial=start,
+        collapsed=collapsed,
+        check_data=check_data,
+        families=("categorical", family),
+        constant_base_measure=constant_base_measure,
+        simulate=simulate,
+        units=units,
+        axes=axes or {},
+        repair=repair,
+        distinct_data=lambda times: distinct,
+        scale=pooled_scale,
+        spreads=(0.0, 2.0, 5.0),
         symmetries=together(shifts("initial_logits"), shifts("transition_logits"), symmetries),
-    )  # fmt: skip
+    )
 
 
 def _pick(z: Array, name: Array) -> Array:
@@ -112,30 +151,46 @@ def _gaussian_start(rng: np.random.Generator, x: np.ndarray, count: int) -> Para
 
 
 HMM_CATEGORICAL = hmm(
-    "hmm-categorical", "hidden Markov model, categorical emissions", "categorical",
+    "hmm-categorical",
+    "hidden Markov model, categorical emissions",
+    "categorical",
     (Block("emission_logits", ("K", "C")),),
     lambda params, z: Categorical(namespace(z).xp.matmul(z, params["emission_logits"])),
     lambda params: {"emission_logits": params["emission_logits"]},
     lambda rng, x, count: {"emission_logits": rng.normal(size=(count, SYMBOLS))},
     lambda rng, states, count: (states + (rng.random(states.shape) < 0.3) * rng.integers(3, size=states.shape)) % 3.0,
-    check_symbols(SYMBOLS), value=one_hot(SYMBOLS), axes={"C": SYMBOLS}, repair=every_symbol(SYMBOLS),
-    distinct=SYMBOLS, symmetries=shifts("emission_logits"),
-)  # fmt: skip
+    check_symbols(SYMBOLS),
+    value=one_hot(SYMBOLS),
+    axes={"C": SYMBOLS},
+    repair=every_symbol(SYMBOLS),
+    distinct=SYMBOLS,
+    symmetries=shifts("emission_logits"),
+)
 HMM_GAUSSIAN = hmm(
-    "hmm-gaussian", "hidden Markov model, Gaussian emissions", "normal",
+    "hmm-gaussian",
+    "hidden Markov model, Gaussian emissions",
+    "normal",
     (Block("means", ("K",), degree=1), Block("log_variances", ("K",), log_degree=2)),
     lambda params, z: Normal(_pick(z, params["means"]), namespace(z).xp.exp(_pick(z, params["log_variances"]))),
     lambda params: {"log_variances": -namespace(params["means"]).xp.ones_like(params["log_variances"])},
-    _gaussian_start, lambda rng, states, count: 2.0 * states + rng.normal(size=states.shape), check_matrix,
+    _gaussian_start,
+    lambda rng, states, count: 2.0 * states + rng.normal(size=states.shape),
+    check_matrix,
     units="scale",
-)  # fmt: skip
+)
 HMM_POISSON = hmm(
-    "hmm-poisson", "hidden Markov model, Poisson emissions", "Poisson", (Block("log_rates", ("K",)),),
-    lambda params, z: Poisson(_pick(z, params["log_rates"])), lambda params: {"log_rates": params["log_rates"]},
+    "hmm-poisson",
+    "hidden Markov model, Poisson emissions",
+    "Poisson",
+    (Block("log_rates", ("K",)),),
+    lambda params, z: Poisson(_pick(z, params["log_rates"])),
+    lambda params: {"log_rates": params["log_rates"]},
     lambda rng, x, count: {"log_rates": np.log(x.mean() + 0.5) + 0.7 * rng.normal(size=count)},
-    lambda rng, states, count: rng.poisson(2.0 * 3.0**states).astype(float), check_counts,
-    constant_base_measure=False, repair=lambda rng, x: np.concatenate([np.maximum(x[:1], 1.0), x[1:]]),
-)  # fmt: skip
+    lambda rng, states, count: rng.poisson(2.0 * 3.0**states).astype(float),
+    check_counts,
+    constant_base_measure=False,
+    repair=lambda rng, x: np.concatenate([np.maximum(x[:1], 1.0), x[1:]]),
+)
 CELLS = (
     Cell(HMM_CATEGORICAL, FORWARD_BACKWARD, (12, 4, 3), costly=True),
     Cell(HMM_GAUSSIAN, FORWARD_BACKWARD, (12, 4, 3), costly=True),

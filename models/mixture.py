@@ -56,11 +56,15 @@ def mixture(
         return (
             Factor("z", prior, z, parameters=("logits",), beta={"logits": logits}),
             Factor(
-                "x", component(params, fixed), value(x), parameters=tuple(block.name for block in blocks),
-                beta=beta(params), where=None if vector_event else fixed["exists_D"],
+                "x",
+                component(params, fixed),
+                value(x),
+                parameters=tuple(block.name for block in blocks),
+                beta=beta(params),
+                where=None if vector_event else fixed["exists_D"],
                 groups=None if tied else z,
             ),
-        )  # fmt: skip
+        )
 
     def start(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
         return {"logits": rng.normal(scale=0.5, size=count), **initial(rng, x, data_weights, count)}

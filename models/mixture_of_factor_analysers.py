@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import namespace
+from elbocheck.backends.namespace import namespace, zeros
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
@@ -29,13 +29,22 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     log_variance = xp.matmul(c, params["log_variances"])
     return (
         Factor("c", Categorical(logits, where=fixed["exists_K"]), c, parameters=("logits",), beta={"logits": logits}),
-        Factor("z", Normal(0.0 * z[:1, :1, ...], xp.ones_like(z[:1, :1, ...])), z,
-               rescaling={"loadings": -params["loadings"]}),
         Factor(
-            "x", Normal(mean, xp.exp(log_variance)), x, parameters=("loadings", "means", "log_variances"),
-            beta={"log_variances": -xp.ones_like(params["log_variances"])}, where=fixed["exists_D"], groups=c,
+            "z",
+            Normal(zeros(z[:1, :1, ...]), xp.ones_like(z[:1, :1, ...])),
+            z,
+            rescaling={"loadings": -params["loadings"]},
         ),
-    )  # fmt: skip
+        Factor(
+            "x",
+            Normal(mean, xp.exp(log_variance)),
+            x,
+            parameters=("loadings", "means", "log_variances"),
+            beta={"log_variances": -xp.ones_like(params["log_variances"])},
+            where=fixed["exists_D"],
+            groups=c,
+        ),
+    )
 
 
 def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
@@ -73,8 +82,9 @@ def exact(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     return WeightedPoints(
         {"c": xp.repeat(one_hot, 2 * size, axis=0)[None, ...], "z": xp.reshape(points, (data, count * 2 * size, size))},
         xp.reshape(xp.reshape(weights, (data, count, 2 * size)) * r[..., None], (data, count * 2 * size)),
-        entropy, optimal=True,
-    )  # fmt: skip
+        entropy,
+        optimal=True,
+    )
 
 
 def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
@@ -108,20 +118,36 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 
 
 MFA = Model(
-    name="mfa", title="mixture of factor analysers", theory="factor analysis",
+    name="mfa",
+    title="mixture of factor analysers",
+    theory="factor analysis",
     blocks=(
-        Block("logits", ("K",)), Block("means", ("K", "D"), degree=1), Block("loadings", ("K", "D", "H"), degree=1),
+        Block("logits", ("K",)),
+        Block("means", ("K", "D"), degree=1),
+        Block("loadings", ("K", "D", "H"), degree=1),
         Block("log_variances", ("K", "D"), log_degree=2),
     ),
-    factors=factors, initial=initial, collapsed=collapsed, check_data=check_matrix,
+    factors=factors,
+    initial=initial,
+    collapsed=collapsed,
+    check_data=check_matrix,
     families=("categorical, normal", "normal"),
-
-    constant_base_measure=True, simulate=simulate, axes={"H": FACTORS}, units="affine", single_datum_frozen=("means",),
+    constant_base_measure=True,
+    simulate=simulate,
+    axes={"H": FACTORS},
+    units="affine",
+    single_datum_frozen=("means",),
     spreads=(0.0, 2.0, 4.0),  # as for PPCA
-    symmetries=shifts("logits"), marginal_symmetries=rotations("loadings"),
-)  # fmt: skip
+    symmetries=shifts("logits"),
+    marginal_symmetries=rotations("loadings"),
+)
 EXACT_MFA = Variational(
-    name="exact", title="exact posterior", blocks=(), points=exact, initial=no_parameters, optimal=True,
+    name="exact",
+    title="exact posterior",
+    blocks=(),
+    points=exact,
+    initial=no_parameters,
+    optimal=True,
     collapsed=nothing_to_hold,
-)  # fmt: skip
+)
 CELLS = (Cell(MFA, EXACT_MFA, (20, 4, 2), costly=True),)

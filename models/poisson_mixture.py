@@ -29,11 +29,19 @@ def _simulate(rng: np.random.Generator, data: int, observed: int, count: int) ->
 
 
 POISSON_MIXTURE = mixture(
-    name="poisson-mixture", title="Poisson mixture", blocks=(Block("log_rates", ("K", "D")),),
-    component=_component, beta=lambda params: {"log_rates": params["log_rates"]}, initial=_initial,
-    check_data=check_counts, family="Poisson", constant_base_measure=False, simulate=_simulate,
-    distinct_data=lambda observed: 1, repair=positive_count,
-)  # fmt: skip
+    name="poisson-mixture",
+    title="Poisson mixture",
+    blocks=(Block("log_rates", ("K", "D")),),
+    component=_component,
+    beta=lambda params: {"log_rates": params["log_rates"]},
+    initial=_initial,
+    check_data=check_counts,
+    family="Poisson",
+    constant_base_measure=False,
+    simulate=_simulate,
+    distinct_data=lambda observed: 1,
+    repair=positive_count,
+)
 CELLS = (
     Cell(POISSON_MIXTURE, EXACT, (24, 3, 3)),
     Cell(POISSON_MIXTURE, RESPONSIBILITIES, (12, 3, 3)),

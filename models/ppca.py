@@ -23,14 +23,21 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     mean = xp.matmul(z, xp.matrix_transpose(loadings)) + params["mean"]
     return (
         Factor(
-            "z", Normal(xp.zeros_like(z[:1, :1, ...]), xp.ones_like(z[:1, :1, ...])), z,
-            rescaling={"loadings": -loadings}, where=fixed["exists_K"],
+            "z",
+            Normal(xp.zeros_like(z[:1, :1, ...]), xp.ones_like(z[:1, :1, ...])),
+            z,
+            rescaling={"loadings": -loadings},
+            where=fixed["exists_K"],
         ),
         Factor(
-            "x", Normal(mean, xp.exp(log_variance)), x, parameters=("loadings", "mean", "log_variance"),
-            beta={"log_variance": -xp.ones_like(log_variance)}, where=fixed["exists_D"],
+            "x",
+            Normal(mean, xp.exp(log_variance)),
+            x,
+            parameters=("loadings", "mean", "log_variance"),
+            beta={"log_variance": -xp.ones_like(log_variance)},
+            where=fixed["exists_D"],
         ),
-    )  # fmt: skip
+    )
 
 
 def gaussian_posterior(params: Arrays, fixed: Arrays) -> tuple[Array, Array]:
@@ -68,8 +75,11 @@ PPCA = Model(
     name="ppca",
     title="probabilistic PCA",
     theory="PPCA",
-    blocks=(Block("loadings", ("D", "K"), degree=1), Block("mean", ("D",), degree=1),
-            Block("log_variance", (), log_degree=2)),
+    blocks=(
+        Block("loadings", ("D", "K"), degree=1),
+        Block("mean", ("D",), degree=1),
+        Block("log_variance", (), log_degree=2),
+    ),
     factors=factors,
     initial=initial,
     collapsed=collapsed,
@@ -82,7 +92,7 @@ PPCA = Model(
     simulate=simulate,
     single_datum_frozen=("mean",),
     spreads=(0.0, 2.0, 4.0),  # beyond, the condition of the posterior's precision (1e13) enters the rounding
-)  # fmt: skip
+)
 CELLS = (
     Cell(PPCA, EXACT_GAUSSIAN, (16, 5, 3)),
     Cell(PPCA, FULL_GAUSSIAN, (8, 4, 2)),

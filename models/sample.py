@@ -31,23 +31,37 @@ PointsFunction = Callable[[Model, Arrays, Arrays], WeightedPoints]
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the catalogue: a model with a variational family.
-
-    `capacity`: largest (N, D, K). `frozen`: blocks of the model that training never moves; `suffix`: then tells the
-    cell from the one that trains them. `least`: smallest (N, D, K) of problems that are meant to be solvable.
-    `evaluations`: most evaluations of an ascent. `costly`: a problem takes some ten times as long as most, so that a
-    run draws a third as many. `chosen`: the backend that its problems run on, see `on`; default the default one.
-    """
+    """One row of the catalogue: a model with a variational family."""
 
     model: Model
+    """The model."""
+
     variational: Variational
+    """The variational family."""
+
     capacity: Capacity
+    """Largest (N, D, K)."""
+
     frozen: tuple[str, ...] = ()
+    """Blocks of the model that training never moves."""
+
     suffix: str = ""
+    """Of the name: tells the cell from the one that trains them."""
+
     least: Capacity = (1, 1, 1)
+    """Smallest (N, D, K) of problems that are meant to be solvable."""
+
     evaluations: int = 35
+    """Most evaluations of an ascent."""
+
     costly: bool = False
+    """Whether a problem takes some ten times as long as most.
+
+    A run draws a third as many.
+    """
+
     chosen: Backend | None = None
+    """The backend that its problems run on, see `on`; None: the default one."""
 
     def on(self, backend: Backend | None) -> Cell:
         """The same cell with problems that run on `backend`; None: the default one."""
@@ -142,19 +156,33 @@ def program_for(
 class Sample:
     """One data set with parameters for one cell, at its own sizes; `problem()` pads it to the cell's capacity.
 
-    Shapes: x (N, D), data_weights (N,) summing to 1, params name -> unpadded array. `frozen`: names of model blocks
-    that training does not move; `seed`: for random starts. Raises `InputError` for data outside the model's support,
-    unusable weights, parameters of a wrong shape, or sizes beyond the capacity.
+    Raises `InputError` for data outside the model's support, unusable weights, parameters of a wrong shape, or sizes
+    beyond the capacity.
     """
 
     cell: Cell
+    """The cell."""
+
     x: np.ndarray
+    """Data (N, D)."""
+
     data_weights: np.ndarray
+    """(N,), summing to 1."""
+
     latents: int
+    """K."""
+
     params: Params
+    """Name -> unpadded array."""
+
     frozen: tuple[str, ...] = ()
+    """Names of model blocks that training does not move."""
+
     label: str = "sample"
+    """For messages."""
+
     seed: int = 0
+    """For random starts."""
 
     def on(self, backend: Backend | None) -> Sample:
         """The same sample with a problem that runs on `backend`."""

@@ -24,14 +24,22 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     logits = xp.matmul(z, xp.matrix_transpose(weights)) + bias
     return (
         Factor(
-            "z", Bernoulli(prior), z, parameters=("prior_logits",),
-            beta={"prior_logits": prior}, where=fixed["exists_K"],
+            "z",
+            Bernoulli(prior),
+            z,
+            parameters=("prior_logits",),
+            beta={"prior_logits": prior},
+            where=fixed["exists_K"],
         ),
         Factor(
-            "x", Bernoulli(logits), x, parameters=("weights", "bias"),
-            beta={"weights": weights, "bias": bias}, where=fixed["exists_D"],
+            "x",
+            Bernoulli(logits),
+            x,
+            parameters=("weights", "bias"),
+            beta={"weights": weights, "bias": bias},
+            where=fixed["exists_D"],
         ),
-    )  # fmt: skip
+    )
 
 
 def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays
 from elbocheck.errors import InputError
 from elbocheck.families.base import Distribution
@@ -130,7 +130,7 @@ def shifts(name: str) -> Symmetries:
         logits = params[name]
         rows = int(np.prod(logits.shape[:-1]))
         units = np.eye(rows)[:, :, None] * np.ones(logits.shape[-1])
-        return tuple({name: 0.0 * logits + unit.reshape(logits.shape)} for unit in units)
+        return tuple({name: zeros(logits) + unit.reshape(logits.shape)} for unit in units)
 
     return tangents
 

@@ -59,9 +59,15 @@ class Observation:
 
 
 def vae(
-    name: str, title: str, theory: str, prior: Prior, decoder: Decoder, observation: Observation,
-    out_of_scope: str = "", well_specified: bool = False,
-) -> Model:  # fmt: skip
+    name: str,
+    title: str,
+    theory: str,
+    prior: Prior,
+    decoder: Decoder,
+    observation: Observation,
+    out_of_scope: str = "",
+    well_specified: bool = False,
+) -> Model:
     """The model z ~ prior, x | z ~ observation(decoder(z)).
 
     `well_specified`: problems meant to be solvable have data from the model itself and start near the truth: jointly
@@ -75,16 +81,24 @@ def vae(
         names = tuple(block.name for block in prior.blocks)
         return (
             Factor(
-                "z", prior.distribution(params, latents[prior.latent]), latents[prior.latent], parameters=names,
+                "z",
+                prior.distribution(params, latents[prior.latent]),
+                latents[prior.latent],
+                parameters=names,
                 beta=prior.beta(params) if prior.beta else None,
                 rescaling=None if names else decoder.rescaling(params, observation.weights),
-                rescaled=("z", *prior.moments), where=fixed["exists_K"],
+                rescaled=("z", *prior.moments),
+                where=fixed["exists_K"],
             ),
             Factor(
-                "x", observation.distribution(params, features), observation.value(fixed["x"][:, None, :]),
-                parameters=owned, beta=observation.beta(params) if observation.beta else None, where=fixed["exists_D"],
+                "x",
+                observation.distribution(params, features),
+                observation.value(fixed["x"][:, None, :]),
+                parameters=owned,
+                beta=observation.beta(params) if observation.beta else None,
+                where=fixed["exists_D"],
             ),
-        )  # fmt: skip
+        )
 
     def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, latents: int) -> Params:
         return {
@@ -119,11 +133,24 @@ def vae(
         return {**params, **moved}, held
 
     return Model(
-        name=name, title=title, theory=theory, blocks=(*prior.blocks, *decoder.blocks, *heads), factors=factors,
-        initial=initial, collapsed=collapsed, check_data=observation.check_data,
-        families=(prior.family, observation.family), constant_base_measure=True, simulate=observation.simulate,
-        axes={**decoder.axes, **observation.axes}, moments=prior.moments, units=observation.units,
-        distinct_data=lambda observed: observation.distinct, repair=observation.repair,
-        spreads=observation.spreads, truth=truth if well_specified else None, out_of_scope=out_of_scope,
+        name=name,
+        title=title,
+        theory=theory,
+        blocks=(*prior.blocks, *decoder.blocks, *heads),
+        factors=factors,
+        initial=initial,
+        collapsed=collapsed,
+        check_data=observation.check_data,
+        families=(prior.family, observation.family),
+        constant_base_measure=True,
+        simulate=observation.simulate,
+        axes={**decoder.axes, **observation.axes},
+        moments=prior.moments,
+        units=observation.units,
+        distinct_data=lambda observed: observation.distinct,
+        repair=observation.repair,
+        spreads=observation.spreads,
+        truth=truth if well_specified else None,
+        out_of_scope=out_of_scope,
         single_datum_frozen=observation.single_datum_frozen,
-    )  # fmt: skip
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli, Categorical, Laplace, Normal
 from elbocheck.models.base import Params
@@ -29,24 +29,29 @@ def _unit(params: Arrays, z: Array) -> Array:
     return namespace(z).xp.ones_like(z[:1, :1, ...])
 
 
-STANDARD_NORMAL = Prior("normal", lambda params, z: Normal(0.0 * _unit(params, z), _unit(params, z)))
+STANDARD_NORMAL = Prior("normal", lambda params, z: Normal(zeros(_unit(params, z)), _unit(params, z)))
 LEARNED_NORMAL = Prior(
     "normal",
-    lambda params, z: Normal(0.0 * _unit(params, z), namespace(z).xp.exp(params["prior_log_variances"])),
+    lambda params, z: Normal(zeros(_unit(params, z)), namespace(z).xp.exp(params["prior_log_variances"])),
     blocks=(Block("prior_log_variances", ("K",)),),
     beta=lambda params: {"prior_log_variances": -ones_like(params, "prior_log_variances")},
     initial=lambda rng, latents: {"prior_log_variances": 0.3 * rng.normal(size=latents)},
 )
 UNIT_LAPLACE = Prior(
-    "Laplace", lambda params, z: Laplace(_unit(params, z)), latent="absolute", moments=("absolute",),
-)  # fmt: skip
+    "Laplace",
+    lambda params, z: Laplace(_unit(params, z)),
+    latent="absolute",
+    moments=("absolute",),
+)
 LEARNED_LAPLACE = Prior(
-    "Laplace", lambda params, z: Laplace(namespace(z).xp.exp(params["prior_log_scales"])),
+    "Laplace",
+    lambda params, z: Laplace(namespace(z).xp.exp(params["prior_log_scales"])),
     blocks=(Block("prior_log_scales", ("K",)),),
     beta=lambda params: {"prior_log_scales": -ones_like(params, "prior_log_scales")},
     initial=lambda rng, latents: {"prior_log_scales": 0.3 * rng.normal(size=latents)},
-    latent="absolute", moments=("absolute",),
-)  # fmt: skip
+    latent="absolute",
+    moments=("absolute",),
+)
 
 
 def _gaussian_heads(axis: str) -> tuple[Block, ...]:
@@ -93,28 +98,44 @@ def _sample_gaussian(rng: np.random.Generator, distribution: Normal) -> np.ndarr
 
 
 GAUSSIAN = Observation(
-    "normal", lambda axis: (*_gaussian_heads(axis), Block("log_variance", (), log_degree=2)), ("loadings",),
+    "normal",
+    lambda axis: (*_gaussian_heads(axis), Block("log_variance", (), log_degree=2)),
+    ("loadings",),
     lambda params, features: Normal(
         head(features, params["loadings"], params["mean"]), namespace(features).xp.exp(params["log_variance"])
     ),
-    lambda params: {"log_variance": -ones_like(params, "log_variance")}, initial_gaussian, check_matrix,
-    simulate_linear, _true_gaussian, _sample_gaussian, units="affine", single_datum_frozen=("mean",),
-)  # fmt: skip
+    lambda params: {"log_variance": -ones_like(params, "log_variance")},
+    initial_gaussian,
+    check_matrix,
+    simulate_linear,
+    _true_gaussian,
+    _sample_gaussian,
+    units="affine",
+    single_datum_frozen=("mean",),
+)
 """N(net(z), σ² I): β moves σ² alone."""
 GAUSSIAN_VARYING = Observation(
     "normal",
     lambda axis: (
-        *_gaussian_heads(axis), Block("variance_weights", ("D", axis)), Block("log_variance", ("D",), log_degree=2)
+        *_gaussian_heads(axis),
+        Block("variance_weights", ("D", axis)),
+        Block("log_variance", ("D",), log_degree=2),
     ),
     ("loadings", "variance_weights"),
     lambda params, features: Normal(
         head(features, params["loadings"], params["mean"]),
         namespace(features).xp.exp(head(features, params["variance_weights"], params["log_variance"])),
     ),
-    lambda params: {"log_variance": -ones_like(params, "log_variance")}, _initial_varying, check_matrix,
-    simulate_linear, _true_varying, _sample_gaussian, units="affine", single_datum_frozen=("mean",),
+    lambda params: {"log_variance": -ones_like(params, "log_variance")},
+    _initial_varying,
+    check_matrix,
+    simulate_linear,
+    _true_varying,
+    _sample_gaussian,
+    units="affine",
+    single_datum_frozen=("mean",),
     spreads=(0.0, 0.3),
-)  # fmt: skip
+)
 """N(net(z), diag exp(net(z))): β moves the bias of the log-variance head alone."""
 
 
@@ -145,10 +166,18 @@ def _sample_bernoulli(rng: np.random.Generator, distribution: Bernoulli) -> np.n
 
 
 BERNOULLI = Observation(
-    "Bernoulli", lambda axis: (Block("loadings", ("D", axis)), Block("mean", ("D",))), ("loadings",),
-    lambda params, features: Bernoulli(head(features, params["loadings"], params["mean"])), _last_layer,
-    _initial_logits, check_binary, _simulate_binary, _true_logits, _sample_bernoulli, repair=both_values,
-)  # fmt: skip
+    "Bernoulli",
+    lambda axis: (Block("loadings", ("D", axis)), Block("mean", ("D",))),
+    ("loadings",),
+    lambda params, features: Bernoulli(head(features, params["loadings"], params["mean"])),
+    _last_layer,
+    _initial_logits,
+    check_binary,
+    _simulate_binary,
+    _true_logits,
+    _sample_bernoulli,
+    repair=both_values,
+)
 
 
 def _initial_symbols(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, features: int) -> Params:
@@ -175,9 +204,18 @@ def _sample_symbols(rng: np.random.Generator, distribution: Categorical) -> np.n
 
 
 CATEGORICAL = Observation(
-    "categorical", lambda axis: (Block("loadings", ("D", "C", axis)), Block("mean", ("D", "C"))),
+    "categorical",
+    lambda axis: (Block("loadings", ("D", "C", axis)), Block("mean", ("D", "C"))),
     ("loadings",),
-    lambda params, features: Categorical(head(features, params["loadings"], params["mean"])), _last_layer,
-    _initial_symbols, check_symbols(SYMBOLS), _simulate_symbols, _true_symbols, _sample_symbols,
-    value=one_hot(SYMBOLS), axes={"C": SYMBOLS}, repair=every_symbol(SYMBOLS), distinct=SYMBOLS,
-)  # fmt: skip
+    lambda params, features: Categorical(head(features, params["loadings"], params["mean"])),
+    _last_layer,
+    _initial_symbols,
+    check_symbols(SYMBOLS),
+    _simulate_symbols,
+    _true_symbols,
+    _sample_symbols,
+    value=one_hot(SYMBOLS),
+    axes={"C": SYMBOLS},
+    repair=every_symbol(SYMBOLS),
+    distinct=SYMBOLS,
+)

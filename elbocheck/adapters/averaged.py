@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import Distribution, NaturalParameters, Parts, inner, parts_of
 
 
@@ -57,8 +57,8 @@ class Averaged:
         return self.distribution.mean_statistics()
 
     def sufficient_statistics(self, value: Array) -> NaturalParameters:
-        zeros = self.distribution.natural_parameters()
-        return tuple(mean + 0.0 * zero for mean, zero in zip(self.under.mean_statistics(), zeros, strict=True))
+        eta = self.distribution.natural_parameters()
+        return tuple(mean + zeros(one) for mean, one in zip(self.under.mean_statistics(), eta, strict=True))
 
     def log_density(self, value: Array) -> Array:
         log_partition = self.distribution.log_partition()
@@ -77,7 +77,7 @@ class Averaged:
         return linear + xp.abs(log_partition) + xp.abs(self.log_base_measure(value))
 
     def log_base_measure(self, value: Array) -> Array:
-        return self.under.expected_log_base_measure() + 0.0 * self.distribution.log_partition()
+        return self.under.expected_log_base_measure() + zeros(self.distribution.log_partition())
 
     def expected_log_base_measure(self) -> Array:
         return self.distribution.expected_log_base_measure()

@@ -55,9 +55,12 @@ def path_posterior(start: Array, table: Array, emissions: Array) -> tuple[Array,
 
 
 def declaration(
-    sequences: Sequence[np.ndarray], emission: Emission, names: tuple[str, ...], beta: Callable[[Params], Params],
+    sequences: Sequence[np.ndarray],
+    emission: Emission,
+    names: tuple[str, ...],
+    beta: Callable[[Params], Params],
     tied: bool = False,
-) -> Callable[[Params], Declaration]:  # fmt: skip
+) -> Callable[[Params], Declaration]:
     """`params -> Declaration`, nats per sequence, of sequences (T_n, *observation) with the exact path posterior.
 
     `names`, `beta`: the parameters of the emissions and their direction β, state by state unless `tied`.
@@ -72,9 +75,7 @@ def declaration(
         states = np.eye(count)
         each = emission(params, states[None, :, None, :])
         log_emissions = summed(each.log_density(x[:, None]), axes=3)  # (N, K, T)
-        found = [
-            path_posterior(start, table, log_emissions[n].T[: len(one)]) for n, one in enumerate(sequences)
-        ]  # fmt: skip
+        found = [path_posterior(start, table, log_emissions[n].T[: len(one)]) for n, one in enumerate(sequences)]
         weights = np.zeros((len(sequences), count * count, longest), np.result_type(*(pair[0] for pair in found)))
         for n, (pairs, _) in enumerate(found):
             weights[n, :, : pairs.shape[1]] = pairs
@@ -85,14 +86,33 @@ def declaration(
         present = exists[:, None, :]
         extra = observed.log_density(x[:, None]).ndim - present.ndim
         factors = (
-            Factor("start", Categorical(params["start_logits"]), after, ("start_logits",),
-                   {"start_logits": params["start_logits"]}, where=first),
-            Factor("transition", Categorical(before @ params["transition_logits"]), after, ("transition_logits",),
-                   {"transition_logits": params["transition_logits"]}, where=present & ~first,
-                   groups=before[:, :, 0, :]),
-            Factor("x", observed, x[:, None], names, beta(params),
-                   where=present.reshape(*present.shape, *(1,) * extra), groups=None if tied else after[:, :, 0, :]),
-        )  # fmt: skip
+            Factor(
+                "start",
+                Categorical(params["start_logits"]),
+                after,
+                ("start_logits",),
+                {"start_logits": params["start_logits"]},
+                where=first,
+            ),
+            Factor(
+                "transition",
+                Categorical(before @ params["transition_logits"]),
+                after,
+                ("transition_logits",),
+                {"transition_logits": params["transition_logits"]},
+                where=present & ~first,
+                groups=before[:, :, 0, :],
+            ),
+            Factor(
+                "x",
+                observed,
+                x[:, None],
+                names,
+                beta(params),
+                where=present.reshape(*present.shape, *(1,) * extra),
+                groups=None if tied else after[:, :, 0, :],
+            ),
+        )
         entropy = np.stack([each for _, each in found])
         return Declaration(factors, weights, entropy, np.full(len(sequences), 1.0 / len(sequences)), optimal=True)
 
@@ -111,9 +131,7 @@ def summed(elements: Array, axes: int) -> Array:
     return elements
 
 
-def evidence(
-    sequences: Sequence[np.ndarray], emission: Emission, params: Params
-) -> float:  # fmt: skip
+def evidence(sequences: Sequence[np.ndarray], emission: Emission, params: Params) -> float:
     """(1/N) Σ_n log p(x_n) by the forward algorithm, nats per sequence."""
     start, table = (normalised(params[name]) for name in ("start_logits", "transition_logits"))
     each, total = emission(params, np.eye(len(start))[None, :, None, :]), 0.0

@@ -139,9 +139,10 @@ def _log(array: Array) -> Array:
 
 
 NORMAL = Family(
-    families.Normal, lambda d: {"mean": d.loc, "variance": d.scale * d.scale},
+    families.Normal,
+    lambda d: {"mean": d.loc, "variance": d.scale * d.scale},
     fixed={"variance": "NormalKnownVariance"},
-)  # fmt: skip
+)
 GAMMA = Family(families.Gamma, lambda d: {"shape": d.concentration, "rate": d.rate}, fixed={"shape": "GammaKnownShape"})
 BERNOULLI = Family(families.Bernoulli, lambda d: {"logits": _logits(d)})
 CATEGORICAL = Family(families.Categorical, lambda d: {"logits": _class_logits(d)}, value=_one_hot)
@@ -153,9 +154,11 @@ MULTINOMIAL = Family(
     families.Multinomial, lambda d: {"logits": _class_logits(d), "trials": d.total_count}, single=("trials",), **TRIALS
 )
 NEGATIVE_BINOMIAL = Family(
-    families.NegativeBinomial, lambda d: {"logits": _logits(d), "failures": d.total_count},
-    known=("failures",), single=("failures",),
-)  # fmt: skip
+    families.NegativeBinomial,
+    lambda d: {"logits": _logits(d), "failures": d.total_count},
+    known=("failures",),
+    single=("failures",),
+)
 TABLE: dict[str, Family] = {
     "Normal": NORMAL,
     "MultivariateNormal": Family(families.MultivariateNormal, _scale_tril),

@@ -61,10 +61,15 @@ def problem(
         program = _program(model, guide, args, kwargs, loss, seed)
         start = program.unconstrained(params or {})
         return problem_of(
-            program, start, data=data, value=program.value, library="jax",
-            label=label or f"{type(program.loss).__name__} at seed {seed}", free=program.estimated(start),
+            program,
+            start,
+            data=data,
+            value=program.value,
+            library="jax",
+            label=label or f"{type(program.loss).__name__} at seed {seed}",
+            free=program.estimated(start),
             fit=None if optim is None else program.training(optim, steps),
-        )  # fmt: skip
+        )
 
 
 def _program(
@@ -298,9 +303,14 @@ def _sites(trace: Mapping[str, Any]) -> dict[str, Site]:
         for frame in site["cond_indep_stack"]:
             plates *= sizes[frame.name][0] / frame.size if frame.name in sizes else 1.0
         found[name] = Site(
-            name, site["fn"], jnp.asarray(site["value"]), _number(name, site["scale"]), plates,
-            bool(site["is_observed"]), bool(site["infer"].get("is_auxiliary", False)),
-        )  # fmt: skip
+            name,
+            site["fn"],
+            jnp.asarray(site["value"]),
+            _number(name, site["scale"]),
+            plates,
+            bool(site["is_observed"]),
+            bool(site["infer"].get("is_auxiliary", False)),
+        )
     return found
 
 

@@ -140,9 +140,15 @@ def _plan_guide(
 def _placed(site: Site, family: Family, constants: Mapping[str, Any], common: float, data: int) -> Planned:
     """A site without what is learned in it."""
     return Planned(
-        site.name, family, constants, (), site.observed, _share(site, common, data),
-        states=site.states is not None, local=site.data is not None,
-    )  # fmt: skip
+        site.name,
+        family,
+        constants,
+        (),
+        site.observed,
+        _share(site, common, data),
+        states=site.states is not None,
+        local=site.data is not None,
+    )
 
 
 def _declared_weight(site: Site, drawn: Site | None, common: float) -> float:

@@ -57,9 +57,16 @@ def refuse_unknown(params: Iterable[str], sites: Iterable[str]) -> None:
 
 
 def problem_of(
-    program: Valued, params: Tree, *, data: int, value: Callable[[Tree], Any], library: str, label: str,
-    free: Mapping[str, bool], fit: Callable[[Tree], Tree] | None = None,
-) -> Problem:  # fmt: skip
+    program: Valued,
+    params: Tree,
+    *,
+    data: int,
+    value: Callable[[Tree], Any],
+    library: str,
+    label: str,
+    free: Mapping[str, bool],
+    fit: Callable[[Tree], Tree] | None = None,
+) -> Problem:
     """`value(params)`: the bound under test, in nats for all `data`; `free`, `fit` as those of the problem."""
     if data < 1:
         raise InputError(f"data must be the number of data, at least 1; got {data}")
@@ -82,9 +89,12 @@ def problem_of(
         return lambda tree: one(tree) / data
 
     bound = Bound(
-        Layout.of(flat(params, f"{label}: params")), declare,
-        elbo=lambda arrays, fixed: elbo(rebuilt(params, arrays)), points=points, factors=factors,
-    )  # fmt: skip
+        Layout.of(flat(params, f"{label}: params")),
+        declare,
+        elbo=lambda arrays, fixed: elbo(rebuilt(params, arrays)),
+        points=points,
+        factors=factors,
+    )
     weights = sorted({one.weight for one in plan.model if not one.observed} - {1.0})
     named = "".join(f", KL × {weight:g}" for weight in weights)
     return Problem(

@@ -77,9 +77,14 @@ def problem(
         start = program.unconstrained(params or {})
         program.settle_nesting(start)
         return problem_of(
-            program, start, data=data, value=program.value, library="torch", label=label or f"{name} at seed {seed}",
+            program,
+            start,
+            data=data,
+            value=program.value,
+            library="torch",
+            label=label or f"{name} at seed {seed}",
             free=program.estimated(start),
-        )  # fmt: skip
+        )
 
 
 @contextmanager
@@ -368,10 +373,18 @@ def _of_trace(trace: Any, states: Mapping[str, tuple[int, int]], rows: Any) -> d
             local = local or (rows is not None and frame.name == rows.name)
         distribution = site["fn"] if site["mask"] is None else site["fn"].mask(site["mask"])
         found[name] = Site(
-            name, distribution, site["value"], _number(name, site["scale"]), plates, bool(site["is_observed"]),
-            bool(site["infer"].get("is_auxiliary", False)), tuple(states.values()),
-            states[name][0] if name in states else None, rows.dim if local else None, rows.size if local else 1,
-        )  # fmt: skip
+            name,
+            distribution,
+            site["value"],
+            _number(name, site["scale"]),
+            plates,
+            bool(site["is_observed"]),
+            bool(site["infer"].get("is_auxiliary", False)),
+            tuple(states.values()),
+            states[name][0] if name in states else None,
+            rows.dim if local else None,
+            rows.size if local else 1,
+        )
     return found
 
 

@@ -173,10 +173,13 @@ def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
 def _mixture(estimator: Any) -> Adapter:
     kind = estimator.covariance_type
     return Adapter(
-        MIXTURES[kind], _read_mixture, _write_mixture, _train_mixture,
+        MIXTURES[kind],
+        _read_mixture,
+        _write_mixture,
+        _train_mixture,
         lambda params, x: mixture_evidence(MIXTURES[kind], params, x),
         lambda fitted, x: regularised(kind, fitted.reg_covar),
-    )  # fmt: skip
+    )
 
 
 def _read_mixture(estimator: Any) -> Params:
@@ -215,9 +218,14 @@ def _train_mixture(estimator: Any, params: Params, x: np.ndarray, steps: int) ->
     start = copy.deepcopy(estimator)
     _write_mixture(start, params)
     trained = clone(estimator).set_params(
-        weights_init=start.weights_, means_init=start.means_, precisions_init=start.precisions_,
-        n_init=1, warm_start=False, tol=0.0, max_iter=steps,
-    )  # fmt: skip
+        weights_init=start.weights_,
+        means_init=start.means_,
+        precisions_init=start.precisions_,
+        n_init=1,
+        warm_start=False,
+        tol=0.0,
+        max_iter=steps,
+    )
     return trained.fit(x)
 
 
@@ -274,6 +282,11 @@ def _train_components(estimator: Any, params: Params, x: np.ndarray, steps: int)
 
 FACTORS = Adapter(FACTOR_ANALYSIS, _read_factors, _write_factors, _train_factors, gaussian_evidence, clamped_noise)
 COMPONENTS = Adapter(
-    PPCA, _read_components, _write_components, _train_components, gaussian_evidence, fewer_degrees_of_freedom,
+    PPCA,
+    _read_components,
+    _write_components,
+    _train_components,
+    gaussian_evidence,
+    fewer_degrees_of_freedom,
     steps=lambda trained: STEPS,
-)  # fmt: skip
+)

@@ -15,7 +15,7 @@ from elbocheck.adapters.averaged import Averaged
 from elbocheck.adapters.distributions import as_array, unwrapped
 from elbocheck.adapters.members import Site, Sites, member
 from elbocheck.adapters.plan import Plan, Planned, Program, Tree
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.errors import InputError
@@ -84,7 +84,7 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
             entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic, weights)
     for name, weight in plan.point.items():
         entropy = entropy - weight * sum(_log_jacobian(guide[name]) for guide in guides) / len(guides)
-    rows = 0.0 * entropy + 1.0 / entropy.shape[0]
+    rows = zeros(entropy) + 1.0 / entropy.shape[0]
     return Declaration(factors, weights, entropy, rows)
 
 
@@ -138,11 +138,16 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
         distribution = Averaged(distribution, under)
     xp = namespace(value).xp
     return Factor(
-        one.name, distribution, value, parameters=one.parameters, where=where, weight=one.weight,
+        one.name,
+        distribution,
+        value,
+        parameters=one.parameters,
+        where=where,
+        weight=one.weight,
         rescaling={} if one.prior else None,
         rescaled=(one.name, *_moments(one.name)) if one.analytic else (one.name,),
         groups=one.share * xp.ones((1, 1, 1), dtype=value.dtype),
-    )  # fmt: skip
+    )
 
 
 def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array | None]:

@@ -156,9 +156,14 @@ def _swapped(function: Callable[..., Batch]) -> Callable[..., Batch]:
 
 
 for _name, _function in {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "truediv": operator.truediv,
-    "pow": analytic.power, "and": operator.and_, "or": operator.or_,
-}.items():  # fmt: skip
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "pow": analytic.power,
+    "and": operator.and_,
+    "or": operator.or_,
+}.items():
     setattr(Batch, f"__{_name}__", elementwise(_function))
     setattr(Batch, f"__r{_name}__", _swapped(elementwise(_function)))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
@@ -244,25 +249,48 @@ def batch_xp() -> SimpleNamespace:
     }
     made = {name: _made(getattr(np, name)) for name in ("zeros", "ones", "full", "eye", "arange")}
     return SimpleNamespace(
-        **elementary, **made,
-        inf=np.inf, pi=np.pi, float32=np.dtype("float32"), float64=np.dtype("float64"), int64=np.dtype("int64"),
+        **elementary,
+        **made,
+        inf=np.inf,
+        pi=np.pi,
+        float32=np.dtype("float32"),
+        float64=np.dtype("float64"),
+        int64=np.dtype("int64"),
         bool=np.dtype("bool"),
-        sum=_reduction(np.sum), prod=_reduction(np.prod), max=_reduction(np.max), min=_reduction(np.min),
-        any=_reduction(np.any), all=_reduction(np.all), argmax=_argmax,
-        where=_where, logaddexp=elementwise(analytic.logaddexp), matmul=_matmul,
-        isfinite=_unary(np.isfinite), sign=_unary(lambda data: np.sign(data.real)),
-        asarray=_asarray, astype=_astype, zeros_like=_like(0.0), ones_like=_like(1.0),
-        concat=_concat, repeat=_repeat, tile=_tile, flip=_on_axis(np.flip), squeeze=_on_axis(np.squeeze),
-        expand_dims=_expand_dims, reshape=lambda x, shape: x.reshape(shape),
+        sum=_reduction(np.sum),
+        prod=_reduction(np.prod),
+        max=_reduction(np.max),
+        min=_reduction(np.min),
+        any=_reduction(np.any),
+        all=_reduction(np.all),
+        argmax=_argmax,
+        where=_where,
+        logaddexp=elementwise(analytic.logaddexp),
+        matmul=_matmul,
+        isfinite=_unary(np.isfinite),
+        sign=_unary(lambda data: np.sign(data.real)),
+        asarray=_asarray,
+        astype=_astype,
+        zeros_like=_like(0.0),
+        ones_like=_like(1.0),
+        concat=_concat,
+        repeat=_repeat,
+        tile=_tile,
+        flip=_on_axis(np.flip),
+        squeeze=_on_axis(np.squeeze),
+        expand_dims=_expand_dims,
+        reshape=lambda x, shape: x.reshape(shape),
         broadcast_to=lambda x, shape: Batch(np.broadcast_to(aligned(x, np.empty(shape))[0], (len(x.data), *shape))),
         matrix_transpose=lambda x: Batch(np.swapaxes(x.data, -1, -2)),
         sort=lambda x, axis=-1: Batch(np.sort(x.data, axis=axis + (axis >= 0))),
         stack=lambda arrays, axis=0: _concat([_expand_dims(one, axis) for one in arrays], axis),
         linalg=SimpleNamespace(
-            cholesky=_unary(analytic.cholesky), inv=_unary(np.linalg.inv), solve=elementwise(np.linalg.solve),
+            cholesky=_unary(analytic.cholesky),
+            inv=_unary(np.linalg.inv),
+            solve=elementwise(np.linalg.solve),
             diagonal=_unary(lambda data: np.diagonal(data, axis1=-2, axis2=-1)),
         ),
-    )  # fmt: skip
+    )
 
 
 @cache

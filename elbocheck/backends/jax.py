@@ -47,7 +47,10 @@ class JaxBackend:
     """Compilation and derivatives by JAX in `dtype` ("float64" or "float32")."""
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "jax"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:
@@ -198,7 +201,8 @@ def double_precision() -> AbstractContextManager[Any]:
 def trace(function: Function, vector: np.ndarray) -> Trace:
     """What a function of one float64 vector does; nothing is compiled."""
     with jax.enable_x64(True):
-        closed = jax.make_jaxpr(function)(np.asarray(vector, dtype=np.float64))
+        # a new function each time, as JAX keeps the trace of an old one
+        closed = jax.make_jaxpr(lambda v: function(v))(np.asarray(vector, dtype=np.float64))
     return Trace(np.dtype(closed.out_avals[0].dtype), tuple(_constants(closed)))
 
 

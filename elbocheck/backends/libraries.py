@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import array_api_compat
-
 from elbocheck.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def _later(where: str) -> Callable[..., Any]:
-    """The function "module:name", imported when it is called."""
-    module, name = where.split(":")
+    """The function "module:name", imported when it is first called."""
+    function: Callable[..., Any] | None = None
 
     def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*arguments)
+        nonlocal function
+        if function is None:
+            module, name = where.split(":")
+            function = getattr(importlib.import_module(module), name)
+        return function(*arguments)
 
     return call
 
@@ -101,7 +103,7 @@ def _prefer_x64() -> None:
 
 JAX = Library(
     "jax",
-    owns=array_api_compat.is_jax_array,
+    owns=_later("array_api_compat:is_jax_array"),
     namespace=_later("elbocheck.backends.jax:functions"),
     array=_later("elbocheck.backends.jax:placed"),
     constant=_later("elbocheck.backends.jax:constant"),
@@ -122,7 +124,7 @@ NUMPY = Library(
 )
 TORCH = Library(
     "torch",
-    owns=array_api_compat.is_torch_array,
+    owns=_later("array_api_compat:is_torch_array"),
     namespace=_later("elbocheck.backends.torch:functions"),
     array=_later("elbocheck.backends.torch_eager:placed"),
     constant=_later("elbocheck.backends.torch_eager:constant"),

@@ -174,6 +174,14 @@ def namespace(*values: Any) -> Namespace:
     return numpy_namespace()
 
 
+def zeros(*arrays: Array) -> Array:
+    """Zeros of the shape and type that the arrays broadcast to."""
+    total, *others = arrays
+    for other in others:
+        total = total + other
+    return 0.0 * total
+
+
 @contextmanager
 def double_precision() -> Iterator[None]:
     """Code run inside computes in float64, whichever library it calls by itself; nothing is imported for that."""

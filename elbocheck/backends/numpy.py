@@ -30,7 +30,10 @@ class NumpyBackend:
     """
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "numpy"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

@@ -112,7 +112,10 @@ class PlainBackend:
     """Values and derivatives of black-box NumPy functions, float64 only."""
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "numpy"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

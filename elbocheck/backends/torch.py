@@ -31,11 +31,16 @@ IDENTITIES = (torch.ops.aten.detach.default, torch.ops.aten.alias.default, torch
 CONVERSIONS = (torch.ops.aten._to_copy.default, torch.ops.aten.to.dtype, torch.ops.aten.to.dtype_layout)
 
 SHAPE_ONLY = (
-    torch.ops.aten.new_zeros.default, torch.ops.aten.new_ones.default, torch.ops.aten.new_full.default,
-    torch.ops.aten.zeros_like.default, torch.ops.aten.ones_like.default, torch.ops.aten.full_like.default,
+    torch.ops.aten.new_zeros.default,
+    torch.ops.aten.new_ones.default,
+    torch.ops.aten.new_full.default,
+    torch.ops.aten.zeros_like.default,
+    torch.ops.aten.ones_like.default,
+    torch.ops.aten.full_like.default,
     torch.ops.aten._new_zeros_with_same_feature_meta.default,
-    torch.ops.aten.is_same_size.default, torch.ops.aten._has_same_storage_numel.default,
-)  # fmt: skip
+    torch.ops.aten.is_same_size.default,
+    torch.ops.aten._has_same_storage_numel.default,
+)
 """Operations whose results do not depend on the numbers in their arguments."""
 
 
@@ -66,9 +71,7 @@ def elementwise(function: Function, derivative: Function) -> Function:
 @cache
 def hurwitz_zeta(order: float) -> Function:
     """x -> ζ(order, x) = Σ_k (x + k)^−order for x > 0; its derivative is −order ζ(order + 1, x)."""
-    return elementwise(
-        lambda x: torch.special.zeta(order, x), lambda x: -order * hurwitz_zeta(order + 1.0)(x)
-    )  # fmt: skip
+    return elementwise(lambda x: torch.special.zeta(order, x), lambda x: -order * hurwitz_zeta(order + 1.0)(x))
 
 
 # ψ' = ζ(2, ·): PyTorch's own trigamma, a series cut off after three terms, is right to 5e-10 only
@@ -91,7 +94,10 @@ class TorchBackend:
     """
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     name: str = "torch"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

@@ -20,8 +20,13 @@ class EagerTorchBackend:
     """Values and derivatives of any differentiable PyTorch code, on the `device` of its parameters."""
 
     dtype: str = "float64"
+    """Floating-point type of values and derivatives."""
+
     device: str = "cpu"
+    """Where tensors are made, in the words of PyTorch."""
+
     name: str = "torch"
+    """Name of its library."""
 
     @property
     def eps(self) -> float:

@@ -21,9 +21,22 @@ Part = tuple[str, str, float]
 
 COMMON = ("scale", "shift")
 RARE = (
-    "softplus", "log of raw", "log of softplus", "log of squared", "raw − 1", "log − 1", "softplus − 1", "squared − 1",
-    "raw + 1", "log + 1", "softplus + 1", "squared + 1", "softminus", "logit", "log1m",
-)  # fmt: skip
+    "softplus",
+    "log of raw",
+    "log of softplus",
+    "log of squared",
+    "raw − 1",
+    "log − 1",
+    "softplus − 1",
+    "squared − 1",
+    "raw + 1",
+    "log + 1",
+    "softplus + 1",
+    "squared + 1",
+    "softminus",
+    "logit",
+    "log1m",
+)
 MULTIPLES = (1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
 MOST_PAIRS = 1200
 """Pairs of candidates are tried where there are at most so many candidates with their multiples."""
@@ -91,12 +104,19 @@ def direction(parts: Sequence[Part], layout: Layout, vector: np.ndarray) -> np.n
 
 @dataclass(frozen=True)
 class Slopes:
-    """∂F along candidates at one point: `values`, with bounds `errors` on theirs; `target` = gap − δ, `noise` in it."""
+    """∂F along candidates at one point; nats per datum."""
 
     values: dict[tuple[str, str], float]
+    """Candidate -> slope."""
+
     errors: dict[tuple[str, str], float]
+    """Candidate -> bound on the error of its slope."""
+
     target: float
+    """gap − δ, which the slopes should make up."""
+
     noise: float
+    """Bound on the error of `target`."""
 
 
 def guesses(blocks: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[Part, ...]]:

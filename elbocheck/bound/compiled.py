@@ -22,13 +22,22 @@ class Program:
     """Compiled functions of the flat vector and the fixed arrays of one bound."""
 
     bound: Bound
+    """What is compiled."""
+
     backend: Any
+    """What compiles it: a `TargetBackend` unless `catalogued`."""
+
     catalogued: bool = False
     """Whether problems are small enough for derivatives datum by datum, as those of the catalogue are."""
+
     recipes: dict[Any, Any] = field(default_factory=dict)
     """What is known of the directions β of the factors, see `elbocheck.bound.directions`."""
+
     _elsewhere: dict[Any, Program] = field(default_factory=dict)
+    """Backend -> the same program there."""
+
     _natural: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+    """Number of rows, and of what -> compiled products with the natural parameters."""
 
     def __post_init__(self) -> None:
         self._elsewhere[self.backend] = self

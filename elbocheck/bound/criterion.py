@@ -22,22 +22,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Criterion:
-    """β of one factor, found by least squares.
-
-    `beta` (P,): the minimum-norm solution; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ (0 when the theorem applies, up to
-    rounding); `redundant`: other β with the same effect exist, because some parameters are redundant. `jacobian` (R, P)
-    and `target` (R,): the system that was solved, jacobian · β = target. `parameters`: whether it has parameters of its
-    own; `rescaling`: whether the direction sought is that of a fixed prior, z -> a z.
-    """
+    """β of one factor, found by least squares."""
 
     factor: str
+    """Name."""
+
     beta: np.ndarray
+    """(P,): the minimum-norm solution."""
+
     residual: float
+    """‖(∂η/∂θ)β − η‖ / ‖η‖: 0, up to rounding, when the theorem applies."""
+
     redundant: bool
+    """Whether other β have the same effect, because some parameters are redundant."""
+
     jacobian: np.ndarray
+    """(R, P): the matrix of the system that was solved."""
+
     target: np.ndarray
+    """(R,): its right side, jacobian · β = target."""
+
     parameters: bool = True
+    """Whether the factor has parameters of its own."""
+
     rescaling: bool = False
+    """Whether the direction sought is that of a fixed prior, z -> a z."""
 
     def error(self, leverages: Mapping[str, np.ndarray], eps: float, scale: float) -> float:
         """By how much β·∇F can miss (R), nats per datum: Σ |(∂η/∂θ)β − η|·|T − ∇A|, with what rounding hides of it.

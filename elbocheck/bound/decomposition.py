@@ -24,31 +24,56 @@ from elbocheck.outcome import Claim
 class FactorTerms:
     """The terms of one factor, or of one component of it; nats per datum.
 
-    `gap` = `log_density` + `entropy`; `delta` = E_q log h − E_q E_p log h; `predicted` = β·∇F + δ;
-    `rounding`: bound on the rounding error of `gap` − `predicted`; `magnitude`: Σ|terms| it is relative to, all terms
-    of the bound and |β|·|∂F| datum by datum (∇F is a sum over all factors, so its rounding is at their scale). A β that
-    was solved for misses (R) by what it leaves of its system, Σ |(∂η/∂θ)β − η|·|T − ∇A|, whatever its condition number;
-    `beta`: (P,), `covered`: β moves free parameters only, so that stationarity implies `gap` = `delta`;
-    `criterion_residual`: not 0 if no β scales all natural parameters of the factor, so that nothing is predicted.
-    `weight`: declared factor of these terms in the bound (annealing); then (R) reads gap = β·∇F / weight + δ, and
-    `beta` is that of the family over the weight.
+    `gap` = `log_density` + `entropy`; with a weight (R) reads gap = β·∇F / weight + δ.
     """
 
     name: str
+    """Of the factor."""
+
     component: int | None
+    """Which of its components; None for all of it."""
+
     log_density: float
+    """E_q log p."""
+
     entropy: float
+    """E_q H[p]."""
+
     pseudo_entropy: float
+    """E_q H̃[p]."""
+
     log_base_measure: float
+    """E_q log h."""
+
     delta: float
+    """δ = E_q log h − E_q E_p log h."""
+
     predicted: float
+    """β·∇F + δ."""
+
     magnitude: float
+    """Σ|terms| that `rounding` is relative to, of the whole bound as ∇F is of it, and |β|·|∂F| datum by datum."""
+
     rounding: float
+    """Bound on the rounding error of `gap` − `predicted`.
+
+    A β that was solved for misses (R) by what it leaves of its system, Σ |(∂η/∂θ)β − η|·|T − ∇A|, at any condition.
+    """
+
     beta: np.ndarray
+    """(P,); that of the family over `weight`."""
+
     beta_norm: float
+    """‖β‖ in units of the parameters."""
+
     covered: bool
+    """Whether β moves free parameters only, so that stationarity implies `gap` = `delta`."""
+
     criterion_residual: float
+    """Not 0 if no β scales all natural parameters of the factor, so that nothing is predicted."""
+
     weight: float = 1.0
+    """Declared multiple of these terms in the bound (annealing)."""
 
     @property
     def gap(self) -> float:
@@ -71,9 +96,10 @@ class FactorTerms:
 
 @dataclass(frozen=True)
 class ClaimAt(Claim):
-    """A claim with its β (P,) at the point, in units of the parameters, free elements only."""
+    """A claim at a point."""
 
     beta: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(P,): its β, in units of the parameters, free elements only."""
 
     @property
     def plain(self) -> Claim:
@@ -83,21 +109,31 @@ class ClaimAt(Claim):
 
 @dataclass(frozen=True)
 class Decomposition:
-    """F and S with all their terms at one parameter point; nats per datum.
-
-    `slope`: what `gradient` is made from; `gradient_rounding`: bound on the rounding error of its norm: c·eps times the
-    absolute derivatives of the data and Σ|terms|, since derivatives cancel within a datum too, at the scale of its
-    terms. `claims`: what the theorem says of each factor or group.
-    """
+    """F and S with all their terms at one parameter point; nats per datum."""
 
     elbo: float
+    """F."""
+
     entropy_q: float
+    """H[q]."""
+
     factors: tuple[FactorTerms, ...]
+    """Terms of every factor."""
+
     slope: np.ndarray | Callable[[], np.ndarray]
+    """What `gradient` is made from, or a function that makes it."""
+
     gradient_rounding: float
+    """Bound on the rounding error of ‖∇F‖: c·eps times the absolute derivatives of the data, and of Σ|terms|."""
+
     elbo_rounding: float
+    """Bound on the rounding error of F."""
+
     entropy_weight: float = 1.0
+    """Declared multiple of H[q]."""
+
     claims: tuple[ClaimAt, ...] = ()
+    """What the theorem says of each factor or group."""
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -275,8 +311,13 @@ def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
 
 
 FACTOR_TERMS = (
-    "log_density", "entropy", "pseudo_entropy", "log_base_measure", "expected_log_base_measure", "magnitude",
-)  # fmt: skip
+    "log_density",
+    "entropy",
+    "pseudo_entropy",
+    "log_base_measure",
+    "expected_log_base_measure",
+    "magnitude",
+)
 
 
 def _of_reading(problem: Problem, thorough: bool) -> Decomposition:

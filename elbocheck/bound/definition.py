@@ -37,34 +37,52 @@ Lazy = Callable[[], Any]
 
 @dataclass(frozen=True)
 class FactorShape:
-    """What a declaration says of a factor at any parameters: hints, shapes, family."""
+    """What a declaration says of a factor at any parameters: hints and shapes."""
 
     name: str
+    """Of the factor."""
+
     parameters: tuple[str, ...]
+    """Names of its blocks, as declared."""
+
     value: tuple[int, ...]
+    """Shape of its value."""
+
     event_ndim: int
+    """Trailing axes that make up one value."""
+
     family: str
+    """Name of its family."""
+
     scale_degree: int | None
+    """Degree of homogeneity of its density, see `Distribution`."""
+
     outside: str = ""
+    """Why the theorem does not cover it whatever its parameters; empty for an exponential family."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """Definition of an ELBO over named parameters and fixed arrays (data, weights, masks).
-
-    `declare(params, fixed) -> Declaration`: all distributions and q at given parameters.
-    `elbo(params, fixed) -> scalar`: the value under test in nats per datum; None recomputes it from the declaration.
-    `points(params, fixed) -> WeightedPoints` and `factors(params, fixed, latents) -> factors`: the two halves of
-    `declare`, where they are known; the criterion of a fixed prior needs them apart.
-    """
+    """Definition of an ELBO over named parameters and fixed arrays (data, weights, masks)."""
 
     layout: Layout
+    """Blocks of the parameters."""
+
     declare: Callable[[Arrays, Arrays], Declaration]
+    """(params, fixed) -> all distributions and q at given parameters."""
+
     elbo: Callable[[Arrays, Arrays], Array] | None = None
+    """(params, fixed) -> the value under test, nats per datum; None recomputes it from the declaration."""
+
     points: Callable[[Arrays, Arrays], WeightedPoints] | None = None
+    """(params, fixed) -> q, where it is known apart: the criterion of a fixed prior needs it."""
+
     factors: Callable[[Arrays, Arrays, Arrays], tuple[Factor, ...]] | None = None
+    """(params, fixed, latents) -> the factors, where they are known apart."""
+
     shapes: list[FactorShape] = field(default_factory=list)
     """What `declared` has seen of the factors, last."""
+
     optimal: list[bool] = field(default_factory=list)
     """Whether the declaration says that q is optimal, as `declared` has seen it last."""
     at_most: list[bool] = field(default_factory=list)

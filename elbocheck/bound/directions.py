@@ -368,9 +368,12 @@ def _at(problem: Problem, recipe: Recipe) -> Direction:
 def _measured(reading: Reading, recipe: Recipe, rows: np.ndarray) -> Direction:
     declared, reported = ([reading.along(row, side) for row in rows] for side in (True, False))
     return Direction(
-        recipe, rows, tuple(one for one, _ in declared), tuple(one for one, _ in reported),
+        recipe,
+        rows,
+        tuple(one for one, _ in declared),
+        tuple(one for one, _ in reported),
         tuple(one + other for (_, one), (_, other) in zip(declared, reported, strict=True)),
-    )  # fmt: skip
+    )
 
 
 def _combined(reading: Reading, recipe: Recipe) -> Direction:

@@ -23,35 +23,59 @@ class Factor:
 
     `distribution` and `value` broadcast, from the right, to (N or 1, M, *elements, *event): data, points of q,
     independent elements, one value of the family.
-    `parameters`: names of the blocks that the natural parameters are made of: a hint for the search for β and for
-    messages, which may be left out; other factors, q and everything else may depend on them, too.
-    `beta`: closed form of the direction β with η = (∂η/∂θ) β (THEORY section 4), one array per block; None leaves it
-    to the search (`elbocheck.bound.directions`).
-    `rescaling`: only for a prior without parameters: the tangent that undoes z -> a z in the other factors
-    (−W for the first linear map, THEORY section 5); `rescaled`: the names of the latents that z -> a z multiplies.
-    `where`: boolean, broadcasting to the elements: those that exist.
-    `groups`: (N or 1, M, G) weights that split the factor into G parts with parameters of their own (mixture
-    components, rows of a transition table); every array in `beta` then has a leading axis of length G.
-    `parameters` may name a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1".
-    `weight`: declared multiple of its terms in the bound, for annealed KL weights; positive.
-    `under`: names of the groups of latents whose points it needs, where there are several (`Declaration.q`);
-    `weights`: of its own points, (N or 1, M) or (N or 1, M, E), in place of the declaration's; `known`: its log
-    density at `value`, where that has been computed.
     """
 
     name: str
+    """Unique among the factors of a bound."""
+
     distribution: Distribution | LogDensity
+    """The member of an exponential family, at every point, or what is known of another density."""
+
     value: Any = None
+    """u: data, or what q's points say of a latent; a density given as numbers needs none."""
+
     parameters: tuple[str, ...] = ()
+    """Names of the blocks that the natural parameters are made of: a hint for β and for messages, may be left out.
+
+    A name may be that of a branch of nested parameters, "decoder" for "decoder.0" and "decoder.1". Other factors, q and
+    everything else may depend on the blocks, too.
+    """
+
     beta: Mapping[str, Array] | None = None
+    """Block -> the direction β with η = (∂η/∂θ) β (THEORY section 4) in closed form.
+
+    None leaves it to the search (`elbocheck.bound.directions`). With `groups` every array has a leading axis G.
+    """
+
     rescaling: Mapping[str, Array] | None = None
+    """Only for a prior without parameters: the tangent that undoes z -> a z in the other factors.
+
+    Block by block: −W for the first linear map (THEORY section 5).
+    """
+
     rescaled: tuple[str, ...] = ("z",)
+    """Names of the latents that z -> a z multiplies."""
+
     where: Array | None = None
+    """Boolean, broadcasting to the elements: those that exist; None: all."""
+
     groups: Array | None = None
+    """(N or 1, M, G): weights that split the factor into G parts with parameters of their own.
+
+    Mixture components, or rows of a transition table.
+    """
+
     weight: float = 1.0
+    """Declared multiple of its terms in the bound, for annealed KL weights; positive."""
+
     under: str | tuple[str, ...] = ()
+    """Names of the groups of latents whose points it needs, where there are several (`Declaration.q`)."""
+
     weights: Array | None = None
+    """Of its own points, (N or 1, M) or (N or 1, M, E), in place of the declaration's."""
+
     known: Array | None = None
+    """Its log density at `value`, where that has been computed."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +83,48 @@ class Declaration:
     """Everything that a bound is made of, at given parameters: q as weighted points, and the model's factors.
 
     With one group of latents for every datum, `weights` and `entropy` are all there is to say of q; otherwise `q` lists
-    its independent groups, `Latents`, and factors say under which they are expectations.
-
-    Shapes: `weights` (N, M) or (N, M, E), `entropy` (N,), `rescaling`, `optimal` as in `posteriors.WeightedPoints`;
-    `data_weights` (N,), summing to 1, default 1/N; `data`: how many data that is, where it is not N (rows that stand
-    for several equal data): what is there once for all data counts as one of so many per datum.
-    `penalties`: name -> scalar, nats per datum, what is added to the bound and is no distribution.
-    `at_most`: the reported bound may lie below this one (Jaakkola and Jordan's bound, free bits), with any gradient.
-    `beta_by_criterion`: ignore closed forms of β, solve for them.
-    `entropy` may also be a distribution or several, independent of each other, with data along the first axis of their
-    batch (their entropies are added), or None for a q of enumerated states: −Σ_m r_nm log r_nm.
-    `entropy_weight`: declared multiple of H[q] in the bound.
+    its independent groups, and factors say under which they are expectations.
     """
 
     factors: tuple[Factor, ...]
+    """The conditional distributions."""
+
     weights: Any = None
+    """(N, M) or (N, M, E), see `posteriors.WeightedPoints`."""
+
     entropy: Any = None
+    """H[q_n], (N,); or what it is the entropy of.
+
+    A distribution or several, independent of each other, with data along the first axis of their batch (their entropies
+    are added); or None for a q of enumerated states: −Σ_m r_nm log r_nm.
+    """
+
     data_weights: Any = None
+    """(N,), summing to 1; None for 1/N."""
+
     rescaling: Mapping[str, Array] | None = None
+    """The tangent along which every q_n is rescaled, see `posteriors.WeightedPoints`."""
+
     optimal: bool = False
+    """Whether q is the optimum of the bound, so that it is stationary by itself."""
+
     beta_by_criterion: bool = False
+    """Whether closed forms of β are ignored, and solved for."""
+
     entropy_weight: float = 1.0
+    """Declared multiple of H[q] in the bound."""
+
     q: tuple[Latents, ...] | Latents = ()
+    """The independent groups of latents, in place of `weights` and `entropy`."""
+
     penalties: Mapping[str, Array] = field(default_factory=dict)
+    """Name -> scalar, nats per datum: what is added to the bound and is no distribution."""
+
     at_most: bool = False
+    """Whether the reported bound may lie below this one (Jaakkola and Jordan's, free bits), with any gradient."""
+
     data: int | None = None
+    """How many data the rows stand for, where it is not N: what is there once for all counts as one of so many."""
 
     def resolved(self) -> Declaration:
         """The same in arrays of one library, with the entropy of q as an array (N,), and without groups of latents.

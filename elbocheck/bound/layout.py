@@ -24,21 +24,25 @@ DATA, OBSERVED, LATENT, STATES = "N", "D", "K", "M"
 
 @dataclass(frozen=True)
 class Block:
-    """One named array of parameters, in a chart without constraints (logits, log variances, log diagonals).
-
-    `axes`: axis names, for example ("D", "K"); () for a scalar.
-    `degree`: when the data are multiplied by s the block is multiplied by s**degree (1 for means, −1 for precisions).
-    `log_degree`: when the data are multiplied by s, log_degree·log s is added (2 for log variances).
-    `strictly_lower`: the last two axes are a matrix of which only the part below the diagonal exists.
-    `constant`: never trained and never part of a direction β (noise of Monte Carlo samples).
-    """
+    """One named array of parameters, in a chart without constraints (logits, log variances, log diagonals)."""
 
     name: str
+    """Unique in a bound."""
+
     axes: tuple[str, ...] = ()
+    """Names of its axes, for example ("D", "K"); () for a scalar."""
+
     degree: int = 0
+    """When the data are multiplied by s the block is multiplied by s**degree (1 for means, −1 for precisions)."""
+
     log_degree: int = 0
+    """When the data are multiplied by s, log_degree·log s is added (2 for log variances)."""
+
     strictly_lower: bool = False
+    """Whether the last two axes are a matrix of which only the part below the diagonal exists."""
+
     constant: bool = False
+    """Whether it is never trained and never part of a direction β (noise of Monte Carlo samples)."""
 
     def shape(self, sizes: Sizes) -> tuple[int, ...]:
         return tuple(sizes[axis] for axis in self.axes)
@@ -69,7 +73,11 @@ class Layout:
     """Order and shapes of the blocks in the flat vector."""
 
     names: tuple[str, ...]
+    """Of the blocks, in their order."""
+
     shapes: tuple[tuple[int, ...], ...]
+    """Of the blocks, in the same order."""
+
     absent: tuple[int, ...] = ()
     """Elements that no problem trains (upper parts of triangular blocks, constant blocks): no Hessian columns."""
 
@@ -119,5 +127,9 @@ class Layout:
 
     def mask(self, names: Sequence[str]) -> np.ndarray:
         """Boolean (P,): the elements of the named blocks."""
-        return self.pack({name: np.ones(shape) for name, shape in zip(self.names, self.shapes, strict=True)
-                          if name in names}) > 0  # fmt: skip
+        return (
+            self.pack(
+                {name: np.ones(shape) for name, shape in zip(self.names, self.shapes, strict=True) if name in names}
+            )
+            > 0
+        )

@@ -28,9 +28,16 @@ class Columns:
     """Tangents of all natural parameters along candidates, as columns of a least-squares system."""
 
     problem: Problem
+    """At the point."""
+
     parts: list[Part]
+    """The candidates."""
+
     found: dict[str, list[np.ndarray]]
+    """Factor -> its columns, one for each candidate."""
+
     eta: dict[str, np.ndarray] = field(default_factory=dict)
+    """Factor -> its natural parameters, flat."""
 
     def add(self, block: str, kinds: Sequence[str]) -> None:
         """One product for each new candidate."""
@@ -69,26 +76,36 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """β (P,) of one factor by least squares; `residual`: relative; `missed`: see `Direction`."""
+    """β of one factor by least squares."""
 
     beta: np.ndarray
+    """(P,)."""
+
     residual: float
+    """What is left of the system, relative to its right side."""
+
     missed: float
+    """See `Direction`."""
 
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """(∂a/∂θ) v = aim for the arrays of one factor and some elements of v, in products only.
-
-    `run(vector, fixed, v)`: of each factor, "tangent" = (∂a/∂θ) v and "eta" = aim; `back(vector, fixed, weights)`: the
-    transposed product.
-    """
+    """(∂a/∂θ) v = aim for the arrays of one factor and some elements of v, in products only."""
 
     problem: Problem
+    """At the point."""
+
     name: str
+    """Of the factor."""
+
     columns: np.ndarray
+    """Integers: the elements of v that may differ from 0."""
+
     run: Callable[..., Any]
+    """(vector, fixed, v) -> of each factor, "tangent" = (∂a/∂θ) v and "eta" = aim."""
+
     back: Callable[..., Any]
+    """(vector, fixed, weights) -> the transposed product."""
 
     def whole(self, values: np.ndarray) -> np.ndarray:
         whole = np.zeros(self.problem.vector.size)

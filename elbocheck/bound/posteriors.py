@@ -14,17 +14,28 @@ class WeightedPoints:
 
     Enumerated states, quadrature nodes, or samples with the noise held fixed; sigma points are exact for Gaussian q
     and polynomials of degree two. The same points serve the ELBO, the entropy sum and the gradient.
-
-    Shapes: `latents` name -> (N or 1, M, *elements); `weights` (N, M), rows summing to 1, or (N, M, E) where the points
-    have other weights for each of E elements (the pairs of neighbouring states of a Markov chain at E times);
-    `entropy` (N,), H[q_n] in nats. `rescaling`: the tangent, block by block, along which every q_n is rescaled,
-    z -> a z (THEORY section 5); None if the family cannot produce it. `optimal`: q follows the model as its optimum
-    (an exact posterior), so that
-    it is stationary by itself and needs no tangent.
     """
 
     latents: Mapping[str, Array]
+    """Name -> (N or 1, M, *elements)."""
+
     weights: Array
+    """(N, M), rows summing to 1; or (N, M, E), where the points have other weights for each of E elements.
+
+    So have the pairs of neighbouring states of a Markov chain at E times.
+    """
+
     entropy: Array
+    """(N,): H[q_n] in nats."""
+
     rescaling: Mapping[str, Array] | None = None
+    """The tangent, block by block, along which every q_n is rescaled, z -> a z (THEORY section 5).
+
+    None if the family cannot produce it.
+    """
+
     optimal: bool = False
+    """Whether q follows the model as its optimum (an exact posterior).
+
+    It is then stationary by itself and needs no tangent.
+    """

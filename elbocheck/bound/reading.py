@@ -26,21 +26,31 @@ points may not show."""
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is computed at one point; nats per datum.
-
-    `elbo`, `gradient`: F and g (P,) of the code under test; `declared`, `slope`: F and d (P,) of the declaration; the
-    gradients are None where derivatives are taken along directions only. `terms`: see `Bound.declared`. `held`: the
-    code under test holds q while it differentiates, and so does then d.
-    """
+    """What is computed at one point; nats per datum."""
 
     problem: Problem
+    """The problem, at the point."""
+
     elbo: float
+    """F of the code under test."""
+
     gradient: np.ndarray | None
+    """g = ∇F (P,) of the code under test; None where derivatives are taken along directions only."""
+
     declared: float
+    """F of the declaration."""
+
     slope: np.ndarray | None
+    """d = ∇F (P,) of the declaration; None as above."""
+
     terms: Mapping[str, Any]
+    """See `Bound.declared`."""
+
     held: bool = False
+    """Whether the code under test holds q while it differentiates, and so does then d."""
+
     _slopes: dict[Any, tuple[float, float]] = field(default_factory=dict)
+    """Direction -> its slopes, so that each is computed once."""
 
     @property
     def finite(self) -> bool:

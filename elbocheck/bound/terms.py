@@ -22,10 +22,13 @@ def weights_of(factor: Factor, declaration: Declaration) -> Array:
 
 @dataclass(frozen=True)
 class Density:
-    """log p of a factor at the points of q, summed over its elements (like `weights`), and the full shape of it."""
+    """log p of a factor at the points of q."""
 
     points: Array
+    """Summed over the elements of the factor, like the weights of q."""
+
     shape: tuple[int, ...]
+    """Shape before that sum."""
 
     @classmethod
     def of(cls, factor: Factor, declaration: Declaration) -> Density:

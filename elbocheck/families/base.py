@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 
 NaturalParameters = tuple[Array, ...]
 
@@ -123,30 +123,28 @@ class OneStatistic:
     powers: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
     def log_base_measure(self: Any, value: Array) -> Array:
-        return 0.0 * (value + self.natural_parameters()[0])
+        return zeros(value, self.natural_parameters()[0])
 
     def expected_log_base_measure(self: Any) -> Array:
-        return 0.0 * self.natural_parameters()[0]
+        return zeros(self.natural_parameters()[0])
 
     def log_density(self: Any, value: Array) -> Array:
         (eta,), (statistic,) = self.natural_parameters(), self.sufficient_statistics(value)
-        return eta * statistic - self.log_partition() + self.log_base_measure(value)
+        linear = eta * statistic - self.log_partition()
+        return linear if self.constant_base_measure else linear + self.log_base_measure(value)
 
     def log_density_scale(self: Any, value: Array) -> Array:
         (eta,), (statistic,) = self.natural_parameters(), self.sufficient_statistics(value)
         of_statistic, of_base = abs(self.powers[0]), abs(self.powers[1])
-        return (
-            (1.0 + of_statistic) * abs(eta * statistic)
-            + abs(self.log_partition())
-            + abs(self.log_base_measure(value))
-            + of_base
-        )
+        scale = (1.0 + of_statistic) * abs(eta * statistic) + abs(self.log_partition())
+        return scale if self.constant_base_measure else scale + abs(self.log_base_measure(value)) + of_base
 
     def pseudo_entropy(self: Any) -> Array:
         return self.log_partition() - self.natural_parameters()[0] * self.mean_statistics()[0]
 
     def entropy(self: Any) -> Array:
-        return self.pseudo_entropy() - self.expected_log_base_measure()
+        pseudo_entropy = self.pseudo_entropy()
+        return pseudo_entropy if self.constant_base_measure else pseudo_entropy - self.expected_log_base_measure()
 
 
 def parts_of(distribution: Any) -> Parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 
@@ -56,10 +56,10 @@ class Bernoulli:
         return (xp.where(positive, 1.0, tail) / (1.0 + tail),)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.logits)
+        return zeros(value, self.logits)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.logits
+        return zeros(self.logits)
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.logits, value).xp

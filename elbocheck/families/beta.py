@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters
 from elbocheck.families.gamma import unit_rate_entropy
 
@@ -31,7 +31,7 @@ class Beta:
     scale_degree: ClassVar[int | None] = None
 
     def natural_parameters(self) -> NaturalParameters:
-        return (self.alpha - 1.0 + 0.0 * self.beta, self.beta - 1.0 + 0.0 * self.alpha)
+        return (self.alpha - 1.0 + zeros(self.beta), self.beta - 1.0 + zeros(self.alpha))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(eta[0] + 1.0, eta[1] + 1.0)
@@ -50,10 +50,10 @@ class Beta:
         return (digamma(self.alpha) - total, digamma(self.beta) - total)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.alpha + self.beta)
+        return zeros(value, self.alpha, self.beta)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * (self.alpha + self.beta)
+        return zeros(self.alpha, self.beta)
 
     def log_density(self, value: Array) -> Array:
         log_value, log_rest = self.sufficient_statistics(value)

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.bernoulli import Bernoulli
 
@@ -99,7 +99,7 @@ class Binomial:
     parts: ClassVar[Parts] = Parts(saturates=True)
 
     def natural_parameters(self) -> NaturalParameters:
-        return (self.logits + 0.0 * self.trials,)
+        return (self.logits + zeros(self.trials),)
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(eta[0], self.trials)
@@ -116,7 +116,7 @@ class Binomial:
     def log_base_measure(self, value: Array) -> Array:
         ns = namespace(value, self.logits)
         log_factorials = ns.gammaln(value + 1.0) + ns.gammaln(self.trials - value + 1.0)
-        return ns.of_known(self.trials).gammaln(self.trials + 1.0) - log_factorials + 0.0 * self.logits
+        return ns.of_known(self.trials).gammaln(self.trials + 1.0) - log_factorials + zeros(self.logits)
 
     def expected_log_base_measure(self) -> Array:
         if namespace(self.logits).rigorous and isinstance(self.trials, int):
@@ -124,7 +124,7 @@ class Binomial:
             xp = namespace(self.logits).xp
             p = xp.exp(each.log_density(counts))
             return xp.sum(p * each.log_base_measure(counts), axis=-1)
-        tables, bernoulli = stacked_tables(self.trials), Bernoulli(self.logits + 0.0 * self.trials)
+        tables, bernoulli = stacked_tables(self.trials), Bernoulli(self.logits + zeros(self.trials))
         return expectation(tables, tables.log_choose, bernoulli.log_density(1.0), bernoulli.log_density(0.0))
 
     def log_density(self, value: Array) -> Array:
@@ -135,7 +135,7 @@ class Binomial:
 
     def log_density_scale(self, value: Array) -> Array:
         ns = namespace(value, self.logits)
-        log_factorials = ns.gammaln(self.trials + 1.0 + 0.0 * value) + ns.gammaln(value + 1.0)
+        log_factorials = ns.gammaln(self.trials + 1.0 + zeros(value)) + ns.gammaln(value + 1.0)
         log_h = self.log_base_measure(value)
         return ns.xp.abs(self.log_density(value) - log_h) + log_factorials + ns.gammaln(self.trials - value + 1.0)
 

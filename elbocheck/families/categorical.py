@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 
@@ -74,10 +74,10 @@ class Categorical:
         return (self._log_probabilities()[1],)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.logits)[..., 0]
+        return zeros(value, self.logits)[..., 0]
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.logits[..., 0]
+        return zeros(self.logits[..., 0])
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.logits, value).xp

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters
 from elbocheck.families.gamma import unit_rate_entropy
 
@@ -59,10 +59,10 @@ class Dirichlet:
         return (self._existing(ns.digamma(shapes) - ns.digamma(total)[..., None]),)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.concentration)[..., 0]
+        return zeros(value, self.concentration)[..., 0]
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.concentration[..., 0]
+        return zeros(self.concentration[..., 0])
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.concentration, value).xp

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, OneStatistic
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(OneStatistic):
     """p(u) = b exp(−b u) for u ≥ 0.
 
     T(u) = u, η = −b, A(η) = −log b, h = 1.
@@ -21,8 +21,8 @@ class Exponential:
     rate: Array
 
     family: ClassVar[str] = "exponential"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "nonnegative"
+    powers: ClassVar[tuple[float, float]] = (1.0, 0.0)
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 1
 
@@ -40,22 +40,3 @@ class Exponential:
 
     def mean_statistics(self) -> NaturalParameters:
         return (1.0 / self.rate,)
-
-    def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.rate)
-
-    def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.rate
-
-    def log_density(self, value: Array) -> Array:
-        return namespace(self.rate, value).xp.log(self.rate) - self.rate * value
-
-    def log_density_scale(self, value: Array) -> Array:
-        xp = namespace(self.rate, value).xp
-        return xp.abs(xp.log(self.rate)) + 2.0 * self.rate * value
-
-    def entropy(self) -> Array:
-        return 1.0 - namespace(self.rate).xp.log(self.rate)
-
-    def pseudo_entropy(self) -> Array:
-        return self.entropy()

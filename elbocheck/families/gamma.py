@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters
 
 SWITCH = 10.0
@@ -27,7 +27,7 @@ def unit_rate_entropy(shape: Array) -> Array:
     low, high = ns.xp.where(small, shape, 1.0), ns.xp.where(small, SWITCH, shape)
     digamma = ns.digamma(shape)
     inverse_square = 1.0 / (high * high)
-    series = 0.0 * high
+    series = zeros(high)
     for k in range(len(BERNOULLI), 0, -1):
         series = series * inverse_square + BERNOULLI[k - 1] / (2 * k - 1)
     stirling = 0.5 * (ns.constants.log_2pi + 1.0 - ns.xp.log(high)) + digamma + series / high
@@ -54,7 +54,7 @@ class Gamma:
     scale_degree: ClassVar[int | None] = None
 
     def natural_parameters(self) -> NaturalParameters:
-        return (self.shape - 1.0 + 0.0 * self.rate, -self.rate + 0.0 * self.shape)
+        return (self.shape - 1.0 + zeros(self.rate), -self.rate + zeros(self.shape))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(eta[0] + 1.0, -eta[1])
@@ -71,10 +71,10 @@ class Gamma:
         return (ns.digamma(self.shape) - ns.xp.log(self.rate), self.shape / self.rate)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.shape + self.rate)
+        return zeros(value, self.shape, self.rate)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * (self.shape + self.rate)
+        return zeros(self.shape, self.rate)
 
     def log_density(self, value: Array) -> Array:
         ns = namespace(self.shape, self.rate, value)

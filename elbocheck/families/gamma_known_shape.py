@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.backends.namespace import Array, namespace, zeros
+from elbocheck.families.base import NaturalParameters, OneStatistic
 
 
 @dataclass(frozen=True)
-class GammaKnownShape:
+class GammaKnownShape(OneStatistic):
     """p(u) = b^a u^(a−1) e^(−b u) / Γ(a) for u > 0, a known.
 
     T(u) = u, η = −b, A = log Γ(a) − a log b, h(u) = u^(a−1): **not** constant. E log u = ψ(a) − log b.
@@ -24,13 +24,10 @@ class GammaKnownShape:
     shape: Array
 
     family: ClassVar[str] = "gamma, known shape"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "positive"
-    constant_base_measure: ClassVar[bool] = False
-    scale_degree: ClassVar[int | None] = None
 
     def natural_parameters(self) -> NaturalParameters:
-        return (-self.rate + 0.0 * self.shape,)
+        return (-self.rate + zeros(self.shape),)
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(-eta[0], self.shape)
@@ -46,14 +43,11 @@ class GammaKnownShape:
         return (self.shape / self.rate,)
 
     def log_base_measure(self, value: Array) -> Array:
-        return (self.shape - 1.0) * namespace(value, self.rate).xp.log(value) + 0.0 * self.rate
+        return (self.shape - 1.0) * namespace(value, self.rate).xp.log(value) + zeros(self.rate)
 
     def expected_log_base_measure(self) -> Array:
         ns = namespace(self.rate)
         return (self.shape - 1.0) * (ns.of_known(self.shape).digamma(self.shape) - ns.xp.log(self.rate))
-
-    def log_density(self, value: Array) -> Array:
-        return self.log_base_measure(value) - self.rate * value - self.log_partition()
 
     def log_density_scale(self, value: Array) -> Array:
         ns = namespace(value, self.rate)
@@ -61,9 +55,6 @@ class GammaKnownShape:
         from_base = abs(self.shape - 1.0) * (xp.abs(xp.log(value)) + 1.0)
         from_partition = self.shape * xp.abs(xp.log(self.rate)) + abs(constants.gammaln(self.shape))
         return from_base + 2.0 * self.rate * value + from_partition
-
-    def entropy(self) -> Array:
-        return self.pseudo_entropy() - self.expected_log_base_measure()
 
     def pseudo_entropy(self) -> Array:
         return self.log_partition() + self.shape

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters, Parts
+from elbocheck.families.base import NaturalParameters, OneStatistic, Parts
 
 
 @dataclass(frozen=True)
-class Geometric:
+class Geometric(OneStatistic):
     """p(u) = (1 − π) π^u for u = 0, 1, 2, … with π = σ(ℓ).
 
     T(u) = u, η = log π, A(η) = −log(1 − e^η), h = 1.
@@ -22,10 +22,8 @@ class Geometric:
     logits: Array
 
     family: ClassVar[str] = "geometric"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "count"
     constant_base_measure: ClassVar[bool] = True
-    scale_degree: ClassVar[int | None] = None
     parts: ClassVar[Parts] = Parts(saturates=True)
 
     def natural_parameters(self) -> NaturalParameters:
@@ -54,12 +52,6 @@ class Geometric:
     def mean_statistics(self) -> NaturalParameters:
         return (namespace(self.logits).xp.exp(self.logits),)
 
-    def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.logits)
-
-    def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.logits
-
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.logits, value).xp
         positive, tail = self._tail()
@@ -73,6 +65,3 @@ class Geometric:
         positive, tail = self._tail()
         odds = xp.exp(self.logits)
         return xp.where(positive, self.logits, -odds * self.logits) + (1.0 + odds) * xp.log1p(tail)
-
-    def pseudo_entropy(self) -> Array:
-        return self.entropy()

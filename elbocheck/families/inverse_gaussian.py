@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 STEP = 3 / 16
@@ -52,7 +52,7 @@ class InverseGaussian:
     parts: ClassVar[Parts] = Parts(log_pi=True)
 
     def natural_parameters(self) -> NaturalParameters:
-        return (-0.5 * self.shape / (self.mean * self.mean), -0.5 * self.shape + 0.0 * self.mean)
+        return (-0.5 * self.shape / (self.mean * self.mean), -0.5 * self.shape + zeros(self.mean))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         first, second = eta
@@ -66,10 +66,10 @@ class InverseGaussian:
         return 0.5 * (ns.constants.log_2pi - ns.xp.log(self.shape)) - self.shape / self.mean
 
     def mean_statistics(self) -> NaturalParameters:
-        return (self.mean + 0.0 * self.shape, 1.0 / self.mean + 1.0 / self.shape)
+        return (self.mean + zeros(self.shape), 1.0 / self.mean + 1.0 / self.shape)
 
     def log_base_measure(self, value: Array) -> Array:
-        return -1.5 * namespace(value, self.mean, self.shape).xp.log(value) + 0.0 * (self.mean + self.shape)
+        return -1.5 * namespace(value, self.mean, self.shape).xp.log(value) + zeros(self.mean, self.shape)
 
     def expected_log_base_measure(self) -> Array:
         xp = namespace(self.mean, self.shape).xp
@@ -93,4 +93,4 @@ class InverseGaussian:
 
     def pseudo_entropy(self) -> Array:
         ns = namespace(self.mean, self.shape)
-        return 0.5 * (ns.constants.log_2pi + 1.0 - ns.xp.log(self.shape)) + 0.0 * self.mean
+        return 0.5 * (ns.constants.log_2pi + 1.0 - ns.xp.log(self.shape)) + zeros(self.mean)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, OneStatistic
 
 
 @dataclass(frozen=True)
-class Laplace:
+class Laplace(OneStatistic):
     """p(u) = exp(−|u| / b) / 2b.
 
     T(u) = |u|, η = −1/b, A(η) = log 2b, h = 1. The density depends on u through |u| alone, and its logarithm linearly,
@@ -22,8 +22,8 @@ class Laplace:
     scale: Array
 
     family: ClassVar[str] = "Laplace"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "real"
+    powers: ClassVar[tuple[float, float]] = (1.0, 0.0)
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 1
 
@@ -41,23 +41,3 @@ class Laplace:
 
     def mean_statistics(self) -> NaturalParameters:
         return (self.scale,)
-
-    def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.scale)
-
-    def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.scale
-
-    def log_density(self, value: Array) -> Array:
-        xp = namespace(self.scale, value).xp
-        return -xp.log(2.0 * self.scale) - xp.abs(value) / self.scale
-
-    def log_density_scale(self, value: Array) -> Array:
-        xp = namespace(self.scale, value).xp
-        return xp.abs(xp.log(2.0 * self.scale)) + 2.0 * xp.abs(value) / self.scale
-
-    def entropy(self) -> Array:
-        return 1.0 + namespace(self.scale).xp.log(2.0 * self.scale)
-
-    def pseudo_entropy(self) -> Array:
-        return self.entropy()

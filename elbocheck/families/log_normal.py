@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.normal import Normal
 
@@ -50,10 +50,10 @@ class LogNormal:
         return self._normal().mean_statistics()
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (self.mean + self.variance) - namespace(value, self.mean, self.variance).xp.log(value)
+        return zeros(self.mean, self.variance) - namespace(value, self.mean, self.variance).xp.log(value)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.variance - self.mean
+        return zeros(self.variance) - self.mean
 
     def log_density(self, value: Array) -> Array:
         log_value = namespace(value, self.mean, self.variance).xp.log(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.binomial import count_tables, expectation
 from elbocheck.families.categorical import Categorical
@@ -66,7 +66,7 @@ class Multinomial:
         ns = namespace(value, self.logits)
         counts = value if self.where is None else ns.xp.where(self.where > 0, value, 0.0)
         total = ns.of_known(self.trials).gammaln(self.trials + 1.0)
-        return total, ns.xp.sum(ns.gammaln(counts + 1.0 + 0.0 * self.logits), axis=-1)
+        return total, ns.xp.sum(ns.gammaln(counts + 1.0 + zeros(self.logits)), axis=-1)
 
     def log_base_measure(self, value: Array) -> Array:
         total, parts = self._log_factorials(value)

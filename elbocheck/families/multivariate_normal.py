@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 
@@ -91,10 +91,10 @@ class MultivariateNormal:
         return (self.mean, self.mean[..., :, None] * self.mean[..., None, :] + covariance)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.mean + self.precision_cholesky[..., 0])[..., 0]
+        return zeros(value, self.mean, self.precision_cholesky[..., 0])[..., 0]
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * self.entropy()
+        return zeros(self.entropy())
 
     def log_density(self, value: Array) -> Array:
         xp = namespace(self.mean, self.precision_cholesky, value).xp
@@ -108,7 +108,7 @@ class MultivariateNormal:
         return xp.abs(self.log_density(value)) + xp.sum(whitened * self._existing(sizes), axis=-1)
 
     def entropy(self) -> Array:
-        return self._per_dimension(1.0) + 0.0 * self.mean[..., 0]
+        return self._per_dimension(1.0) + zeros(self.mean[..., 0])
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

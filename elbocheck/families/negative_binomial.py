@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.bernoulli import Bernoulli
 
@@ -94,13 +94,13 @@ class NegativeBinomial:
         """(log Γ(u + r), log Γ(r), log u!), all zero at u = 0, where they cancel exactly."""
         ns = namespace(value, self.logits)
         some, of_failures = value > 0, ns.of_known(self.failures).gammaln(self.failures)
-        parts = ns.gammaln(value + self.failures), of_failures + 0.0 * value, ns.gammaln(value + 1.0)
+        parts = ns.gammaln(value + self.failures), of_failures + zeros(value), ns.gammaln(value + 1.0)
         first, second, third = (ns.xp.where(some, part, 0.0) for part in parts)
         return first, second, third
 
     def log_base_measure(self, value: Array) -> Array:
         first, second, third = self._log_gammas(value)
-        return first - second - third + 0.0 * self.logits
+        return first - second - third + zeros(self.logits)
 
     def expected_log_base_measure(self) -> Array:
         ns = namespace(self.logits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 
@@ -31,7 +31,7 @@ class Normal:
 
     def natural_parameters(self) -> NaturalParameters:
         mean_times_precision = self.mean / self.variance
-        return (mean_times_precision, -0.5 / self.variance + 0.0 * mean_times_precision)
+        return (mean_times_precision, -0.5 / self.variance + zeros(mean_times_precision))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         mean_times_precision, negative_half_precision = eta
@@ -46,14 +46,14 @@ class Normal:
         return 0.5 * (self.mean * self.mean / self.variance + ns.constants.log_2pi + ns.xp.log(self.variance))
 
     def mean_statistics(self) -> NaturalParameters:
-        mean = self.mean + 0.0 * self.variance
+        mean = self.mean + zeros(self.variance)
         return (mean, mean * mean + self.variance)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.mean + self.variance)
+        return zeros(value, self.mean, self.variance)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * (self.mean + self.variance)
+        return zeros(self.mean, self.variance)
 
     def log_density(self, value: Array) -> Array:
         ns = namespace(self.mean, self.variance, value)
@@ -68,7 +68,7 @@ class Normal:
 
     def entropy(self) -> Array:
         ns = namespace(self.mean, self.variance)
-        return 0.5 * (ns.constants.log_2pi + 1.0 + ns.xp.log(self.variance)) + 0.0 * self.mean
+        return 0.5 * (ns.constants.log_2pi + 1.0 + ns.xp.log(self.variance)) + zeros(self.mean)
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.normal import Normal
 
@@ -43,24 +43,24 @@ class NormalKnownVariance:
         return 0.5 * self.mean * self.mean / self.variance
 
     def mean_statistics(self) -> NaturalParameters:
-        return (self.mean + 0.0 * self.variance,)
+        return (self.mean + zeros(self.variance),)
 
     def log_base_measure(self, value: Array) -> Array:
         ns = namespace(self.mean, value)
-        log_variance = ns.xp.log(self.variance + 0.0 * self.mean)
+        log_variance = ns.xp.log(self.variance + zeros(self.mean))
         return -0.5 * (value * value / self.variance + ns.constants.log_2pi + log_variance)
 
     def expected_log_base_measure(self) -> Array:
         return -self.log_partition() - self.entropy()
 
     def log_density(self, value: Array) -> Array:
-        return Normal(self.mean, self.variance + 0.0 * self.mean).log_density(value)
+        return Normal(self.mean, self.variance + zeros(self.mean)).log_density(value)
 
     def log_density_scale(self, value: Array) -> Array:
-        return Normal(self.mean, self.variance + 0.0 * self.mean).log_density_scale(value)
+        return Normal(self.mean, self.variance + zeros(self.mean)).log_density_scale(value)
 
     def entropy(self) -> Array:
-        return Normal(self.mean, self.variance + 0.0 * self.mean).entropy()
+        return Normal(self.mean, self.variance + zeros(self.mean)).entropy()
 
     def pseudo_entropy(self) -> Array:
         return -self.log_partition()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters
 
 
@@ -45,10 +45,10 @@ class Pareto:
         return (self._log_minimum() + 1.0 / self.shape,)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.shape + self.minimum)
+        return zeros(value, self.shape, self.minimum)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * (self.shape + self.minimum)
+        return zeros(self.shape, self.minimum)
 
     def _log_minimum(self) -> Array:
         """log m of a known constant."""

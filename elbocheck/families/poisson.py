@@ -10,8 +10,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.backends.namespace import Array, namespace, zeros
+from elbocheck.families.base import NaturalParameters, OneStatistic
 
 SWITCH = 48.0
 """Rates below are summed over k < TERMS, rates above use ORDER terms of the asymptotic series."""
@@ -51,7 +51,7 @@ _LOG_FACTORIALS, _LOGS, _CORRECTIONS = _count_tables(TERMS)
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(OneStatistic):
     """p(u) = exp(η u − e^η) / u! for u = 0, 1, 2, … and rate λ = e^η.
 
     T(u) = u, A(η) = e^η, log h(u) = −log u!: **not** constant, so the theorem holds with the pseudo-entropy
@@ -66,10 +66,7 @@ class Poisson:
     log_rate: Array
 
     family: ClassVar[str] = "Poisson"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "count"
-    constant_base_measure: ClassVar[bool] = False
-    scale_degree: ClassVar[int | None] = None
 
     def natural_parameters(self) -> NaturalParameters:
         return (self.log_rate,)
@@ -87,7 +84,7 @@ class Poisson:
         return (namespace(self.log_rate).xp.exp(self.log_rate),)
 
     def log_base_measure(self, value: Array) -> Array:
-        return -namespace(value, self.log_rate).gammaln(value + 1.0) + 0.0 * self.log_rate
+        return -namespace(value, self.log_rate).gammaln(value + 1.0) + zeros(self.log_rate)
 
     def _entropy_and_log_factorial(self) -> tuple[Array, Array]:
         """(H[p], E log u!) by the sum or by the series, whichever is exact at this rate."""
@@ -123,14 +120,6 @@ class Poisson:
 
     def expected_log_base_measure(self) -> Array:
         return -self._entropy_and_log_factorial()[1]
-
-    def log_density(self, value: Array) -> Array:
-        ns = namespace(self.log_rate, value)
-        return value * self.log_rate - ns.xp.exp(self.log_rate) - ns.gammaln(value + 1.0)
-
-    def log_density_scale(self, value: Array) -> Array:
-        ns = namespace(self.log_rate, value)
-        return value * ns.xp.abs(self.log_rate) + ns.xp.exp(self.log_rate) + ns.gammaln(value + 1.0)
 
     def entropy(self) -> Array:
         return self._entropy_and_log_factorial()[0]

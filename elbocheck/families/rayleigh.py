@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters
+from elbocheck.backends.namespace import Array, namespace, zeros
+from elbocheck.families.base import NaturalParameters, OneStatistic
 
 
 @dataclass(frozen=True)
-class Rayleigh:
+class Rayleigh(OneStatistic):
     """p(u) = u/v · exp(−u² / 2v) for u > 0: the length of a two-dimensional normal vector of variance v.
 
     T(u) = u², η = −1/2v, A = log v, h(u) = u: **not** constant. E log u = ½ (log 2v − γ), γ Euler's constant.
@@ -22,10 +22,8 @@ class Rayleigh:
     variance: Array
 
     family: ClassVar[str] = "Rayleigh"
-    event_ndim: ClassVar[int] = 0
     support: ClassVar[str] = "positive"
-    constant_base_measure: ClassVar[bool] = False
-    scale_degree: ClassVar[int | None] = None
+    powers: ClassVar[tuple[float, float]] = (2.0, 1.0)
 
     def natural_parameters(self) -> NaturalParameters:
         return (-0.5 / self.variance,)
@@ -43,19 +41,11 @@ class Rayleigh:
         return (2.0 * self.variance,)
 
     def log_base_measure(self, value: Array) -> Array:
-        return namespace(value, self.variance).xp.log(value) + 0.0 * self.variance
+        return namespace(value, self.variance).xp.log(value) + zeros(self.variance)
 
     def expected_log_base_measure(self) -> Array:
         constants = namespace(self.variance).constants
         return 0.5 * (self.log_partition() + (constants.log_2 - constants.euler_gamma))
-
-    def log_density(self, value: Array) -> Array:
-        xp = namespace(value, self.variance).xp
-        return xp.log(value) - xp.log(self.variance) - 0.5 * value * value / self.variance
-
-    def log_density_scale(self, value: Array) -> Array:
-        xp = namespace(value, self.variance).xp
-        return 1.0 + xp.abs(xp.log(value)) + xp.abs(xp.log(self.variance)) + 1.5 * value * value / self.variance
 
     def entropy(self) -> Array:
         constants = namespace(self.variance).constants

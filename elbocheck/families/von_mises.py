@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 
 SWITCH = 24.0
@@ -36,7 +36,7 @@ _I1 = np.array([144**k / (math.factorial(k) * math.factorial(k + 1)) for k in ra
 
 def _horner(coefficients: np.ndarray, x: Array) -> Array:
     """Σ_k coefficients[k] x^k."""
-    total = float(coefficients[-1]) + 0.0 * x
+    total = float(coefficients[-1]) + zeros(x)
     for coefficient in reversed(coefficients[:-1]):
         total = total * x + float(coefficient)
     return total
@@ -77,7 +77,7 @@ class VonMises:
     parts: ClassVar[Parts] = Parts(log_pi=True)
 
     def natural_parameters(self) -> NaturalParameters:
-        return (self.cosine + 0.0 * self.sine, self.sine + 0.0 * self.cosine)
+        return (self.cosine + zeros(self.sine), self.sine + zeros(self.cosine))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
         return type(self)(*eta)
@@ -111,10 +111,10 @@ class VonMises:
         return (factor * self.cosine, factor * self.sine)
 
     def log_base_measure(self, value: Array) -> Array:
-        return 0.0 * (value + self.cosine + self.sine)
+        return zeros(value, self.cosine, self.sine)
 
     def expected_log_base_measure(self) -> Array:
-        return 0.0 * (self.cosine + self.sine)
+        return zeros(self.cosine, self.sine)
 
     def log_density(self, value: Array) -> Array:
         cosine, sine = self.sufficient_statistics(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters
 
 
@@ -46,7 +46,7 @@ class Weibull:
         return (self.scale**self.shape,)
 
     def log_base_measure(self, value: Array) -> Array:
-        return (self.shape - 1.0) * namespace(value, self.scale).xp.log(value) + 0.0 * self.scale
+        return (self.shape - 1.0) * namespace(value, self.scale).xp.log(value) + zeros(self.scale)
 
     def expected_log_base_measure(self) -> Array:
         ns = namespace(self.scale)

@@ -22,9 +22,16 @@ class Inertia:
     """Signs of the Hessian's eigenvalues over the free parameters, in chart units."""
 
     positive: int
+    """How many are positive."""
+
     zero: int
+    """How many are zero: symmetries."""
+
     negative: int
+    """How many are negative."""
+
     known: bool = True
+    """Whether the Hessian was looked at."""
 
     @property
     def kind(self) -> str:
@@ -39,20 +46,31 @@ class Inertia:
 
 @dataclass(frozen=True)
 class StationaryPoint:
-    """A point, everything known about it, and whether it is certified as stationary.
-
-    `distance`: estimated distance to the true stationary point in chart units, ‖H⁺∇F‖ over directions in which the
-    gradient is more than rounding; `reason`: why the point is not certified, empty if it is. `origin`: how the search
-    started; `iterations`: evaluations it took.
-    """
+    """A point, everything known about it, and whether it is certified as stationary."""
 
     problem: Problem
+    """At the point."""
+
     decomposition: Decomposition
+    """All terms there."""
+
     inertia: Inertia
+    """Its kind."""
+
     distance: float
+    """Estimated distance to the true stationary point in chart units.
+
+    ‖H⁺∇F‖ over directions in which the gradient is more than rounding.
+    """
+
     reason: str
+    """Why the point is not certified; empty if it is."""
+
     origin: str
+    """How the search started: the label of its `Start`."""
+
     iterations: int
+    """Evaluations that the search took."""
 
     @property
     def certified(self) -> bool:
@@ -97,9 +115,14 @@ def certify(
     inertia = Inertia(int(np.sum(values > null)), int(np.sum(np.abs(values) <= null)), int(np.sum(values < -null)))
     distance = float(np.linalg.norm(steps))
     return StationaryPoint(
-        problem, decomposition, inertia, distance,
-        _located(_reason(decomposition, distance, eps), problem, displacement), origin, iterations,
-    )  # fmt: skip
+        problem,
+        decomposition,
+        inertia,
+        distance,
+        _located(_reason(decomposition, distance, eps), problem, displacement),
+        origin,
+        iterations,
+    )
 
 
 def large(problem: Problem) -> bool:

@@ -27,8 +27,13 @@ class Search:
     """Where a search ended and why it stopped."""
 
     vector: np.ndarray
+    """Where it ended."""
+
     iterations: int
+    """Evaluations it took."""
+
     stopped: str
+    """Why it stopped, in words."""
 
 
 def ascent_step(

@@ -12,18 +12,25 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Precision:
-    """Limits in nats per datum and chart units, and relative thresholds of the search.
-
-    `gradient`: largest certified ‖∇F‖; `distance`: largest certified Newton step (beyond, a small gradient only says
-    that the bound is flat, as it is at infinity); `null`: eigenvalues below this share of the largest are symmetries;
-    `curvature`: least curvature of an ascent step, as such a share.
-    """
+    """Limits in nats per datum and chart units, and relative thresholds of the search."""
 
     eps: float
+    """Machine epsilon of the type."""
+
     gradient: float
+    """Largest certified ‖∇F‖."""
+
     distance: float
+    """Largest certified Newton step.
+
+    Beyond, a small gradient only says that the bound is flat, as it is at infinity.
+    """
+
     null: float
+    """Eigenvalues below this share of the largest are symmetries."""
+
     curvature: float
+    """Least curvature of an ascent step, as such a share."""
 
     @property
     def rounding(self) -> float:

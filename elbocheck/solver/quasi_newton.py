@@ -38,9 +38,16 @@ class Counted:
     """The functions of a search, where it began, and how many gradients it took."""
 
     gradient: Gradient
+    """point -> (value, gradient)."""
+
     derivatives: Objective
+    """point -> (value, gradient, Hessian)."""
+
     start: np.ndarray
+    """Where the search began."""
+
     calls: int = 0
+    """Gradients so far."""
 
     def descent(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """(−F, −∇F), for a minimiser; +∞ where they are not finite, which a line search steps back from."""

@@ -56,21 +56,32 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The bound as a function of the elements `columns` (C,) in chart units, the others as in `base` (P,).
-
-    Column k has the value of the point's element `groups`[k]. q's eliminated elements follow as their optimum.
+    """The bound as a function of some elements of the parameters, in chart units.
 
     With the eliminated elements φ at their optimum the profile has the gradient ∂F/∂θ and the Hessian
     F_θθ − F_θφ F_φφ⁺ F_φθ.
     """
 
     problem: Problem
+    """Whose bound."""
+
     start: Start
+    """Of the search."""
+
     eliminated: np.ndarray
+    """Boolean (P,): q's elements that follow as their optimum."""
+
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    """Integers (C,): the elements that move."""
+
     groups: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    """Integers (C,): column k has the value of the point's element groups[k]."""
+
     base: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(P,): values of all other elements."""
+
     watch: Watch | None = None
+    """Told of every evaluation."""
 
     def settle(self, vector: np.ndarray) -> np.ndarray:
         """The vector with eliminated elements at their optimum."""

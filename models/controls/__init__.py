@@ -32,20 +32,28 @@ from elbocheck.models.sample import Cell, Sample, random_sample
 
 @dataclass(frozen=True)
 class Control:
-    """One way to leave the theorem's scope.
-
-    `arrange(sample)`: the sample moved to where the gap cannot vanish. `predicted(sample, problem)`: the gap F − S in
-    nats per datum, at the problem's parameters. `solve`: drive it to a stationary point of what is still free first.
-    `term`: what the prediction is, for tables.
-    """
+    """One way to leave the theorem's scope."""
 
     name: str
+    """For tables."""
+
     term: str
+    """What the prediction is, for tables."""
+
     cell: Cell
+    """Whose samples it is made of."""
+
     arrange: Callable[[Sample], Sample]
+    """sample -> the sample moved to where the gap cannot vanish."""
+
     predicted: Callable[[Sample, Problem], float]
+    """(sample, problem) -> the gap F − S at the problem's parameters, nats per datum."""
+
     solve: bool = True
+    """Whether it is driven to a stationary point of what is still free first."""
+
     min_latents: int = 1
+    """Fewest latents that it needs."""
 
 
 def most_off(sample: Sample) -> Sample:
@@ -139,26 +147,48 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control("σ² held fixed", "D/2 − residuals", find_cell("ppca/exact"), tripled_variance, missing_residuals),
     Control(
-        "weights fixed, non-uniform", "Σ(r̄ − π) log π", find_cell("gmm-diagonal/arbitrary"), tilted_weights,
-        weight_mismatch, min_latents=2,
+        "weights fixed, non-uniform",
+        "Σ(r̄ − π) log π",
+        find_cell("gmm-diagonal/arbitrary"),
+        tilted_weights,
+        weight_mismatch,
+        min_latents=2,
     ),
     Control(
-        "fixed prior, only σ² trained", "(H − tr E zzᵀ)/2", replace(find_cell("ppca/scaled"), variational=NO_TRAINING),
-        wide_posterior, prior_mismatch,
+        "fixed prior, only σ² trained",
+        "(H − tr E zzᵀ)/2",
+        replace(find_cell("ppca/scaled"), variational=NO_TRAINING),
+        wide_posterior,
+        prior_mismatch,
     ),
     Control(
-        "softplus head for σ(z)", "D/2 − residuals", find_cell("softplus-vae/encoder"), most_off,
-        gaussian_residuals(softplus_variance, with_prior=True), solve=False,
+        "softplus head for σ(z)",
+        "D/2 − residuals",
+        find_cell("softplus-vae/encoder"),
+        most_off,
+        gaussian_residuals(softplus_variance, with_prior=True),
+        solve=False,
     ),
     Control(
-        "σ² is a constant", "D/2 − residuals", find_cell("fixed-variance/encoder"), as_it_is,
+        "σ² is a constant",
+        "D/2 − residuals",
+        find_cell("fixed-variance/encoder"),
+        as_it_is,
         gaussian_residuals(lambda params, z: np.full(1, out_fixed_variance.VARIANCE)),
     ),
-    Control("weights are constants", "Σ(r̄ − π) log π", find_cell("fixed-weights/exact"), unequal_use,
-            fixed_weights_mismatch),
+    Control(
+        "weights are constants", "Σ(r̄ − π) log π", find_cell("fixed-weights/exact"), unequal_use, fixed_weights_mismatch
+    ),
     Control("q cannot rescale", "−E‖m‖²/2", find_cell("ppca/unit"), as_it_is, unit_prior_mismatch),
-    Control("bounded logits", "E(log p + H)", find_cell("bounded-logits/arbitrary"), most_off, bounded_network,
-            solve=False, min_latents=2),
+    Control(
+        "bounded logits",
+        "E(log p + H)",
+        find_cell("bounded-logits/arbitrary"),
+        most_off,
+        bounded_network,
+        solve=False,
+        min_latents=2,
+    ),
     Control("LDA, topic given θ", "E(log θ + H)", find_cell("lda/points"), as_it_is, topic_mismatch, min_latents=2),
-)  # fmt: skip
+)
 """The negative controls of THEORY sections 3 to 5 and 7."""

@@ -162,61 +162,70 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
     "binomial-mixture": (
         lambda rng, data, observed: np.full((data, observed), N_BINOMIAL // 2) + 0.0,
         BaseMeasure(
-            lambda x: _log_choose(N_BINOMIAL, x), _summed(lambda x: _log_choose(N_BINOMIAL, x), _binomial, N_BINOMIAL),
+            lambda x: _log_choose(N_BINOMIAL, x),
+            _summed(lambda x: _log_choose(N_BINOMIAL, x), _binomial, N_BINOMIAL),
             _scipy(_binomial, "logpmf"),
         ),
     ),
     "negative-binomial-mixture": (
         narrow_counts,
         BaseMeasure(
-            _log_gamma_choose, _summed(_log_gamma_choose, _negative_binomial, 2000),
+            _log_gamma_choose,
+            _summed(_log_gamma_choose, _negative_binomial, 2000),
             _scipy(_negative_binomial, "logpmf"),
         ),
     ),
     "multinomial-mixture": (
-        near_totals, BaseMeasure(_negative_log_factorial, _multinomial_expected, _multinomial_log_joint)
+        near_totals,
+        BaseMeasure(_negative_log_factorial, _multinomial_expected, _multinomial_log_joint),
     ),
     "rayleigh-mixture": (
         narrow_lengths,
         BaseMeasure(
-            np.log, lambda p: 0.5 * (p["log_variances"] + np.log(2.0) - np.euler_gamma),
+            np.log,
+            lambda p: 0.5 * (p["log_variances"] + np.log(2.0) - np.euler_gamma),
             _scipy(lambda p: stats.rayleigh(scale=np.exp(0.5 * p["log_variances"]))),
         ),
     ),
     "weibull-mixture": (
         narrow_lengths,
         BaseMeasure(
-            lambda x: (K - 1) * np.log(x), lambda p: (K - 1) * (p["log_scales"] - np.euler_gamma / K),
+            lambda x: (K - 1) * np.log(x),
+            lambda p: (K - 1) * (p["log_scales"] - np.euler_gamma / K),
             _scipy(lambda p: stats.weibull_min(K, scale=np.exp(p["log_scales"]))),
         ),
     ),
     "log-normal-mixture": (
         narrow_lengths,
         BaseMeasure(
-            lambda x: -np.log(x), lambda p: -p["means"],
+            lambda x: -np.log(x),
+            lambda p: -p["means"],
             _scipy(lambda p: stats.lognorm(np.exp(0.5 * p["log_variances"]), scale=np.exp(p["means"]))),
         ),
     ),
     "inverse-gaussian-mixture": (
         narrow_lengths,
         BaseMeasure(
-            lambda x: -1.5 * np.log(x), _inverse_gaussian_expected,
+            lambda x: -1.5 * np.log(x),
+            _inverse_gaussian_expected,
             _scipy(lambda p: stats.invgauss(np.exp(p["log_means"] - p["log_shapes"]), scale=np.exp(p["log_shapes"]))),
         ),
     ),
     "gamma-known-shape-mixture": (
         narrow_lengths,
         BaseMeasure(
-            lambda x: (A - 1) * np.log(x), lambda p: (A - 1) * (special.digamma(A) - p["log_rates"]),
+            lambda x: (A - 1) * np.log(x),
+            lambda p: (A - 1) * (special.digamma(A) - p["log_rates"]),
             _scipy(lambda p: stats.gamma(A, scale=np.exp(-p["log_rates"]))),
         ),
     ),
     "normal-known-var-mixture": (
         narrow_lengths,
         BaseMeasure(
-            lambda x: -(x**2) / (2 * V), lambda p: -(p["means"] ** 2 + V) / (2 * V),
+            lambda x: -(x**2) / (2 * V),
+            lambda p: -(p["means"] ** 2 + V) / (2 * V),
             _scipy(lambda p: stats.norm(p["means"], np.sqrt(V))),
         ),
     ),
-}  # fmt: skip
+}
 """Narrow data and base measure of every mixture whose base measure is not constant."""

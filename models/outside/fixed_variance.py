@@ -22,11 +22,20 @@ def _known_variance(params: Arrays, features: Array) -> Normal:
 
 
 FIXED = replace(
-    GAUSSIAN, heads=lambda axis: GAUSSIAN.heads(axis)[:2], distribution=_known_variance, beta=None, units="none",
+    GAUSSIAN,
+    heads=lambda axis: GAUSSIAN.heads(axis)[:2],
+    distribution=_known_variance,
+    beta=None,
+    units="none",
     initial=lambda *drawn: {k: v for k, v in GAUSSIAN.initial(*drawn).items() if k != "log_variance"},
-)  # fmt: skip
+)
 FIXED_VARIANCE = vae(
-    "fixed-variance", "probabilistic PCA, σ² fixed", "", STANDARD_NORMAL, LINEAR, FIXED,
+    "fixed-variance",
+    "probabilistic PCA, σ² fixed",
+    "",
+    STANDARD_NORMAL,
+    LINEAR,
+    FIXED,
     out_of_scope="σ² is not trained: nothing multiplies 1/σ²",
-)  # fmt: skip
+)
 CELLS = (Cell(FIXED_VARIANCE, AMORTISED_LINEAR, (16, 4, 2), least=(8, 2, 1)),)

@@ -24,12 +24,24 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
     log_alpha, topics = params["log_concentration"], params["topic_logits"]
     log_theta = xp.log(xp.where(exists > 0, theta, 1.0))
     return (
-        Factor("theta", Dirichlet(xp.exp(log_alpha), where=exists), theta, parameters=("log_concentration",),
-               beta={"log_concentration": 1.0 - xp.exp(-log_alpha)}, where=once),
+        Factor(
+            "theta",
+            Dirichlet(xp.exp(log_alpha), where=exists),
+            theta,
+            parameters=("log_concentration",),
+            beta={"log_concentration": 1.0 - xp.exp(-log_alpha)},
+            where=once,
+        ),
         Factor("topic", Categorical(log_theta, where=exists), z, where=words),
-        Factor("word", Categorical(xp.matmul(z, topics)), one_hot(WORDS)(fixed["x"][:, None, :]),
-               parameters=("topic_logits",), beta={"topic_logits": topics}, where=words),
-    )  # fmt: skip
+        Factor(
+            "word",
+            Categorical(xp.matmul(z, topics)),
+            one_hot(WORDS)(fixed["x"][:, None, :]),
+            parameters=("topic_logits",),
+            beta={"topic_logits": topics},
+            where=words,
+        ),
+    )
 
 
 def _softmax(logits: Array, exists: Array) -> tuple[Array, Array]:
@@ -70,19 +82,32 @@ def initial_points(rng: np.random.Generator, model: Model, x: np.ndarray, latent
 
 
 LDA = Model(
-    name="lda", title="latent Dirichlet allocation", theory="",
-    blocks=(Block("log_concentration", ("K",)), Block("topic_logits", ("K", "C"))), factors=factors, initial=initial,
-    collapsed=lambda params, subset: (params, {}), check_data=check_symbols(WORDS),
-    families=("Dirichlet", "categorical"), constant_base_measure=True, axes={"C": WORDS},
+    name="lda",
+    title="latent Dirichlet allocation",
+    theory="",
+    blocks=(Block("log_concentration", ("K",)), Block("topic_logits", ("K", "C"))),
+    factors=factors,
+    initial=initial,
+    collapsed=lambda params, subset: (params, {}),
+    check_data=check_symbols(WORDS),
+    families=("Dirichlet", "categorical"),
+    constant_base_measure=True,
+    axes={"C": WORDS},
     simulate=lambda rng, data, observed, count: rng.integers(WORDS, size=(data, observed)).astype(float),
-    distinct_data=lambda observed: WORDS, repair=every_symbol(WORDS),
+    distinct_data=lambda observed: WORDS,
+    repair=every_symbol(WORDS),
     out_of_scope="the topic of a word given θ has the natural parameters log θ and no parameters of its own",
-)  # fmt: skip
+)
 TOPIC_POINTS = Variational(
-    name="points", title="arbitrary q on points of θ", axes={"S": POINTS}, points=topic_points, initial=initial_points,
+    name="points",
+    title="arbitrary q on points of θ",
+    axes={"S": POINTS},
+    points=topic_points,
+    initial=initial_points,
     blocks=(
-        Block("q_theta", ("N", "S", "K"), constant=True), Block("q_theta_logits", ("N", "S"), constant=True),
+        Block("q_theta", ("N", "S", "K"), constant=True),
+        Block("q_theta_logits", ("N", "S"), constant=True),
         Block("q_topics", ("N", "D", "K"), constant=True),
     ),
-)  # fmt: skip
+)
 CELLS = (Cell(LDA, TOPIC_POINTS, (8, 4, 3), least=(4, 2, 2)),)

@@ -22,7 +22,12 @@ def _softplus_head(params: Arrays, features: Array) -> Normal:
 
 SOFTPLUS = replace(GAUSSIAN_VARYING, distribution=_softplus_head, beta=None, units="none")
 SOFTPLUS_VAE = vae(
-    "softplus-vae", "VAE, softplus head for σ(z)", "", STANDARD_NORMAL, LINEAR, SOFTPLUS,
+    "softplus-vae",
+    "VAE, softplus head for σ(z)",
+    "",
+    STANDARD_NORMAL,
+    LINEAR,
+    SOFTPLUS,
     out_of_scope="σ(z) is the softplus of a network: no direction multiplies all 1/σ²(z) by one factor",
-)  # fmt: skip
+)
 CELLS = (Cell(SOFTPLUS_VAE, AMORTISED_LINEAR, (30, 4, 1), least=(20, 4, 1), evaluations=120),)

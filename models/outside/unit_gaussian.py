@@ -29,7 +29,12 @@ def initial(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int)
 
 
 UNIT_GAUSSIAN = Variational(
-    name="unit", title="Gaussian with unit variances", blocks=(MEAN,), points=unit_gaussian, initial=initial,
-    trained=("q_mean",), out_of_scope="the prior is fixed, and q cannot follow a rescaling of z: its variances are 1",
-)  # fmt: skip
+    name="unit",
+    title="Gaussian with unit variances",
+    blocks=(MEAN,),
+    points=unit_gaussian,
+    initial=initial,
+    trained=("q_mean",),
+    out_of_scope="the prior is fixed, and q cannot follow a rescaling of z: its variances are 1",
+)
 CELLS = (Cell(PPCA, UNIT_GAUSSIAN, (10, 4, 2), least=(6, 2, 1)),)

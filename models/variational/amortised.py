@@ -72,8 +72,9 @@ def initial_multilayer(rng: np.random.Generator, model: Model, x: np.ndarray, la
 def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params, Params]:
     """q equals the prior N(0, 1) for latents that the decoder does not use."""
     names = ("encoder_mean", "encoder_mean_bias", "encoder_spread", "encoder_spread_bias")
-    held = {name: np.broadcast_to(subset.reshape(-1, *[1] * (params[name].ndim - 1)), params[name].shape)
-            for name in names}  # fmt: skip
+    held = {
+        name: np.broadcast_to(subset.reshape(-1, *[1] * (params[name].ndim - 1)), params[name].shape) for name in names
+    }
     return {name: np.where(held[name], 0.0, params[name]) for name in names}, dict(held)
 
 
@@ -82,9 +83,11 @@ HIDDEN = 3
 
 def _head_blocks(features: str) -> tuple[Block, ...]:
     return (
-        Block("encoder_mean", ("K", features)), Block("encoder_mean_bias", ("K",)),
-        Block("encoder_spread", ("K", features)), Block("encoder_spread_bias", ("K",)),
-    )  # fmt: skip
+        Block("encoder_mean", ("K", features)),
+        Block("encoder_mean_bias", ("K",)),
+        Block("encoder_spread", ("K", features)),
+        Block("encoder_spread_bias", ("K",)),
+    )
 
 
 _HIDDEN_BLOCKS = (Block("encoder_hidden", ("E", "D")), Block("encoder_hidden_bias", ("E",)))
@@ -95,15 +98,25 @@ def amortised(
 ) -> Variational:
     """An amortised family whose heads are trained; a hidden layer stays as drawn, since it mostly runs to infinity."""
     return Variational(
-        name=name, title=title, blocks=blocks, points=points, initial=initial,
-        trained=tuple(block.name for block in blocks if "hidden" not in block.name), collapsed=collapsed, axes=axes,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        blocks=blocks,
+        points=points,
+        initial=initial,
+        trained=tuple(block.name for block in blocks if "hidden" not in block.name),
+        collapsed=collapsed,
+        axes=axes,
+    )
 
 
 AMORTISED_LINEAR = amortised(
     "encoder", "amortised Gaussian, linear encoder", linear_encoder, _head_blocks("D"), initial_linear, {}
 )
 AMORTISED_MULTILAYER = amortised(
-    "mlp-encoder", "amortised Gaussian, multilayer encoder", multilayer_encoder,
-    (*_HIDDEN_BLOCKS, *_head_blocks("E")), initial_multilayer, {"E": HIDDEN},
-)  # fmt: skip
+    "mlp-encoder",
+    "amortised Gaussian, multilayer encoder",
+    multilayer_encoder,
+    (*_HIDDEN_BLOCKS, *_head_blocks("E")),
+    initial_multilayer,
+    {"E": HIDDEN},
+)

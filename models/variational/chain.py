@@ -105,10 +105,18 @@ def initial_chain(rng: np.random.Generator, model: Model, x: np.ndarray, latents
 
 
 FORWARD_BACKWARD = Variational(
-    name="exact", title="exact posterior over paths, forward–backward", blocks=(), points=forward_backward,
-    initial=no_parameters, optimal=True, collapsed=nothing_to_hold,
-)  # fmt: skip
+    name="exact",
+    title="exact posterior over paths, forward–backward",
+    blocks=(),
+    points=forward_backward,
+    initial=no_parameters,
+    optimal=True,
+    collapsed=nothing_to_hold,
+)
 ARBITRARY_CHAIN = Variational(
-    name="arbitrary", title="arbitrary Markov chain that nobody optimised",
-    blocks=(Block("q_potentials", ("N", "D", "K", "K"), constant=True),), points=free_chain, initial=initial_chain,
-)  # fmt: skip
+    name="arbitrary",
+    title="arbitrary Markov chain that nobody optimised",
+    blocks=(Block("q_potentials", ("N", "D", "K", "K"), constant=True),),
+    points=free_chain,
+    initial=initial_chain,
+)

@@ -92,10 +92,20 @@ def nothing_to_hold(model: Model, params: Params, subset: np.ndarray) -> tuple[P
 
 
 EXACT = Variational(
-    name="exact", title="exact posterior", blocks=(), points=exact_by_enumeration, initial=no_parameters,
-    optimal=True, collapsed=nothing_to_hold,
-)  # fmt: skip
+    name="exact",
+    title="exact posterior",
+    blocks=(),
+    points=exact_by_enumeration,
+    initial=no_parameters,
+    optimal=True,
+    collapsed=nothing_to_hold,
+)
 EXACT_GAUSSIAN = Variational(
-    name="exact", title="exact posterior", blocks=(), points=exact_gaussian, initial=no_parameters,
-    optimal=True, collapsed=nothing_to_hold,
-)  # fmt: skip
+    name="exact",
+    title="exact posterior",
+    blocks=(),
+    points=exact_gaussian,
+    initial=no_parameters,
+    optimal=True,
+    collapsed=nothing_to_hold,
+)

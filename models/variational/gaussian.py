@@ -112,17 +112,33 @@ def relabelled(params: Mapping[str, np.ndarray], order: np.ndarray) -> Params:
 
 
 DIAGONAL_GAUSSIAN = Variational(
-    name="diagonal", title="free diagonal Gaussian", blocks=(MEAN, LOG_DIAGONAL), points=free_gaussian,
-    initial=initial_diagonal, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed, optimum=optimum,
+    name="diagonal",
+    title="free diagonal Gaussian",
+    blocks=(MEAN, LOG_DIAGONAL),
+    points=free_gaussian,
+    initial=initial_diagonal,
+    trained=("q_mean", "q_log_diagonal"),
+    collapsed=collapsed,
+    optimum=optimum,
     relabelled=relabelled,
-)  # fmt: skip
+)
 FULL_GAUSSIAN = Variational(
-    name="full", title="free full-covariance Gaussian", blocks=(MEAN, LOG_DIAGONAL, LOWER), points=free_gaussian,
-    initial=initial_full, trained=("q_mean", "q_log_diagonal", "q_lower"), collapsed=collapsed,
-    optimum=optimum, relabelled=relabelled,
-)  # fmt: skip
+    name="full",
+    title="free full-covariance Gaussian",
+    blocks=(MEAN, LOG_DIAGONAL, LOWER),
+    points=free_gaussian,
+    initial=initial_full,
+    trained=("q_mean", "q_log_diagonal", "q_lower"),
+    collapsed=collapsed,
+    optimum=optimum,
+    relabelled=relabelled,
+)
 SCALED_GAUSSIAN = Variational(
-    name="scaled", title="arbitrary Gaussian up to one common scale",
+    name="scaled",
+    title="arbitrary Gaussian up to one common scale",
     blocks=(*(replace(block, constant=True) for block in (MEAN, LOG_DIAGONAL, LOWER)), LOG_SCALE),
-    points=scaled_gaussian, initial=initial_scaled, trained=("q_log_scale",), relabelled=relabelled,
-)  # fmt: skip
+    points=scaled_gaussian,
+    initial=initial_scaled,
+    trained=("q_log_scale",),
+    relabelled=relabelled,
+)

@@ -35,6 +35,11 @@ def collapsed(model: Model, params: Params, subset: np.ndarray) -> tuple[Params,
 
 
 MEAN_FIELD = Variational(
-    name="mean-field", title="mean-field Bernoulli", blocks=(Block("q_logits", ("N", "K")),),
-    points=mean_field, initial=initial, trained=("q_logits",), collapsed=collapsed,
-)  # fmt: skip
+    name="mean-field",
+    title="mean-field Bernoulli",
+    blocks=(Block("q_logits", ("N", "K")),),
+    points=mean_field,
+    initial=initial,
+    trained=("q_logits",),
+    collapsed=collapsed,
+)

@@ -42,10 +42,16 @@ def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
 
 
 RESPONSIBILITIES = Variational(
-    name="free", title="free responsibilities", blocks=(Block("q_logits", ("N", "M")),),
-    points=table, initial=initial, trained=("q_logits",), collapsed=collapsed, optimum=optimum,
+    name="free",
+    title="free responsibilities",
+    blocks=(Block("q_logits", ("N", "M")),),
+    points=table,
+    initial=initial,
+    trained=("q_logits",),
+    collapsed=collapsed,
+    optimum=optimum,
     symmetries=shifts("q_logits"),
-)  # fmt: skip
+)
 
 
 def misplaced(rng: np.random.Generator, model: Model, x: np.ndarray, latents: int) -> Params:

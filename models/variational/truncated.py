@@ -31,6 +31,10 @@ def truncated(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
 
 
 TRUNCATED = Variational(
-    name="truncated", title=f"exact posterior of the {STATES} best states", blocks=(), points=truncated,
-    initial=no_parameters, optimal=True,
-)  # fmt: skip
+    name="truncated",
+    title=f"exact posterior of the {STATES} best states",
+    blocks=(),
+    points=truncated,
+    initial=no_parameters,
+    optimal=True,
+)

@@ -136,9 +136,7 @@ class Balls:
         """Any bilinear function of two arrays (elementwise product, matrix product)."""
         ndim = max(self.ndim, other.ndim)
         value = boxed(multiply(self.v, other.v))
-        (ad, bd), (ah, bh) = (
-            (self.lifted(a, ndim), other.lifted(b, ndim)) for a, b in self._pairs(other)
-        )  # fmt: skip
+        (ad, bd), (ah, bh) = ((self.lifted(a, ndim), other.lifted(b, ndim)) for a, b in self._pairs(other))
         order = max(self.order, other.order)
 
         def times(a: Any, b: Any) -> Any:

@@ -29,7 +29,10 @@ class BallBackend:
     """
 
     bits: int = 192
+    """Precision."""
+
     name: str = "ball"
+    """Name in reports."""
 
     def value(self, function: Function) -> Function:
         """The function; any tree of arrays may be returned."""

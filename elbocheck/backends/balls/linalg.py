@@ -41,8 +41,10 @@ def inverse(x: Any) -> Balls:
     """x⁻¹ by Gauss–Jordan elimination without exchanges; raises `UndecidedError` if a pivot may be 0."""
     x = balls(x)
     size = x.shape[-1]
-    rows = [[x[..., i, j] for j in range(size)] + [like(float(i == j))(x[..., 0, 0]) for j in range(size)]
-            for i in range(size)]  # fmt: skip
+    rows = [
+        [x[..., i, j] for j in range(size)] + [like(float(i == j))(x[..., 0, 0]) for j in range(size)]
+        for i in range(size)
+    ]
     for i in range(size):
         if not np.all(decided(rows[i][i] != 0.0)):
             raise UndecidedError("a matrix that has to be inverted is singular")

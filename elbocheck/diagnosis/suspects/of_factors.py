@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision, namespace
+from elbocheck.backends.namespace import double_precision, namespace, zeros
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.log_density import Penalty
@@ -97,7 +97,7 @@ def pieces(problem: Problem) -> Pieces:
                 found[factor.name, name, None] = float(value.sum())
                 if len(value) > 1:
                     found.update({(factor.name, name, c): float(one) for c, one in enumerate(value)})
-            found[factor.name, "elements", None] = factor.weight * float(expected(0.0 * log_density + 1.0).sum())
+            found[factor.name, "elements", None] = factor.weight * float(expected(zeros(log_density) + 1.0).sum())
     return found
 
 
@@ -112,7 +112,7 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         mean, variance = distribution.mean, distribution.variance
         squares = -((_coordinate(factor) - mean) ** 2) / (2.0 * variance)
         parts["the squares (x − μ)² / 2σ²"] = squares
-        parts["½ log σ²"] = -0.5 * namespace(density).xp.log(variance + 0.0 * density)
+        parts["½ log σ²"] = -0.5 * namespace(density).xp.log(variance + zeros(density))
         normal = type(distribution)
         for name, other in (
             ("σ² for σ", variance * variance), ("σ for σ²", variance**0.5), ("1 / σ² for σ²", 1.0 / variance),
@@ -127,9 +127,9 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
             event = np.ndim(statistic) - np.ndim(density)
             parts[f"the term η T(x){f' {k + 1}' if len(eta) > 1 else ''}"] = inner((one,), (statistic,), (event,))
-    parts["the log-partition A"] = -distribution.log_partition() + 0.0 * density
+    parts["the log-partition A"] = -distribution.log_partition() + zeros(density)
     if not distribution.constant_base_measure:
-        parts["the base measure log h"] = distribution.log_base_measure(value) + 0.0 * density
+        parts["the base measure log h"] = distribution.log_base_measure(value) + zeros(density)
     return parts
 
 
@@ -142,12 +142,12 @@ def _coordinate(factor: Factor) -> Any:
 def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     """Var_q(x − μ) per datum and element, spread over the points; None where elements have weights of their own."""
     distribution: Any = factor.distribution
-    residual = _coordinate(factor) - distribution.mean + 0.0 * distribution.variance
+    residual = _coordinate(factor) - distribution.mean + zeros(distribution.variance)
     weights = weights_of(factor, declaration)
     if np.ndim(weights) != 2 or np.ndim(residual) < 2:
         return None
     shaped = weights.reshape((*np.shape(weights), *(1,) * (np.ndim(residual) - 2)))
-    residual = residual + 0.0 * shaped
+    residual = residual + zeros(shaped)
     return (residual - (shaped * residual).sum(1)[:, None]) ** 2
 
 
