@@ -16,7 +16,7 @@ _PUBLIC = {
     "CheckReport": "elbocheck.gate.checking",
     "Decomposition": "elbocheck.bound.decomposition",
     "Declaration": "elbocheck.bound.factors",
-    "Departure": "elbocheck.bound.problem",
+    "Departure": "elbocheck.bound.departures",
     "Factor": "elbocheck.bound.factors",
     "Latents": "elbocheck.bound.latents",
     "LogDensity": "elbocheck.bound.log_density",

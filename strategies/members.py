@@ -157,7 +157,7 @@ def family_of(given: Any, where: str) -> type[Distribution]:
     """A family from itself or its name. Raises `InputError`, beginning with `where`, for anything else."""
     for family in FAMILIES:
         if given is family or given == family.family:
-            return family  # type: ignore[return-value]
+            return family
     names = ", ".join(family.family for family in FAMILIES)
     raise InputError(f"{where}: family must be one of elbocheck.families or a name of theirs ({names}); got {given!r}")
 

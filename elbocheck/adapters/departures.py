@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.bound.problem import Departure
+from elbocheck.bound.departures import Departure
 
 NOISE_FLOOR = 1e-12
 """The smallest noise variance that scikit-learn's FactorAnalysis allows."""

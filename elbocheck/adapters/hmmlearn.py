@@ -21,7 +21,8 @@ from elbocheck.adapters.chains import Params, declaration, evidence, normalised
 from elbocheck.adapters.gaussians import lower_factor, packed, triangular
 from elbocheck.backends import require
 from elbocheck.backends.namespace import Array
-from elbocheck.bound.problem import Departure, Problem
+from elbocheck.bound.departures import Departure
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
 from elbocheck.families import Categorical, MultivariateNormal, Normal
 from elbocheck.families.base import Distribution

@@ -30,8 +30,9 @@ from elbocheck.adapters.gaussians import (
     upper_factor,
 )
 from elbocheck.backends import require
+from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
-from elbocheck.bound.problem import Departure, Problem
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
 from elbocheck.gate.target import Target
 from elbocheck.models.base import Model, Variational

@@ -254,7 +254,7 @@ def _rows(declaration: Declaration) -> int:
     arrays = [declaration.weights, declaration.data_weights]
     arrays += [one for group in declaration.q for one in (group.points, group.weights)]  # type: ignore[union-attr]
     shapes = [np.shape(one) for one in arrays if one is not None]
-    shapes += [np.shape(factor.known) for factor in declaration.factors]
+    shapes += [np.shape(log_density_of(factor)) for factor in declaration.factors]
     return max((shape[0] for shape in shapes if shape), default=1)
 
 
@@ -271,7 +271,7 @@ def _without_groups(declaration: Declaration) -> Declaration:
     known = tuple(replace(factor, known=log_density_of(factor)) for factor in declaration.factors)
     declaration = replace(declaration, factors=known)
     groups, rows = by_name(declaration.q), _rows(declaration)  # type: ignore[arg-type]
-    like = known[0].known
+    like = log_density_of(known[0])
     xp = namespace(like).xp
     shares = _data_weights(declaration, rows, like)
     once = 1.0 / float(declaration.data or rows)
@@ -304,7 +304,7 @@ def _under_its_groups(factor: Factor, groups: Mapping[str, Latents], like: Array
             f"under=… of {list(groups)}"
         )
     own = [groups[name] for name in under]
-    shape = np.shape(factor.known)
+    shape = np.shape(log_density_of(factor))
     weights = joint_weights(factor.name, own, shape[1] if len(shape) > 1 else 1, like)
     alone = all(group.plate is None for group in own) and shape[0] == 1
     return replace(factor, weights=weights, under=(), weight=factor.weight * (once if alone else 1.0))

@@ -14,37 +14,13 @@ from elbocheck.backends.libraries import LIBRARIES, NUMPY, library_of
 from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
+from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.layout import Layout
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
 from elbocheck.limits import limited
-
-
-@dataclass(frozen=True)
-class Departure:
-    """A known, legitimate reason why the reported bound is not the declared one, or training stops elsewhere.
-
-    What is known is subtracted and named, not silenced: the rest is judged as strictly as ever.
-    """
-
-    name: str
-    """For reports, with its value ("reg_covar = 1e-06", "jitter 1e-4")."""
-    gaps: Callable[[Any], Mapping[str, float]] | Mapping[str, float] = field(default_factory=dict)
-    """params -> {factor: nats per datum}: what it adds to gap_f − δ_f where training stops; without a function if it is
-    constant."""
-    value: Callable[[Any], Any] | float = 0.0
-    """params -> nats per datum, written in the library of the code under test: what it adds to the reported bound, at
-    any parameters, so that its derivative is subtracted from the gradient, too."""
-
-    def added(self, params: Any) -> Any:
-        """What it adds to the reported bound at these parameters."""
-        return self.value(params) if callable(self.value) else self.value
-
-    def at(self, params: Any) -> Mapping[str, float]:
-        """The predicted gaps at these parameters."""
-        return self.gaps(params) if callable(self.gaps) else self.gaps
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
-from elbocheck.bound.problem import Departure, Problem
+from elbocheck.bound.problem import Problem
 from elbocheck.families import Categorical, Normal
 from elbocheck.faults.fault import code
 from elbocheck.faults.numerics import Array, Params, converge, inverse_softplus, softplus

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle_tools import draw
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.libraries import LIBRARIES, NUMPY, Library, library_of
@@ -16,6 +15,7 @@ from elbocheck.backends.namespace import double_precision, namespace, zeros
 from elbocheck.bound.decomposition import decompose
 from elbocheck.errors import InputError, MissingExtraError
 from elbocheck.models import find_cell
+from support.oracle_tools import draw
 
 every_library = pytest.mark.parametrize(
     "library",

@@ -199,22 +199,10 @@ def test_no_table_of_the_report_is_cut() -> None:
 
     def row(cell: Any, data: str, check: str) -> Row:
         return made(
-            cell.model.name,
-            cell.posterior,
-            data,
-            check,
-            problems=1000,
-            points=1999,
-            ascents=1000,
-            worst_gap=1.1e-12,
-            worst_bound=1.1e-12,
-            worst_relative=1.1e-17,
-            least_gap=10.123,
-            elbo=-12.345678,
-            entropy_sum=-12.345678,
-            delta=1.0,
-            inertia={"maximum": 1999, "saddle": 1999},
-        )
+            cell.model.name, cell.posterior, data, check, problems=1000, points=1999, ascents=1000, worst_gap=1.1e-12,
+            worst_bound=1.1e-12, worst_relative=1.1e-17, least_gap=10.123, elbo=-12.345678, entropy_sum=-12.345678,
+            delta=1.0, inertia={"maximum": 1999, "saddle": 1999},
+        )  # fmt: skip
 
     rows = [row(cell, "random", check) for cell in CELLS for check in ("every point", "stationary")]
     rows += [row(find_cell(name), data, "stationary") for name, data, _ in REAL]
