@@ -52,6 +52,7 @@ class DrawnGenerator:
         return self._array(least, most, _shape(size))
 
     def _array(self, least: int, most: int, shape: tuple[int, ...]) -> Numbers:
+        """Drawn even where there is one possibility: sizes shrink best if what follows them is drawn alike."""
         if not shape:
             return self.draw(st.integers(least, most))
         return self.draw(_arrays(least, most, shape, self.draw(one_in(2))))

@@ -22,7 +22,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
 FEW = 4
-"""So few data are drawn in every second problem that need not be solvable, or N < D would be rare."""
+"""At most so many data are drawn in every third problem that need not be solvable, or N < D would be rare."""
 MOST_SHOWN = 12
 """Numbers of a drawn data set that its label lists."""
 
@@ -56,8 +56,8 @@ def sizes(
     latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
     least = model.least_observed
     if not solvable:
-        few = st.integers(1, min(FEW, most_data))
-        return draw(st.integers(1, most_data) | few), draw(st.integers(least, most_observed)), latents
+        most_data = min(FEW, most_data) if draw(one_in(3)) else most_data
+        return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
     observed = draw(st.integers(max(least, cell.least[1]), most_observed))
     fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
     return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents

@@ -27,6 +27,8 @@ from elbocheck.strategies import samples
 from elbocheck.strategies.of_cells import Draw
 
 EXAMPLES = 100
+MORE = 3
+"""So many times the draws where every number is drawn: Hypothesis copies parts of most of them to other places."""
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
@@ -55,7 +57,7 @@ def collected(strategy: SearchStrategy[Sample], count: int = EXAMPLES) -> list[S
 
 @cache
 def examples(cell: Cell, solvable: bool) -> tuple[Sample, ...]:
-    return tuple(collected(samples(cell, solvable=solvable)))
+    return tuple(collected(samples(cell, solvable=solvable), EXAMPLES * (1 if solvable else MORE)))
 
 
 def smallest(cell: Cell, condition: Callable[[Sample], bool], *, solvable: bool = False) -> Sample:
