@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from elbocheck.adapters.averaged import Averaged
 from elbocheck.adapters.distributions import as_array, unwrapped
 from elbocheck.adapters.members import Site, Sites, member
 from elbocheck.adapters.plan import Plan, Planned, Program, Tree
@@ -20,6 +19,7 @@ from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.errors import InputError
 from elbocheck.families import MultivariateNormal, Normal
+from elbocheck.families.average import Average
 from elbocheck.families.base import Distribution
 
 
@@ -135,7 +135,7 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
                 f"site {one.name!r}: the loss has a closed form of KL({type(under).__name__} ‖ "
                 f"{type(distribution).__name__}), elbocheck none; use Trace_ELBO"
             )
-        distribution = Averaged(distribution, under)
+        distribution = Average(distribution, under)
     xp = namespace(value).xp
     return Factor(
         one.name,

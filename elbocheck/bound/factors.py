@@ -14,6 +14,7 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.latents import Latents, by_name, joint_weights
 from elbocheck.bound.log_density import LogDensity, Penalty
 from elbocheck.errors import DeclarationError, ElbocheckError
+from elbocheck.families.average import Average
 from elbocheck.families.base import Distribution
 
 
@@ -141,7 +142,7 @@ class Declaration:
             raise DeclarationError("the declaration says nothing of q: give `weights` (N, M) and `entropy`, or `q`")
         return replace(
             same,
-            entropy=_entropy(same.entropy, same.weights),
+            entropy=entropy_of(same.entropy, same.weights),
             data_weights=_data_weights(same, np.shape(same.weights)[0], same.weights),
         )
 
@@ -179,6 +180,8 @@ def _as_numbers(declaration: Declaration) -> Declaration:
         if isinstance(distribution, LogDensity):
             distribution = distribution.at(value)
             value = distribution.values
+        elif value is None and isinstance(distribution, Average):
+            value = max(distribution.under.mean_statistics(), key=np.ndim)  # for its shape
         elif value is None:
             raise DeclarationError(f"factor {factor.name!r} has no value")
         under = (factor.under,) if isinstance(factor.under, str) else tuple(factor.under)
@@ -210,13 +213,13 @@ def _in_one_library(declaration: Declaration) -> Declaration:
     arrays += [one for one in parts if not is_dataclass(one)]
     arrays += [one for factor in factors for one in (factor.value, factor.weights)]
     arrays += [one for group in declaration.q for one in (group.points, group.weights)]  # type: ignore[union-attr]
-    arrays += [getattr(one, each.name) for one in families for each in fields(one)]
+    arrays += [array for one in families for array in _arrays_of(one)]
     others = [one for one in arrays if library_of([one]) is not NUMPY]
     if not others:
         return declaration
     convert = partial(_like, others[0])
 
-    def entropy_of(entropy: Any) -> Any:
+    def converted(entropy: Any) -> Any:
         if isinstance(entropy, tuple):
             return tuple(_converted(one, convert) for one in entropy)
         return _converted(entropy, convert)
@@ -225,13 +228,13 @@ def _in_one_library(declaration: Declaration) -> Declaration:
         declaration,
         weights=convert(declaration.weights),
         data_weights=convert(declaration.data_weights),
-        entropy=entropy_of(declaration.entropy),
+        entropy=converted(declaration.entropy),
         q=tuple(
             replace(
                 group,
                 points=convert(group.points),
                 weights=convert(group.weights),
-                entropy=entropy_of(group.entropy),
+                entropy=converted(group.entropy),
             )
             for group in declaration.q  # type: ignore[union-attr]
         ),
@@ -278,7 +281,9 @@ def _without_groups(declaration: Declaration) -> Declaration:
     factors = tuple(_under_its_groups(factor, groups, like, once) for factor in declaration.factors)
     entropy = xp.zeros_like(shares)
     for group in groups.values():
-        own = _entropy(group.entropy, group.weights if group.weights is not None else xp.ones((1, 1), dtype=like.dtype))
+        own = entropy_of(
+            group.entropy, group.weights if group.weights is not None else xp.ones((1, 1), dtype=like.dtype)
+        )
         own = own + xp.zeros((1,), dtype=like.dtype)
         if group.plate is None and own.shape[0] != 1:
             raise DeclarationError(
@@ -310,11 +315,19 @@ def _under_its_groups(factor: Factor, groups: Mapping[str, Latents], like: Array
     return replace(factor, weights=weights, under=(), weight=factor.weight * (once if alone else 1.0))
 
 
+def _arrays_of(one: Any) -> list[Any]:
+    """What the fields of a family hold, and of those in it."""
+    held = [getattr(one, each.name) for each in fields(one)]
+    return [array for part in held for array in (_arrays_of(part) if is_dataclass(part) else [part])]
+
+
 def _converted(one: Any, convert: Callable[[Any], Any]) -> Any:
     """A family with its arrays converted, or an array."""
     if not is_dataclass(one) or isinstance(one, type):
         return convert(one)
-    return replace(one, **{each.name: convert(getattr(one, each.name)) for each in fields(one) if each.init})
+    return replace(
+        one, **{each.name: _converted(getattr(one, each.name), convert) for each in fields(one) if each.init}
+    )
 
 
 def _like(other: Any, array: Any) -> Any:
@@ -323,7 +336,8 @@ def _like(other: Any, array: Any) -> Any:
     return library_of([other]).constant(np.asarray(array), other)
 
 
-def _entropy(entropy: Any, weights: Array) -> Array:
+def entropy_of(entropy: Any, weights: Array) -> Array:
+    """H[q] (N,) from an array, a distribution or several, or None for enumerated states of these weights (N, M)."""
     if entropy is None:
         xp = namespace(weights).xp
         positive = xp.where(weights > 0, weights, xp.ones_like(weights))

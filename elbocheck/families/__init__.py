@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elbocheck.families.average import Average, expected_log_density
 from elbocheck.families.base import Distribution
 from elbocheck.families.bernoulli import Bernoulli
 from elbocheck.families.beta import Beta
@@ -53,6 +54,7 @@ FAMILIES = (
 
 __all__ = [
     "FAMILIES",
+    "Average",
     "Bernoulli",
     "Beta",
     "Binomial",
@@ -76,4 +78,5 @@ __all__ = [
     "Rayleigh",
     "VonMises",
     "Weibull",
+    "expected_log_density",
 ]

@@ -16,6 +16,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
 from elbocheck.bound.terms import expectation, weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
 from elbocheck.diagnosis.suspects.of_q import suspects_of_dimensions, suspects_of_q
 from elbocheck.families.base import inner, parts_of
 
@@ -51,6 +52,8 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         whole += own
         if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
+    densities = {factor.name: sizes(factor.name, "log p") for factor in declaration.factors}
+    yield from suspects_of_groups(problems, densities, times, lambda what: lambda a: f"{weighted_kl(a)} {what}")
     yield from suspects_of_q(problems)
     for factor in declaration.factors:
         yield from _constants(factor, sizes(factor.name, "elements"), data)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from elbocheck.backends.namespace import Array, namespace, zeros
+from elbocheck.errors import InputError
 from elbocheck.families.base import Distribution, NaturalParameters, Parts, inner, parts_of
 
 
 @dataclass(frozen=True)
-class Averaged:
+class Average:
     """p at a value that is averaged over q: E_q log p = η_p · E_q T − A(η_p) + E_q log h, as log p is linear in T.
 
-    It stands in for p in a factor whose value is not sampled; the value handed to its methods gives the shape only.
-    The base measure h must not depend on p.
+    It stands in for p in a factor whose value is not sampled and is not given: a conjugate prior, the analytic KL
+    divergence of an autoencoder. The base measure h must not depend on p. Shapes as those of any factor: (N or 1, 1,
+    *elements, *event) for the parameters of both. The factor is claimed like any other: its η are p's.
     """
 
     distribution: Distribution
+    """p."""
+
     under: Distribution
+    """q, of the same family."""
 
     @property
     def family(self) -> str:
@@ -47,8 +53,8 @@ class Averaged:
     def natural_parameters(self) -> NaturalParameters:
         return self.distribution.natural_parameters()
 
-    def with_natural_parameters(self, eta: NaturalParameters) -> Averaged:
-        return Averaged(self.distribution.with_natural_parameters(eta), self.under)
+    def with_natural_parameters(self, eta: NaturalParameters) -> Average:
+        return Average(self.distribution.with_natural_parameters(eta), self.under)
 
     def log_partition(self) -> Array:
         return self.distribution.log_partition()
@@ -87,3 +93,28 @@ class Averaged:
 
     def pseudo_entropy(self) -> Array:
         return self.distribution.pseudo_entropy()
+
+
+def expected_log_density(under: Distribution, coefficients: Sequence[Array], constant: Array | float = 0.0) -> Array:
+    """E_q log p(x | θ) of a density whose parameters θ ~ q are random, in nats, for `LogDensity`.
+
+    It must be linear in the statistics of q: log p(x | θ) = Σ_k c_k(x) · T_k(θ) + constant(x); then E_q T = ∇A of q's
+    own family. `under`: q; `coefficients`: c_k, one for each statistic of q, shaped like it and broadcasting.
+
+    - states z (one-hot) under a Dirichlet q(π): c = (z,), not normalised: Σ_k z_k E log π_k
+    - counts x under a gamma q(λ), T = (log λ, λ): c = (x, −1), constant = −log x!
+    - Gaussian x of unknown precision τ under a gamma q(τ): c = (½, −½ (x − μ)²), constant = −½ log 2π
+
+    Raises `InputError` for another number of coefficients.
+    """
+    means = under.mean_statistics()
+    if len(coefficients) != len(means):
+        raise InputError(f"{type(under).__name__} has {len(means)} statistics; got {len(coefficients)} coefficients")
+    ndim = under.log_partition().ndim
+    total: Array = constant
+    for coefficient, mean in zip(coefficients, means, strict=True):
+        product = coefficient * mean
+        for _ in range(mean.ndim - ndim):
+            product = namespace(product).xp.sum(product, axis=-1)
+        total = total + product
+    return total

@@ -1,0 +1,60 @@
+"""Mistakes in one of several groups of latents: its entropy, or the divergence of its q from its prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from elbocheck.bound.factors import entropy_of
+from elbocheck.bound.latents import Latents
+from elbocheck.bound.problem import Problem
+from elbocheck.diagnosis.suspects.base import Suspect
+
+Named = Callable[[str], Callable[[float], str]]
+
+
+def groups_of(problem: Problem) -> tuple[Latents, ...]:
+    """The groups of latents that a problem declares; none for the short form."""
+    assert problem.factors is not None
+    q = problem.factors(problem.code_params(problem.vector)).q
+    return (q,) if isinstance(q, Latents) else tuple(q)
+
+
+def suspects_of_groups(
+    problems: Sequence[Problem], densities: Mapping[str, Sequence[float]], times: Named, weighted: Named
+) -> Iterator[Suspect]:
+    """`densities`: factor -> E log p at each point, nats per datum; `times`, `weighted`: names of multiples."""
+    found = [_entropies(problem) for problem in problems]
+    if len(found[0]) < 2:
+        return
+    under = _under(problems[0])
+    for group in found[0]:
+        entropy = np.array([one[group] for one in found])
+        yield Suspect("", "entropy", "q", tuple(entropy), coefficient=times(f"the entropy of q({group})"))
+        for name in (name for name, groups in under.items() if groups == (group,) and name in densities):
+            own = np.array(densities[name]) + entropy
+            yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})"))
+
+
+def _entropies(problem: Problem) -> dict[str, float]:
+    """Group -> its share of H[q], nats per datum."""
+    declaration, found = problem.declaration, {}
+    shares = np.asarray(_plain(declaration.data_weights), dtype=float)
+    once = 1.0 / float(declaration.data or len(shares))
+    for group in groups_of(problem):
+        weights = np.ones((1, 1)) if group.weights is None else group.weights
+        own = np.asarray(_plain(entropy_of(group.entropy, weights)), dtype=float) + np.zeros(1)
+        found[group.name] = float(once * own.sum() if group.plate is None else shares @ (own + 0.0 * shares))
+    return found
+
+
+def _under(problem: Problem) -> dict[str, tuple[str, ...]]:
+    """Factor -> the groups that it is an expectation under."""
+    assert problem.factors is not None
+    factors = problem.factors(problem.code_params(problem.vector)).factors
+    return {one.name: (one.under,) if isinstance(one.under, str) else tuple(one.under) for one in factors}
+
+
+def _plain(array: object) -> object:
+    return array.detach().cpu() if hasattr(array, "detach") else array
