@@ -53,7 +53,12 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
     densities = {factor.name: sizes(factor.name, "log p") for factor in declaration.factors}
-    yield from suspects_of_groups(problems, densities, times, lambda what: lambda a: f"{weighted_kl(a)} {what}")
+    yield from suspects_of_groups(
+        problems,
+        densities,
+        times,
+        lambda what: lambda a: weighted_kl(a).replace("KL", f"KL {what}").replace("divergence", f"divergence {what}"),
+    )
     yield from suspects_of_q(problems)
     for factor in declaration.factors:
         yield from _constants(factor, sizes(factor.name, "elements"), data)

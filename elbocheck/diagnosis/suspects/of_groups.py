@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from elbocheck.bound.factors import entropy_of
+from elbocheck.backends.namespace import double_precision
+from elbocheck.bound.factors import Declaration, entropy_of
 from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
@@ -16,9 +17,14 @@ Named = Callable[[str], Callable[[float], str]]
 
 def groups_of(problem: Problem) -> tuple[Latents, ...]:
     """The groups of latents that a problem declares; none for the short form."""
-    assert problem.factors is not None
-    q = problem.factors(problem.code_params(problem.vector)).q
+    q = _declared(problem).q
     return (q,) if isinstance(q, Latents) else tuple(q)
+
+
+def _declared(problem: Problem) -> Declaration:
+    """As it is written, groups and all."""
+    found: Declaration = problem.call("factors", problem.code_params(problem.vector))
+    return found
 
 
 def suspects_of_groups(
@@ -42,17 +48,17 @@ def _entropies(problem: Problem) -> dict[str, float]:
     declaration, found = problem.declaration, {}
     shares = np.asarray(_plain(declaration.data_weights), dtype=float)
     once = 1.0 / float(declaration.data or len(shares))
-    for group in groups_of(problem):
-        weights = np.ones((1, 1)) if group.weights is None else group.weights
-        own = np.asarray(_plain(entropy_of(group.entropy, weights)), dtype=float) + np.zeros(1)
-        found[group.name] = float(once * own.sum() if group.plate is None else shares @ (own + 0.0 * shares))
+    with double_precision():
+        for group in groups_of(problem):
+            weights = np.ones((1, 1)) if group.weights is None else group.weights
+            own = np.asarray(_plain(entropy_of(group.entropy, weights)), dtype=float) + np.zeros(1)
+            found[group.name] = float(once * own.sum() if group.plate is None else shares @ (own + 0.0 * shares))
     return found
 
 
 def _under(problem: Problem) -> dict[str, tuple[str, ...]]:
     """Factor -> the groups that it is an expectation under."""
-    assert problem.factors is not None
-    factors = problem.factors(problem.code_params(problem.vector)).factors
+    factors = _declared(problem).factors
     return {one.name: (one.under,) if isinstance(one.under, str) else tuple(one.under) for one in factors}
 
 
