@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import PROFILES
 from elbocheck.runs.jobs import ControlJob, Job, RandomJob, RealJob
 from elbocheck.runs.rows import Report, Row
+from support.processes import python
 from support.report_rows import row as made
 
 COMMANDS = ("verify", "census", "certify", "explain", "replay", "faults", "list")
@@ -387,8 +386,8 @@ def test_usage_errors_of_a_census_are_exit_code_2(arguments: list[str]) -> None:
 
 @pytest.mark.xdist_group("poisson-mixture/table")
 def test_verify_leaves_nothing_in_the_working_directory(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "elbocheck", "verify", "--data", "horse_kicks"]
     environment = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_STORAGE_DIRECTORY"}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
+    done = python("-m", "elbocheck", "verify", "--data", "horse_kicks", folder=tmp_path, environment=environment)
+    assert done.returncode == 0, done.stderr
     assert "horse_kicks" in done.stdout
     assert list(tmp_path.iterdir()) == []

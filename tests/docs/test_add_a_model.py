@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,19 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from elbocheck.families import Laplace, Rayleigh
-from elbocheck.families.base import Distribution, OneStatistic
+from elbocheck.families.base import Distribution
 from elbocheck.loading import load_module
 from elbocheck.profiles import PROFILES
-from support import ROOT
+from support import ROOT, pages
 from support.printed import difference
+from support.processes import elbocheck
 
 TEXT = (ROOT / "docs" / "add-a-model.md").read_text(encoding="utf-8")
 MOST_LINES = 60
 
 
 def block(mark: str) -> str:
-    """The fenced block after a comment."""
-    found = re.findall(rf"^<!-- {mark} -->\n```\w*\n(.*?)^```$", TEXT, flags=re.M | re.S)
-    assert len(found) == 1, f"{len(found)} blocks are marked {mark!r}"
-    return str(found[0])
+    return pages.block(TEXT, mark)
 
 
 @pytest.fixture
@@ -40,10 +35,7 @@ def folder(tmp_path: Path) -> Path:
 def command(folder: Path) -> subprocess.CompletedProcess[str]:
     """The command of the page, run away from the checkout."""
     (line,) = re.findall(r"^    elbocheck (verify .*)$", TEXT, flags=re.M)
-    return subprocess.run(
-        [sys.executable, "-m", "elbocheck", *line.split()], cwd=folder, capture_output=True, text=True, check=False,
-        encoding="utf-8", env={**os.environ, "COLUMNS": "80"},
-    )  # fmt: skip
+    return elbocheck(*line.split(), folder=folder)
 
 
 def test_the_file_is_short() -> None:
@@ -70,9 +62,7 @@ def test_the_broken_formula_of_the_page_is_found(folder: Path) -> None:
     assert done.returncode == 1
     assert "factor x[0] deviates by 5.000e-01 nats per datum" in done.stdout
     line = next(line for line in done.stdout.splitlines() if "repeat: elbocheck replay" in line)
-    again = subprocess.run(
-        [sys.executable, "-m", "elbocheck", *line.split()[2:]], cwd=folder, capture_output=True, text=True, check=False
-    )
+    again = elbocheck(*line.split()[2:], folder=folder)
     assert again.returncode == 1
     assert "violated (as recorded)" in again.stdout
 
@@ -89,35 +79,3 @@ def test_its_family_is_that_of_scipy_and_complete(folder: Path) -> None:
     np.testing.assert_allclose(member.with_natural_parameters(member.natural_parameters()).variance, variance)
     expected = [scipy.stats.maxwell(scale=np.sqrt(v)).expect(lambda u: 2 * np.log(u)) for v in variance]
     np.testing.assert_allclose(member.expected_log_base_measure(), expected, rtol=1e-7)
-
-
-class ShortRayleigh(OneStatistic):
-    """A Rayleigh distribution that keeps only what is asked of it."""
-
-    family, powers = "Rayleigh", (2, 1)
-
-    def __init__(self, full: Any) -> None:
-        self.natural_parameters, self.sufficient_statistics = full.natural_parameters, full.sufficient_statistics
-        self.log_partition, self.mean_statistics = full.log_partition, full.mean_statistics
-        self.log_base_measure: Any = full.log_base_measure
-        self.expected_log_base_measure: Any = full.expected_log_base_measure
-
-
-class ShortLaplace(OneStatistic):
-    """A Laplace distribution that keeps only what is asked of it; h is constant."""
-
-    family, powers, constant_base_measure = "Laplace", (1, 0), True
-
-    def __init__(self, full: Any) -> None:
-        self.natural_parameters, self.sufficient_statistics = full.natural_parameters, full.sufficient_statistics
-        self.log_partition, self.mean_statistics = full.log_partition, full.mean_statistics
-
-
-@pytest.mark.parametrize(("short", "family"), [(ShortRayleigh, Rayleigh), (ShortLaplace, Laplace)])
-def test_what_follows_from_one_statistic_is_what_the_families_write_out(short: Any, family: Any) -> None:
-    full = family(np.array([0.02, 1.0, 3e4]))
-    own, value = short(full), np.array([[1e-3], [0.7], [50.0]])
-    for name in ("log_density", "log_density_scale", "log_base_measure"):
-        np.testing.assert_allclose(getattr(own, name)(value), getattr(full, name)(value), rtol=1e-13, err_msg=name)
-    for name in ("entropy", "pseudo_entropy", "expected_log_base_measure"):
-        np.testing.assert_allclose(getattr(own, name)(), getattr(full, name)(), rtol=1e-13, err_msg=name)

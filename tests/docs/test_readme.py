@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from elbocheck.profiles import PROFILES
-from support import ROOT
+from support import ROOT, pages
 from support.printed import difference
+from support.processes import elbocheck
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, flags=re.M | re.S)
@@ -37,15 +36,13 @@ def test_the_example_prints_what_the_readme_shows() -> None:
 
 def after(marker: str, text: str = TEXT) -> list[str]:
     """The lines of the fenced block after `<!-- marker -->`."""
-    found = re.findall(rf"<!-- {marker} -->\n```\n(.*?)^```$", text, flags=re.M | re.S)
-    assert len(found) == 1, f"{len(found)} blocks {marker}"
-    return [line.rstrip() for line in found[0].splitlines()]
+    return [line.rstrip() for line in pages.block(text, marker).splitlines()]
 
 
 def test_the_catalogue_is_what_the_command_prints(tmp_path: Path) -> None:
     # away from the checkout, whose folder elbocheck/ would hide an installed package
-    command = [sys.executable, "-m", "elbocheck", "list"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8")
+    done = elbocheck("list", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert [line.rstrip() for line in done.stdout.splitlines() if line.strip()] == [
         f" {line}" for line in after("list")
     ]

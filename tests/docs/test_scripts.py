@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +13,9 @@ import pytest
 from elbocheck.backends import DTYPES
 from elbocheck.backends.libraries import LIBRARIES
 from elbocheck.runs.rows import Row
-from support import ROOT
+from support import ROOT, pages
 from support.printed import difference, tokens
+from support.processes import python
 from support.report_rows import row as made
 
 SCRIPTS = sorted(
@@ -71,9 +69,7 @@ RESTORES = {
 
 def block(page: str, mark: str) -> str:
     """The fenced block after `<!-- mark -->`."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    (found,) = re.findall(rf"^<!-- {mark} -->\n```\n(.*?)^```$", text, flags=re.M | re.S)
-    return str(found)
+    return pages.block((ROOT / page).read_text(encoding="utf-8"), mark)
 
 
 def words(text: str) -> list[str]:
@@ -118,10 +114,7 @@ def test_a_script_runs(script: str, copy: Path) -> None:
     if right:
         assert before.count(right) == 1
         (copy / page).write_text(before.replace(right, wrong), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, script, *ARGUMENTS[script]], cwd=copy, capture_output=True, text=True, check=False,
-        encoding="utf-8", env={**os.environ, "COLUMNS": "80"},
-    )  # fmt: skip
+    done = python(script, *ARGUMENTS[script], folder=copy)
     assert done.returncode == 0, done.stderr
     if script in SHOWN:
         assert words(done.stdout) == words(block(*SHOWN[script])), f"run `python {script}` and put it into the page"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -20,7 +19,7 @@ from elbocheck.faults.matrix import RAISED, Matrix, Row, judge, judge_fault, tas
 from elbocheck.faults.practices import PRACTICES, rejected_by
 from elbocheck.faults.surprising import SURPRISING
 from elbocheck.report.faults import LETTERS, print_matrix, summary
-from support import ROOT
+from support import ROOT, pages
 
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 UNSETTLED = set("?!")
@@ -28,8 +27,7 @@ UNSETTLED = set("?!")
 
 
 def block(mark: str) -> list[str]:
-    (found,) = re.findall(rf"^<!-- {mark} -->\n```\n(.*?)^```$", PAGE, flags=re.M | re.S)
-    return str(found).splitlines()
+    return pages.block(PAGE, mark).splitlines()
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from typing import Any
@@ -16,6 +15,7 @@ from elbocheck.bound.least_squares import DENSE, solve
 from elbocheck.families import Bernoulli, Categorical, Normal
 from elbocheck.outcome import Outcome
 from support import TESTS
+from support.processes import python
 from support.right_code import mixture
 
 
@@ -153,8 +153,8 @@ check_target(Target("two devices", [problem]), on_fail="report")
 assert seen == {second}, seen
 """
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": str(TESTS)}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    done = python("-c", code, environment=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_point_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from elbocheck.outcome import Outcome
 from elbocheck.runs.cases import replay, sample_case
 from elbocheck.strategies import draw_many, samples
 from support import targets
+from support.processes import python
 from support.targets import START, Mixture, X
 
 MIXTURE = Mixture()
@@ -273,12 +273,12 @@ def test_black_boxes_that_do_not_continue_are_checked_with_differences() -> None
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(HERE)}
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    """Python, with `targets` as a module of the user's own."""
+    return python(*arguments, folder=folder, environment={**os.environ, "PYTHONPATH": str(HERE)})
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "elbocheck")
+    command = ("-m", "elbocheck")
     good = run(*command, "verify", "targets:target", "--json", "report.json", folder=tmp_path)
     assert good.returncode == 0, good.stderr
     assert "mixture: 8 checks, 8 holds" in good.stdout
@@ -300,7 +300,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_pytest_door(tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider")
+    command = ("-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider")
     good = run(
         *command, "--elbocheck-target", "targets:target", "--elbocheck-report", "r.json", "--junitxml", "j.xml",
         folder=tmp_path,
@@ -347,7 +347,7 @@ def test_the_decorator(tmp_path: Path) -> None:
         "@elbocheck.parametrize_with_checks([targets.target, targets.random_target])\n"
         "def test_bound(check):\n    check()\n"
     )
-    done = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path)
+    done = run("-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "50 passed" in done.stdout
 
@@ -369,7 +369,7 @@ def test_the_property_modules_run_on_cells_of_a_user(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from elbocheck.models import find_cell\nCELLS = (find_cell('exponential-mixture/exact'),)\n"
     )
-    command = (sys.executable, "-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider", "-q")
+    command = ("-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider", "-q")
     done = run(*command, "--elbocheck-target", "mine", "--elbocheck-max-examples", "5", folder=tmp_path)
     assert done.returncode == 0, done.stdout
     assert int(done.stdout.rsplit(" passed", 1)[0].split()[-1]) >= 10

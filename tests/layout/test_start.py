@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 
 import pytest
+
+from support.processes import python
 
 REPEATS = 7
 IMPORT, HELP = 0.2, 0.5
@@ -22,10 +22,7 @@ LIST_MODULES = "import sys; print(*sys.modules)"
 
 def run(*arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE"))}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False,
-        env=environment, timeout=120, encoding="utf-8",
-    )  # fmt: skip
+    done = python(*arguments, environment=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

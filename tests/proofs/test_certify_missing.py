@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from elbocheck.cli import main
+from support.processes import python
 
 FIND = importlib.util.find_spec
 
@@ -25,14 +23,12 @@ def test_missing_library_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize("module", ["elbocheck.models", "elbocheck.cli", "elbocheck.checks", "elbocheck.families"])
-def test_nothing_else_loads_it(module: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", f"import sys; sys.modules['flint'] = None; import {module}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+def test_nothing_else_loads_it(module: str) -> None:
+    done = python("-c", f"import sys; sys.modules['flint'] = None; import {module}")
     assert done.returncode == 0, done.stderr
 
 
-def test_from_python_it_is_the_same_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import sys; sys.modules['flint'] = None; import elbocheck.proofs.certify"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+def test_from_python_it_is_the_same_line() -> None:
+    done = python("-c", "import sys; sys.modules['flint'] = None; import elbocheck.proofs.certify")
     assert done.stderr.strip().splitlines()[-1].endswith("pip install 'elbocheck[certify]'")
     assert "MissingExtraError" in done.stderr

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +18,7 @@ from elbocheck.report.page import nats, render
 from elbocheck.report.scales import Scale, decades, linear
 from elbocheck.runs.rows import Report, Row
 from elbocheck.training.snapshots import PointRecord, Share, Snapshot
+from support.processes import elbocheck
 from support.report_rows import row as made
 
 EVIL = """<script>document.title="broken into"</script>"&'><img src=x onerror=alert(1)>"""
@@ -202,7 +201,7 @@ def test_a_page_that_cannot_be_written_is_refused(capsys: pytest.CaptureFixture[
 def test_verify_writes_the_page_and_the_same_points_as_json(tmp_path: Path) -> None:
     command = ["verify", "--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1"]
     outputs = ["--html", str(tmp_path / "report.html"), "--json", str(tmp_path / "report.json")]
-    subprocess.run([sys.executable, "-m", "elbocheck", *command, *outputs], cwd=tmp_path, check=True)
+    assert elbocheck(*command, *outputs, folder=tmp_path).returncode == 0
     found = Structure((tmp_path / "report.html").read_text(encoding="utf-8"))
     (tmp_path / "plain").touch()
     assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "plain").stat().st_mode  # others may read it, too

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-from support import ROOT
+from support import ROOT, pages
+from support.processes import python
 
 PAGE = ROOT / "docs" / "gate.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -16,16 +15,12 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 def block(mark: str) -> str:
     """The fenced block after `<!-- mark -->`."""
-    (found,) = re.findall(rf"^<!-- {re.escape(mark)} -->\n```\w*\n(.*?)^```$", TEXT, flags=re.M | re.S)
-    return str(found)
+    return pages.block(TEXT, mark)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command of the page, run in a folder, with 80 columns."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8",
-        env={**os.environ, "COLUMNS": "80"},
-    )  # fmt: skip
+    return python("-m", *arguments, folder=folder)
 
 
 def broken(folder: Path) -> None:

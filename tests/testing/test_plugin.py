@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from elbocheck.profiles import PROFILES
 from elbocheck.testing.scheduling import group_of
+from support.processes import python
 
 
-def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)
+def run(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return python("-m", "pytest", "-p", "no:cacheprovider", *arguments, folder=folder, environment=environment)
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ def test_a_worker_of_the_properties_computes_on_one_thread(tmp_path: Path) -> No
     )
     properties = ("--pyargs", "elbocheck.properties")
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    assert "threads: 1" in run(tmp_path, *properties, env=environment).stdout
-    assert "threads: 3" in run(tmp_path, *properties, env={**environment, "OPENBLAS_NUM_THREADS": "3"}).stdout
-    assert "threads: None" in run(tmp_path, env=environment).stdout
+    assert "threads: 1" in run(tmp_path, *properties, environment=environment).stdout
+    assert "threads: 3" in run(tmp_path, *properties, environment={**environment, "OPENBLAS_NUM_THREADS": "3"}).stdout
+    assert "threads: None" in run(tmp_path, environment=environment).stdout
 
 
 def test_tests_of_one_program_run_on_one_worker(tmp_path: Path) -> None:
