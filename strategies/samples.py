@@ -24,7 +24,7 @@ RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
 FEW = 4
 """At most so many data are drawn in every third problem that need not be solvable, or N < D would be rare."""
-AMORTISED = 0.3
+AMORTISED = 0.4
 """Share of extremes that an encoder gets: it multiplies them by standardised data, for the logarithm of a width."""
 MOST_SHOWN = 12
 """Numbers of a drawn data set that its label lists."""
@@ -82,8 +82,7 @@ def samples(
         raise InputError(f"samples: cell must be a Cell; got {cell!r} (find_cell finds one by its name)")
     if dtype not in RANGES:
         raise InputError(f"samples: dtype must be one of {', '.join(RANGES)}; got {dtype!r}")
-    amortised = any(DATA not in block.axes for block in cell.variational.blocks)
-    return _samples(cell, solvable, room, min_latents, RANGES[dtype] * (AMORTISED if amortised else 1.0))
+    return _samples(cell, solvable, room, min_latents, RANGES[dtype])
 
 
 @st.composite
@@ -151,13 +150,12 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
     if truth is not None:
         sample = sample.with_params(truth[1])
     if choice.spread:
-        sample = sample.with_params(
-            {
-                block.name: sample.params[block.name] + choice.spread * rng.normal(size=sample.params[block.name].shape)
-                for block in cell.blocks
-                if block.degree == 0
-            }
-        )
+        encoder = {block.name for block in cell.variational.blocks if drawn and DATA not in block.axes}
+        moved = {}
+        for name in [block.name for block in cell.blocks if block.degree == 0]:
+            spread = choice.spread * (AMORTISED if name in encoder else 1.0)
+            moved[name] = sample.params[name] + spread * rng.normal(size=sample.params[name].shape)
+        sample = sample.with_params(moved)
     return sample
 
 
