@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from elbocheck.bound.layout import DATA
 from elbocheck.errors import InputError
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.strategies.numbers import generator, one_in
@@ -23,6 +24,8 @@ RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
 FEW = 4
 """At most so many data are drawn in every third problem that need not be solvable, or N < D would be rare."""
+AMORTISED = 0.4
+"""Share of extremes that an encoder gets: it multiplies them by standardised data, for the logarithm of a width."""
 MOST_SHOWN = 12
 """Numbers of a drawn data set that its label lists."""
 
@@ -131,6 +134,8 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
     weights, drawn = np.ones(data), choice.seed is None
     if drawn:
         weights = drawn_weights(rng, data, choice.weighting)
+        if cell.model.units == "affine":  # a datum without weight may be any number of standard deviations away
+            x[weights == 0.0] = x[0]
     elif choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))
     if (
@@ -146,13 +151,12 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
     if truth is not None:
         sample = sample.with_params(truth[1])
     if choice.spread:
-        sample = sample.with_params(
-            {
-                block.name: sample.params[block.name] + choice.spread * rng.normal(size=sample.params[block.name].shape)
-                for block in cell.blocks
-                if block.degree == 0
-            }
-        )
+        encoder = {block.name for block in cell.variational.blocks if drawn and DATA not in block.axes}
+        moved = {}
+        for name in [block.name for block in cell.blocks if block.degree == 0]:
+            spread = choice.spread * (AMORTISED if name in encoder else 1.0)
+            moved[name] = sample.params[name] + spread * rng.normal(size=sample.params[name].shape)
+        sample = sample.with_params(moved)
     return sample
 
 
@@ -163,7 +167,7 @@ def _shown(x: np.ndarray) -> str:
 
 def drawn_weights(rng: np.random.Generator, count: int, weighting: str) -> np.ndarray:
     """Weights (N,) that sum to 1: "equal"; "random", which differ; or "some zero", of which the first is not."""
-    found = np.ones(count) if weighting == "equal" else np.exp(rng.normal(size=count))
+    found = np.ones(count) if weighting == "equal" else np.exp(0.5 * rng.normal(size=count))
     if weighting != "equal" and count > 1 and np.ptp(found) == 0.0:
         found[0] *= 2.0
     if weighting == "some zero" and count > 1:
