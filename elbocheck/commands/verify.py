@@ -109,7 +109,7 @@ def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     return load_targets(options.source)
 
 
-def jobs(options: argparse.Namespace, backend: Backend) -> list[Job]:
+def jobs(options: argparse.Namespace, backend: Backend | None = None) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
     check_workers(options)
     from elbocheck.models import cells as catalogue
