@@ -22,7 +22,8 @@ LEAST = 1e-9
 class Recipe:
     """How to draw a family. `member(rng, batch, length)`: a member with parameters (*batch), vectors of `length`.
 
-    `values(rng, member, shape)`: values (*shape), for vectors (*shape, length), whose shape ends with the batch.
+    `values(rng, member, shape)`: values (*shape), for vectors (*shape, length), for matrices (*shape, length, length),
+    where `shape` ends with the batch.
     """
 
     member: Callable[[np.random.Generator, Shape, int], Any]
@@ -99,6 +100,10 @@ RECIPES: dict[Any, Recipe] = {
         lambda rng, batch, _: ef.Geometric(rng.normal(size=batch)),
         lambda rng, m, shape: rng.geometric(special.expit(-m.logits), size=shape) - 1.0,
     ),
+    ef.HalfNormal: Recipe(
+        lambda rng, batch, _: ef.HalfNormal(_positive(rng, batch)),
+        lambda rng, m, shape: np.abs(rng.normal(0.0, np.sqrt(m.variance), size=shape)),
+    ),
     ef.InverseGaussian: Recipe(
         lambda rng, batch, _: ef.InverseGaussian(_positive(rng, batch), _positive(rng, batch)),
         lambda rng, m, shape: rng.wald(m.mean, m.shape, size=shape),
@@ -163,5 +168,5 @@ def family_of(given: Any, where: str) -> type[Distribution]:
 
 
 def least_length(family: type[Distribution]) -> int:
-    """Fewest columns of data of a family: elements of one value, of which most families of vectors need two."""
-    return 2 if family.event_ndim and family is not ef.MultivariateNormal else 1
+    """Fewest columns of data of a family: elements of one value, of which families of shares and counts need two."""
+    return 2 if family.event_ndim == 1 and family is not ef.MultivariateNormal else 1

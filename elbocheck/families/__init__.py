@@ -12,6 +12,7 @@ from elbocheck.families.exponential import Exponential
 from elbocheck.families.gamma import Gamma
 from elbocheck.families.gamma_known_shape import GammaKnownShape
 from elbocheck.families.geometric import Geometric
+from elbocheck.families.half_normal import HalfNormal
 from elbocheck.families.inverse_gaussian import InverseGaussian
 from elbocheck.families.laplace import Laplace
 from elbocheck.families.log_normal import LogNormal
@@ -36,6 +37,7 @@ FAMILIES = (
     Gamma,
     GammaKnownShape,
     Geometric,
+    HalfNormal,
     InverseGaussian,
     Laplace,
     LogNormal,
@@ -63,6 +65,7 @@ __all__ = [
     "Gamma",
     "GammaKnownShape",
     "Geometric",
+    "HalfNormal",
     "InverseGaussian",
     "Laplace",
     "LogNormal",

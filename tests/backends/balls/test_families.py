@@ -120,6 +120,10 @@ CASES = {
         f.Geometric, (0.4,), 3.0, lambda e, u: u * log(sigmoid(e)) + log(1 - sigmoid(e)),
         lambda e: bits(sigmoid(e)) / (1 - sigmoid(e)), lambda e: -log(1 - sigmoid(e)),
     ),
+    "half-normal": Case(
+        f.HalfNormal, (1.3,), 0.7, lambda v, u: log(mp.mpf(2)) + normal(0, v, u), lambda v: log(pi * mp.e * v / 2) / 2,
+        lambda v: log(pi * v / 2) / 2,
+    ),
     "laplace": Case(
         f.Laplace, (0.6,), -1.3, lambda b, u: -log(2 * b) - abs(u) / b, lambda b: 1 + log(2 * b),
         lambda b: log(2 * b),
