@@ -104,6 +104,10 @@ RECIPES: dict[Any, Recipe] = {
         lambda rng, batch, _: ef.HalfNormal(_positive(rng, batch)),
         lambda rng, m, shape: np.abs(rng.normal(0.0, np.sqrt(m.variance), size=shape)),
     ),
+    ef.InverseGamma: Recipe(
+        lambda rng, batch, _: ef.InverseGamma(_positive(rng, batch, 2.0), _positive(rng, batch)),
+        lambda rng, m, shape: m.rate / _at_least(rng.gamma(m.shape, size=shape)),
+    ),
     ef.InverseGaussian: Recipe(
         lambda rng, batch, _: ef.InverseGaussian(_positive(rng, batch), _positive(rng, batch)),
         lambda rng, m, shape: rng.wald(m.mean, m.shape, size=shape),

@@ -13,6 +13,7 @@ from elbocheck.families.gamma import Gamma
 from elbocheck.families.gamma_known_shape import GammaKnownShape
 from elbocheck.families.geometric import Geometric
 from elbocheck.families.half_normal import HalfNormal
+from elbocheck.families.inverse_gamma import InverseGamma
 from elbocheck.families.inverse_gaussian import InverseGaussian
 from elbocheck.families.laplace import Laplace
 from elbocheck.families.log_normal import LogNormal
@@ -38,6 +39,7 @@ FAMILIES = (
     GammaKnownShape,
     Geometric,
     HalfNormal,
+    InverseGamma,
     InverseGaussian,
     Laplace,
     LogNormal,
@@ -66,6 +68,7 @@ __all__ = [
     "GammaKnownShape",
     "Geometric",
     "HalfNormal",
+    "InverseGamma",
     "InverseGaussian",
     "Laplace",
     "LogNormal",

@@ -124,6 +124,10 @@ CASES = {
         f.HalfNormal, (1.3,), 0.7, lambda v, u: log(mp.mpf(2)) + normal(0, v, u), lambda v: log(pi * mp.e * v / 2) / 2,
         lambda v: log(pi * v / 2) / 2,
     ),
+    "inverse gamma": Case(
+        f.InverseGamma, (13.7, 2.1), 0.7, lambda a, b, u: a * log(b) - (a + 1) * log(u) - b / u - gamma(a),
+        lambda a, b: a + log(b) + gamma(a) - (1 + a) * mp.psi(0, a), lambda a, b: gamma(a) - a * log(b),
+    ),
     "laplace": Case(
         f.Laplace, (0.6,), -1.3, lambda b, u: -log(2 * b) - abs(u) / b, lambda b: 1 + log(2 * b),
         lambda b: log(2 * b),
