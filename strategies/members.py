@@ -65,6 +65,21 @@ def _angles(rng: np.random.Generator, member: Any, shape: Shape) -> np.ndarray:
     return np.asarray(rng.vonmises(direction, concentration, size=shape))
 
 
+def _wishart(rng: np.random.Generator, batch: Shape, length: int) -> ef.Wishart:
+    root = _cholesky(rng, batch, length)
+    return ef.Wishart(length - 1.0 + _positive(rng, batch, 2.0), root @ np.swapaxes(root, -1, -2))
+
+
+def _matrices(rng: np.random.Generator, member: Any, shape: Shape) -> np.ndarray:
+    """L A (L A)ᵀ, of scale L Lᵀ and Bartlett's A: chi-squared numbers on the diagonal, normal ones below it."""
+    length = member.scale.shape[-1]
+    halves = 0.5 * (member.degrees[..., None] - np.arange(length))
+    diagonal = np.sqrt(_at_least(2.0 * rng.gamma(halves, size=(*shape, length))))
+    below = np.tril(rng.normal(size=(*shape, length, length)), -1)
+    root = np.linalg.cholesky(member.scale) @ (below + np.eye(length) * diagonal[..., None, :])
+    return np.asarray(root @ np.swapaxes(root, -1, -2))
+
+
 def _at_least(x: Any) -> np.ndarray:
     return np.maximum(x, LEAST)
 
@@ -159,6 +174,7 @@ RECIPES: dict[Any, Recipe] = {
         lambda rng, batch, _: ef.Weibull(_positive(rng, batch), _positive(rng, batch, 2.0)),
         lambda rng, m, shape: m.scale * rng.weibull(m.shape, size=shape),
     ),
+    ef.Wishart: Recipe(_wishart, _matrices),
 }
 
 

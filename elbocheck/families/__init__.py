@@ -27,6 +27,7 @@ from elbocheck.families.poisson import Poisson
 from elbocheck.families.rayleigh import Rayleigh
 from elbocheck.families.von_mises import VonMises
 from elbocheck.families.weibull import Weibull
+from elbocheck.families.wishart import Wishart
 
 FAMILIES = (
     Bernoulli,
@@ -53,6 +54,7 @@ FAMILIES = (
     Rayleigh,
     VonMises,
     Weibull,
+    Wishart,
 )
 
 __all__ = [
@@ -82,4 +84,5 @@ __all__ = [
     "Rayleigh",
     "VonMises",
     "Weibull",
+    "Wishart",
 ]

@@ -73,6 +73,21 @@ def covariance_terms(m: Any, c: Any, u: Any) -> tuple[Any, Any]:
     return ((u - m).T * precision * (u - m))[0], log(mp.det(precision))
 
 
+def wishart(n: Any, v: Any, u: Any) -> Any:
+    """Of 2 × 2 matrices."""
+    trace = (v**-1 * u)[0, 0] + (v**-1 * u)[1, 1]
+    return ((n - 3) * log(mp.det(u)) - trace) / 2 - wishart_partition(n, v)
+
+
+def wishart_partition(n: Any, v: Any) -> Any:
+    return n * log(2) + n / 2 * log(mp.det(v)) + log(pi) / 2 + gamma(n / 2) + gamma((n - 1) / 2)
+
+
+def wishart_entropy(n: Any, v: Any) -> Any:
+    expected = mp.psi(0, n / 2) + mp.psi(0, (n - 1) / 2) + 2 * log(2) + log(mp.det(v))
+    return n - (n - 3) / 2 * expected + wishart_partition(n, v)
+
+
 G = mp.euler
 CASES = {
     "bernoulli": Case(
@@ -171,6 +186,10 @@ CASES = {
         lambda s, u: log(mp.mpf(1.7) / s) + (mp.mpf(1.7) - 1) * log(u / s) - (u / s) ** mp.mpf(1.7),
         lambda s: G * (1 - 1 / mp.mpf(1.7)) + log(s / mp.mpf(1.7)) + 1,
         lambda s: mp.mpf(1.7) * log(s) - log(mp.mpf(1.7)),
+    ),
+    "wishart": Case(
+        f.Wishart, (5.3, np.array([[1.25, 0.5], [0.5, 0.75]])), np.array([[2.5, -0.5], [-0.5, 1.75]]), wishart,
+        wishart_entropy, wishart_partition,
     ),
 }  # fmt: skip
 REFUSED = {
