@@ -36,9 +36,10 @@ def datasets(
     """Data x (N, D) with weights (N,) that sum to 1, N and D from their least to their most.
 
     `family`: of `elbocheck.families`, or its name; the D columns are drawn from members of their own, and one value of
-    a family of vectors is a row. `model`: of the catalogue, or its name; data with its structure, or without it.
-    Neither: any family that has values of so many elements. `weighted`: whether weights differ (as soon as N > 1);
-    None: in two data sets of three, half of these with some zeros.
+    a family of vectors is a row; of matrices (Wishart) it is D × D, and x (N, D, D). `model`: of the catalogue, or its
+    name; data with its structure, or without it. Neither: any family of numbers or vectors that has values of so many
+    elements. `weighted`: whether weights differ (as soon as N > 1); None: in two data sets of three, half of these with
+    some zeros.
 
     Shrinks towards the least N and D, equal weights, and equal medians. Raises `InputError` for unknown names, a family
     and a model, and numbers of data or dimensions that do not exist.
@@ -61,7 +62,7 @@ def datasets(
         sources = [family_of(family, "datasets")]
         least = least_length(sources[0])
     else:
-        sources, least = [one for one in FAMILIES if least_length(one) <= max_dims], 1
+        sources, least = [one for one in FAMILIES if one.event_ndim < 2 and least_length(one) <= max_dims], 1
     whole("datasets", "max_dims", max_dims, least)
     return _datasets(sources, (min_data, max_data), (max(min_dims, least), max_dims), weightings)
 

@@ -19,8 +19,8 @@ def distributions(
     """Members of exponential families, their parameters NumPy arrays of batch shape `shape` in float64.
 
     `family`: one of `elbocheck.families`, or its name ("normal"); None: any. `max_length`: most elements of one value
-    of a family of vectors, which has two at least (a multivariate normal one). Parameters are moderate: logits, means
-    and log rates within 3.1, scales, rates and shapes within a factor of 5 of 1 or 2.
+    of a family of vectors, which has two at least (a multivariate normal one), and most rows of a matrix. Parameters
+    are moderate: logits, means and log rates within 3.1, scales, rates and shapes within a factor of 5 of 1 or 2.
 
     Shrinks towards the first family by name, short values, and parameters that all are 0, 1 or 2. Raises `InputError`
     for an unknown family, a shape that is no tuple of sizes, or a length below 2.

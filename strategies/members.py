@@ -22,7 +22,8 @@ LEAST = 1e-9
 class Recipe:
     """How to draw a family. `member(rng, batch, length)`: a member with parameters (*batch), vectors of `length`.
 
-    `values(rng, member, shape)`: values (*shape), for vectors (*shape, length), whose shape ends with the batch.
+    `values(rng, member, shape)`: values (*shape), for vectors (*shape, length), for matrices (*shape, length, length),
+    where `shape` ends with the batch.
     """
 
     member: Callable[[np.random.Generator, Shape, int], Any]
@@ -64,6 +65,21 @@ def _angles(rng: np.random.Generator, member: Any, shape: Shape) -> np.ndarray:
     return np.asarray(rng.vonmises(direction, concentration, size=shape))
 
 
+def _wishart(rng: np.random.Generator, batch: Shape, length: int) -> ef.Wishart:
+    root = _cholesky(rng, batch, length)
+    return ef.Wishart(length - 1.0 + _positive(rng, batch, 2.0), root @ np.swapaxes(root, -1, -2))
+
+
+def _matrices(rng: np.random.Generator, member: Any, shape: Shape) -> np.ndarray:
+    """L A (L A)ᵀ, of scale L Lᵀ and Bartlett's A: chi-squared numbers on the diagonal, normal ones below it."""
+    length = member.scale.shape[-1]
+    halves = 0.5 * (member.degrees[..., None] - np.arange(length))
+    diagonal = np.sqrt(_at_least(2.0 * rng.gamma(halves, size=(*shape, length))))
+    below = np.tril(rng.normal(size=(*shape, length, length)), -1)
+    root = np.linalg.cholesky(member.scale) @ (below + np.eye(length) * diagonal[..., None, :])
+    return np.asarray(root @ np.swapaxes(root, -1, -2))
+
+
 def _at_least(x: Any) -> np.ndarray:
     return np.maximum(x, LEAST)
 
@@ -98,6 +114,14 @@ RECIPES: dict[Any, Recipe] = {
     ef.Geometric: Recipe(
         lambda rng, batch, _: ef.Geometric(rng.normal(size=batch)),
         lambda rng, m, shape: rng.geometric(special.expit(-m.logits), size=shape) - 1.0,
+    ),
+    ef.HalfNormal: Recipe(
+        lambda rng, batch, _: ef.HalfNormal(_positive(rng, batch)),
+        lambda rng, m, shape: np.abs(rng.normal(0.0, np.sqrt(m.variance), size=shape)),
+    ),
+    ef.InverseGamma: Recipe(
+        lambda rng, batch, _: ef.InverseGamma(_positive(rng, batch, 2.0), _positive(rng, batch)),
+        lambda rng, m, shape: m.rate / _at_least(rng.gamma(m.shape, size=shape)),
     ),
     ef.InverseGaussian: Recipe(
         lambda rng, batch, _: ef.InverseGaussian(_positive(rng, batch), _positive(rng, batch)),
@@ -150,6 +174,7 @@ RECIPES: dict[Any, Recipe] = {
         lambda rng, batch, _: ef.Weibull(_positive(rng, batch), _positive(rng, batch, 2.0)),
         lambda rng, m, shape: m.scale * rng.weibull(m.shape, size=shape),
     ),
+    ef.Wishart: Recipe(_wishart, _matrices),
 }
 
 
@@ -163,5 +188,5 @@ def family_of(given: Any, where: str) -> type[Distribution]:
 
 
 def least_length(family: type[Distribution]) -> int:
-    """Fewest columns of data of a family: elements of one value, of which most families of vectors need two."""
-    return 2 if family.event_ndim and family is not ef.MultivariateNormal else 1
+    """Fewest columns of data of a family: elements of one value, of which families of shares and counts need two."""
+    return 2 if family.event_ndim == 1 and family is not ef.MultivariateNormal else 1

@@ -15,7 +15,7 @@ from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.departures import Departure
-from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.factors import Declaration, Factor, log_density_of
 from elbocheck.bound.layout import Layout
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.trees import leaves, rebuilt
@@ -237,7 +237,7 @@ class Problem:
             return [self.call("elbo", params)]
         declaration = self.declared(params)
         with double_precision():
-            return [declaration.weights, *(f.distribution.log_density(f.value) for f in declaration.factors)]
+            return [declaration.weights, *(log_density_of(f) for f in declaration.factors)]
 
     @cached_property
     def layout(self) -> Layout:

@@ -150,7 +150,8 @@ def leverages(factor: Factor, declaration: Declaration) -> tuple[Array, ...]:
     for eta, statistic, mean in zip(
         natural(factor), distribution.sufficient_statistics(factor.value), distribution.mean_statistics(), strict=True
     ):
-        event = statistic.ndim - ndim if statistic.ndim > ndim else distribution.event_ndim
+        own_axes = statistic.ndim - np.ndim(factor.value) + distribution.event_ndim  # log |U| of a matrix has none
+        event = own_axes if distribution.event_ndim else max(statistic.ndim - ndim, 0)
         each = xp.abs(statistic - mean)
         each = xp.reshape(weights, tuple(weights.shape) + (1,) * event) * each
         own = (1,) * (each.ndim - eta.ndim) + tuple(eta.shape)

@@ -13,6 +13,8 @@ from elbocheck.families.exponential import Exponential
 from elbocheck.families.gamma import Gamma
 from elbocheck.families.gamma_known_shape import GammaKnownShape
 from elbocheck.families.geometric import Geometric
+from elbocheck.families.half_normal import HalfNormal
+from elbocheck.families.inverse_gamma import InverseGamma
 from elbocheck.families.inverse_gaussian import InverseGaussian
 from elbocheck.families.laplace import Laplace
 from elbocheck.families.log_normal import LogNormal
@@ -26,6 +28,7 @@ from elbocheck.families.poisson import Poisson
 from elbocheck.families.rayleigh import Rayleigh
 from elbocheck.families.von_mises import VonMises
 from elbocheck.families.weibull import Weibull
+from elbocheck.families.wishart import Wishart
 
 FAMILIES = (
     Bernoulli,
@@ -37,6 +40,8 @@ FAMILIES = (
     Gamma,
     GammaKnownShape,
     Geometric,
+    HalfNormal,
+    InverseGamma,
     InverseGaussian,
     Laplace,
     LogNormal,
@@ -50,6 +55,7 @@ FAMILIES = (
     Rayleigh,
     VonMises,
     Weibull,
+    Wishart,
 )
 
 __all__ = [
@@ -65,6 +71,8 @@ __all__ = [
     "Gamma",
     "GammaKnownShape",
     "Geometric",
+    "HalfNormal",
+    "InverseGamma",
     "InverseGaussian",
     "Laplace",
     "LogNormal",
@@ -78,5 +86,6 @@ __all__ = [
     "Rayleigh",
     "VonMises",
     "Weibull",
+    "Wishart",
     "expected_log_density",
 ]

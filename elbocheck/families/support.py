@@ -19,6 +19,17 @@ def _sums_to_one(u: np.ndarray) -> np.ndarray:
     return np.abs(u.sum(-1) - 1.0) <= CLOSE * u.shape[-1]
 
 
+def _positive_definite(u: np.ndarray) -> np.ndarray:
+    """Symmetric to rounding, with eigenvalues above 0; (*batch, D, D) -> (*batch,)."""
+    if u.shape[-1] != u.shape[-2]:
+        return np.zeros(u.shape[:-2], bool)
+    finite = np.all(np.isfinite(u), axis=(-2, -1))
+    u = np.where(finite[..., None, None], u, 0.0)
+    size = np.abs(u).max(axis=(-2, -1), initial=0.0)
+    symmetric = np.abs(u - np.swapaxes(u, -1, -2)).max(axis=(-2, -1), initial=0.0) <= CLOSE * size
+    return finite & symmetric & np.all(np.linalg.eigvalsh(u) > 0.0, axis=-1)
+
+
 SUPPORTS: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "real": ("real numbers", np.isfinite),
     "positive": ("positive numbers", lambda u: u > 0.0),
@@ -33,6 +44,7 @@ SUPPORTS: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     ),
     "counts": ("rows of whole numbers from 0", lambda u: np.all((u >= 0.0) & _whole(u), axis=-1)),
     "simplex": ("rows of positive numbers that sum to 1", lambda u: np.all(u > 0.0, axis=-1) & _sums_to_one(u)),
+    "positive definite": ("symmetric positive definite matrices", _positive_definite),
     "vector": ("vectors of real numbers", lambda u: np.all(np.isfinite(u), axis=-1)),
 }
 """Name -> (what it is called, which values (*batch, *event) lie in it (*batch,))."""

@@ -11,7 +11,7 @@ from scipy import stats
 
 from elbocheck.drawing import draw_many
 from elbocheck.errors import InputError
-from elbocheck.families import FAMILIES, Bernoulli, Categorical, Dirichlet, MultivariateNormal, Normal
+from elbocheck.families import FAMILIES, Bernoulli, Categorical, Dirichlet, MultivariateNormal, Normal, Wishart
 from elbocheck.strategies import datasets, distributions, responsibilities
 from elbocheck.strategies.members import RECIPES
 from elbocheck.strategies.numbers import LEVEL, LIMIT, DrawnGenerator
@@ -98,6 +98,22 @@ def test_multivariate_normal_data_have_the_precision_of_their_member() -> None:
     precision = member.precision_cholesky @ member.precision_cholesky.T
     np.testing.assert_allclose(np.cov(x.T) @ precision, np.eye(3), atol=0.15)
     assert not np.allclose(np.cov(x.T) @ precision.T @ precision, np.eye(3), atol=0.15)
+
+
+def test_matrices_have_the_mean_statistics_of_their_member() -> None:
+    member = RECIPES[Wishart].member(np.random.default_rng(1), (), 3)
+    values = RECIPES[Wishart].values(np.random.default_rng(2), member, (20_000,))
+    for several, mean in zip(member.sufficient_statistics(values), member.mean_statistics(), strict=True):
+        error = np.std(several, axis=0) / np.sqrt(len(values))
+        assert np.all(np.abs(several.mean(axis=0) - mean) <= 4.0 * error)
+        assert np.all(np.abs(several.mean(axis=0) - 1.05 * mean).max() > 4.0 * error)
+
+
+def test_data_are_matrices_only_where_those_are_asked_for() -> None:
+    assert all(one.x.ndim == 2 for one in draw_many(datasets(), 150))
+    for one in draw_many(datasets(family=Wishart, min_data=2, min_dims=2, max_dims=3), 15):
+        assert one.x.ndim == 3
+        assert one.x.shape[1] == one.x.shape[2] in (2, 3)
 
 
 def test_simple_ends() -> None:

@@ -73,6 +73,21 @@ def covariance_terms(m: Any, c: Any, u: Any) -> tuple[Any, Any]:
     return ((u - m).T * precision * (u - m))[0], log(mp.det(precision))
 
 
+def wishart(n: Any, v: Any, u: Any) -> Any:
+    """Of 2 × 2 matrices."""
+    trace = (v**-1 * u)[0, 0] + (v**-1 * u)[1, 1]
+    return ((n - 3) * log(mp.det(u)) - trace) / 2 - wishart_partition(n, v)
+
+
+def wishart_partition(n: Any, v: Any) -> Any:
+    return n * log(2) + n / 2 * log(mp.det(v)) + log(pi) / 2 + gamma(n / 2) + gamma((n - 1) / 2)
+
+
+def wishart_entropy(n: Any, v: Any) -> Any:
+    expected = mp.psi(0, n / 2) + mp.psi(0, (n - 1) / 2) + 2 * log(2) + log(mp.det(v))
+    return n - (n - 3) / 2 * expected + wishart_partition(n, v)
+
+
 G = mp.euler
 CASES = {
     "bernoulli": Case(
@@ -120,6 +135,14 @@ CASES = {
         f.Geometric, (0.4,), 3.0, lambda e, u: u * log(sigmoid(e)) + log(1 - sigmoid(e)),
         lambda e: bits(sigmoid(e)) / (1 - sigmoid(e)), lambda e: -log(1 - sigmoid(e)),
     ),
+    "half-normal": Case(
+        f.HalfNormal, (1.3,), 0.7, lambda v, u: log(mp.mpf(2)) + normal(0, v, u), lambda v: log(pi * mp.e * v / 2) / 2,
+        lambda v: log(pi * v / 2) / 2,
+    ),
+    "inverse gamma": Case(
+        f.InverseGamma, (13.7, 2.1), 0.7, lambda a, b, u: a * log(b) - (a + 1) * log(u) - b / u - gamma(a),
+        lambda a, b: a + log(b) + gamma(a) - (1 + a) * mp.psi(0, a), lambda a, b: gamma(a) - a * log(b),
+    ),
     "laplace": Case(
         f.Laplace, (0.6,), -1.3, lambda b, u: -log(2 * b) - abs(u) / b, lambda b: 1 + log(2 * b),
         lambda b: log(2 * b),
@@ -163,6 +186,10 @@ CASES = {
         lambda s, u: log(mp.mpf(1.7) / s) + (mp.mpf(1.7) - 1) * log(u / s) - (u / s) ** mp.mpf(1.7),
         lambda s: G * (1 - 1 / mp.mpf(1.7)) + log(s / mp.mpf(1.7)) + 1,
         lambda s: mp.mpf(1.7) * log(s) - log(mp.mpf(1.7)),
+    ),
+    "wishart": Case(
+        f.Wishart, (5.3, np.array([[1.25, 0.5], [0.5, 0.75]])), np.array([[2.5, -0.5], [-0.5, 1.75]]), wishart,
+        wishart_entropy, wishart_partition,
     ),
 }  # fmt: skip
 REFUSED = {
