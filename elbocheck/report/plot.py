@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from elbocheck.backends import require
 from elbocheck.errors import InputError
@@ -23,19 +24,31 @@ def check_available(file: str) -> None:
     require("matplotlib", "a plot needs Matplotlib", "report")
 
 
-def draw(steps: Sequence[Snapshot], title: str, path: Path) -> None:
-    """Write the plot; `steps` as in `training.along`."""
+def draw(steps: Sequence[Snapshot], title: str, path: Path, *, dark: bool = False, stacked: bool = True) -> None:
+    """Write the plot; `steps` as in `training.along`; `dark`: for a dark page; `stacked`: with the entropies of S."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    names = [share.name for share in steps[0].factors]
     numbers, places = [one.step for one in steps], range(len(steps))
     plus = " + δ" if steps[-1].delta else ""
-    with mpl.rc_context({"svg.hashsalt": "elbocheck", "font.size": 9, "axes.spines.top": False,
-                         "axes.spines.right": False, "svg.fonttype": "path"}):  # fmt: skip
-        figure = Figure(figsize=(6.4, 6.6), layout="constrained")
-        bound, stack, gap = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    style: dict[Any, Any] = {
+        "svg.hashsalt": "elbocheck",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.fonttype": "path",
+    }
+    if dark:
+        text = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        style |= {**dict.fromkeys(text, "#d5dae1"), "axes.facecolor": "none", "figure.facecolor": "none"}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(6.4, 6.6 if stacked else 4.2), layout="constrained")
+        if stacked:
+            bound, stack, gap = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+            _stack(stack, steps)
+        else:
+            bound, gap = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         bound.set_title(title, loc="left", fontsize=10, fontweight="bold")
         bound.plot(places, [one.elbo for one in steps], color=COLOURS["F"], lw=2, label="ELBO F")
         bound.plot(
@@ -43,17 +56,6 @@ def draw(steps: Sequence[Snapshot], title: str, path: Path) -> None:
             label=f"entropy sum S{plus}",
         )  # fmt: skip
         bound.set_ylabel("nats per datum")
-        parts = [("H[q]", [one.entropy_q for one in steps])]
-        parts += [(f"−H[{name}]", [-one.factors[k].entropy for one in steps]) for k, name in enumerate(names)]
-        highs, lows = [0.0] * len(steps), [0.0] * len(steps)
-        for colour, (label, sizes) in enumerate(parts):
-            bottoms = [high if size > 0 else low for size, high, low in zip(sizes, highs, lows, strict=True)]
-            stack.bar(places, sizes, 0.8, bottoms, color=PARTS[colour % len(PARTS)], label=label)
-            highs = [high + max(size, 0.0) for high, size in zip(highs, sizes, strict=True)]
-            lows = [low + min(size, 0.0) for low, size in zip(lows, sizes, strict=True)]
-        stack.plot(places, [one.entropy_sum for one in steps], color=COLOURS["S"], lw=1.8, ls=(0, (4, 2)), label="S")
-        stack.axhline(0.0, color="#444", lw=0.8)
-        stack.set_ylabel("nats per datum")
         gap.semilogy(places, [max(one.bound, FLOOR) for one in steps], color=COLOURS["bound"], ls=":", label="bound")
         gap.semilogy(
             places, [max(abs(one.gap), FLOOR) for one in steps], color=COLOURS["gap"], label=f"|F − S{plus and ' − δ'}|"
@@ -63,8 +65,24 @@ def draw(steps: Sequence[Snapshot], title: str, path: Path) -> None:
         gap.xaxis.set_major_locator(MaxNLocator(integer=True))
         ticks = [int(tick) for tick in gap.get_xticks() if 0 <= tick < len(steps)]
         gap.set_xticks(ticks, [str(numbers[tick]) for tick in ticks])
-        for axes in (bound, stack, gap):
+        for axes in figure.axes:
             axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-            axes.grid(axis="y", color="#dde2e9", lw=0.7)
+            axes.grid(axis="y", color="#3a4049" if dark else "#dde2e9", lw=0.7)
             axes.set_axisbelow(True)
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(path, dpi=160, transparent=dark, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _stack(axes: Any, steps: Sequence[Snapshot]) -> None:
+    """The entropies that S is made of, above and below 0."""
+    names, places = [share.name for share in steps[0].factors], range(len(steps))
+    parts = [("H[q]", [one.entropy_q for one in steps])]
+    parts += [(f"−H[{name}]", [-one.factors[k].entropy for one in steps]) for k, name in enumerate(names)]
+    highs, lows = [0.0] * len(steps), [0.0] * len(steps)
+    for colour, (label, sizes) in enumerate(parts):
+        bottoms = [high if size > 0 else low for size, high, low in zip(sizes, highs, lows, strict=True)]
+        axes.bar(places, sizes, 0.8, bottoms, color=PARTS[colour % len(PARTS)], label=label)
+        highs = [high + max(size, 0.0) for high, size in zip(highs, sizes, strict=True)]
+        lows = [low + min(size, 0.0) for low, size in zip(lows, sizes, strict=True)]
+    axes.plot(places, [one.entropy_sum for one in steps], color=COLOURS["S"], lw=1.8, ls=(0, (4, 2)), label="S")
+    axes.axhline(0.0, color="#444", lw=0.8)
+    axes.set_ylabel("nats per datum")

@@ -1,4 +1,4 @@
-"""The README is true: its example runs and prints what it shows, its catalogue and its profiles are the real ones."""
+"""The README is true: its gate prints what it shows, and so is the page of the catalogue with its example."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from support import ROOT, pages
 from support.printed import difference
 from support.processes import elbocheck
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, flags=re.M | re.S)
+WIDTH = 80
 
 
 def block(start: str) -> str:
     """The only fenced block that starts like this."""
     found = [body for _, body in BLOCKS if body.startswith(start)]
-    assert len(found) == 1, f"{len(found)} blocks of the README start with {start!r}"
+    assert len(found) == 1, f"{len(found)} blocks of the page start with {start!r}"
     return found[0]
 
 
 @pytest.mark.xdist_group("readme")
-def test_the_example_prints_what_the_readme_shows() -> None:
+def test_the_example_prints_what_the_page_shows() -> None:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(block("import jax\n"), "README.md", "exec"), {})
+        exec(compile(block("import jax\n"), "catalogue.md", "exec"), {})
     assert not difference(out.getvalue(), block("  nats per datum"))
 
 
@@ -88,8 +90,8 @@ def test_the_profiles_are_the_real_ones() -> None:
 
 def test_the_two_commands_name_an_existing_extra_and_script() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert "pip install . && elbocheck verify" in TEXT
-    assert "pip install -e '.[test]' && pytest -n auto" in TEXT
+    assert "pip install . && elbocheck verify" in README
+    assert "pip install -e '.[test]' && pytest -n auto" in README
     assert "test" in project["optional-dependencies"]
     assert "elbocheck" in project["scripts"]
 
@@ -97,5 +99,52 @@ def test_the_two_commands_name_an_existing_extra_and_script() -> None:
 def test_the_number_of_faults_is_right() -> None:
     from elbocheck.faults.catalogue import FAULTS, MODELS
 
-    shown = " ".join(after("faults"))
-    assert f"{len(FAULTS)} of {len(FAULTS)} faults in {len(MODELS)} models rejected" in shown
+    page = " ".join((ROOT / "docs" / "faults.md").read_text(encoding="utf-8").split())
+    found = re.search(r"(\d+) of (\d+) faults in (\d+) models rejected", page)
+    today = re.search(r"all of it together, rejects (\d+)", page)
+    assert found is not None
+    assert today is not None
+    assert (int(found[2]), int(found[3])) == (len(FAULTS), len(MODELS))
+    shown = " ".join(README.split())
+    assert f"{found[1]} of {found[2]}, where what people do today finds {today[1]}" in shown
+
+
+@pytest.mark.xdist_group("readme")
+@pytest.mark.parametrize(("mark", "code"), [("green", 0), ("red", 1)])
+def test_the_gate_prints_what_the_readme_shows(mark: str, code: int, tmp_path: Path) -> None:
+    """Also with one character of it broken."""
+    gate = pages.block(README, "gate")
+    assert len(gate.splitlines()) <= 32
+    if mark == "red":
+        assert gate.count("- jnp.log(r)") == 1
+        gate = gate.replace("- jnp.log(r)", "+ jnp.log(r)")
+    (tmp_path / "gate.py").write_text(gate, encoding="utf-8")
+    done = elbocheck("verify", "gate:target", folder=tmp_path)
+    assert done.returncode == code, done.stderr
+    shown, printed = pages.block(README, mark), done.stdout
+    if mark == "red":  # the README shows the failure without the table before it
+        printed = printed[printed.index("VIOLATED") : printed.index("  also violated")]
+    assert not difference(printed.rstrip() + "\n", shown)
+
+
+def test_the_readme_is_short_and_honest() -> None:
+    assert README.count("\n") <= 140
+    assert "pip install elbocheck" not in README
+    assert "pip install elbocheck" not in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for name in re.findall(r"\]\((docs/[^)#]+)", README) + re.findall(r'(?:srcset|src)="([^"]+)"', README):
+        assert (ROOT / name).is_file(), name
+
+
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_fits_without_scrolling(page: str) -> None:
+    """Code and what it prints; long commands may go on, as a terminal would let them."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = [
+        line
+        for _, body in re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", text, flags=re.M | re.S)
+        for line in body.splitlines()
+    ]
+    assert [line for line in lines if len(line) > WIDTH] == []

@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "docs/examples/unfinished.py": (),
     "docs/faults.py": ("--first", "1"),
     "docs/refresh.py": ("verify.log", "census.jsonl"),
+    "docs/pictures.py": ("ppca",),
     "docs/refresh_gate.py": (),
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
@@ -50,18 +51,19 @@ PRINTS = {
 """What the whole output looks like, if there is any that is not shown on a page."""
 SHOWN = {
     "benchmarks/monitor.py": ("docs/monitor.md", "cost"),
-    "benchmarks/per_point.py": ("README.md", "per point"),
+    "benchmarks/per_point.py": ("docs/catalogue.md", "per point"),
 }
 """The page, and the mark of the block, where a reader finds the output with the default arguments."""
 WRITES = {
     "docs/backends.py": ("docs/backends.md", r"^\| numpy \| float32 \| 30 \| 0.50 "),
+    "docs/pictures.py": ("docs/images/training-dark.svg", r"^<svg "),
     "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
     "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
 }
 """What a page says after the run."""
 RESTORES = {
     "docs/blocks.py": ("docs/monitor.md", "converged: F = S", "diverged: F = S"),
-    "docs/refresh.py": ("README.md", "ELBO = entropy sum: ", "ELBO = entropy sum: 1"),
+    "docs/refresh.py": ("docs/catalogue.md", "ELBO = entropy sum: ", "ELBO = entropy sum: 1"),
     "docs/refresh_gate.py": ("docs/gate.md", "4 checks, 4 holds", "5 checks, 5 holds"),
 }
 """A page, and words in it that the run must put right after they have been replaced by others."""
