@@ -251,8 +251,7 @@ def test_every_family_is_enclosed_or_refused(family: Any) -> None:
     fixed = {name: getattr(member, name) for name, array in at.items() if array.ndim and array.dtype.kind == "f"}
     try:
         found = BallBackend(256).value(all_three)(np.zeros(1), {**fixed, "value": case.values[1, 0]})
-    except NotRigorousError as error:
-        assert "no enclosure" in str(error)
+    except NotRigorousError:
         return
     with flint.ctx.workprec(256):
         for ball, true in zip(found, expected, strict=True):
