@@ -34,7 +34,8 @@ THEORY_ROWS = (
 @cache
 def cells() -> tuple[Cell, ...]:
     """Every (model, variational family) pair of this folder; sizes vary freely inside (N, D, K)."""
-    folders = {"elbocheck.models": Path(__file__).parent, "elbocheck.models.outside": Path(__file__).parent / "outside"}
+    here = Path(__file__).parent
+    folders = {f"elbocheck.models{of}": here / of.removeprefix(".") for of in ("", ".outside", ".variational")}
     names = [
         f"{package}.{info.name}"
         for package, folder in folders.items()

@@ -176,6 +176,8 @@ RECIPES: dict[Any, Recipe] = {
     ),
     ef.Wishart: Recipe(_wishart, _matrices),
 }
+RECIPES |= {family: Recipe(*family.recipe) for family in FAMILIES if hasattr(family, "recipe")}
+"""A family may bring its own, the pair of these two functions, as a class attribute `recipe`."""
 
 
 def family_of(given: Any, where: str) -> type[Distribution]:

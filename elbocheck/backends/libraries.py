@@ -132,7 +132,25 @@ TORCH = Library(
     backend_under_test=_later("elbocheck.backends.torch_eager:under_test"),
     extra="torch",
 )
-LIBRARIES = {library.name: library for library in (JAX, NUMPY, TORCH)}
+
+
+def of_module(name: str, module: str, extra: str = "") -> Library:
+    """The record of a library whose file in this folder has functions with the usual names, one for each field.
+
+    They are `owns`, `functions`, `placed`, `constant`, `backend` and `under_test`; the file must load without it.
+    """
+    fields = ("owns", "functions", "placed", "constant", "backend", "under_test")
+    return Library(name, *(_later(f"elbocheck.backends.{module}:{field}") for field in fields), extra=extra)
+
+
+LIBRARIES = {
+    library.name: library
+    for library in (
+        JAX,
+        NUMPY,
+        TORCH,
+    )
+}
 """By name, the default first; NumPy's arrays are those of no other one."""
 OTHERS = tuple(library for library in LIBRARIES.values() if library is not NUMPY)
 """Those whose arrays make everything else in a formula theirs."""

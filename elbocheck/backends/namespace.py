@@ -144,7 +144,7 @@ def _namespace_of(library: Library) -> Namespace:
 
 
 @cache
-def _standard_namespace(xp: Any) -> Namespace:
+def standard_namespace(xp: Any) -> Namespace:
     """Any other library of the array API standard: values only, its special functions by way of NumPy."""
     special = numpy_namespace()
 
@@ -168,7 +168,7 @@ def namespace(*values: Any) -> Namespace:
             return _namespace_of(library)
     for value in values:
         if hasattr(value, "__array_namespace__") and not isinstance(value, (np.ndarray, np.generic)):
-            return _standard_namespace(value.__array_namespace__())
+            return standard_namespace(value.__array_namespace__())
     if any(isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "c" for value in values):
         return _complex_namespace()
     return numpy_namespace()

@@ -39,7 +39,7 @@ SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 COMMANDS = ("verify", "census", "certify", "explain", "replay", "faults", "list")
-TESTED_ELSEWHERE = ("add-a-model.md", "gate.md", "faults.md")
+TESTED_ELSEWHERE = ("add-a-model.md", "extend.md", "faults.md", "gate.md")
 
 
 def parse(arguments: list[str]) -> Any:
