@@ -139,8 +139,20 @@ def of_module(name: str, module: str, extra: str = "") -> Library:
 
     They are `owns`, `functions`, `placed`, `constant`, `backend` and `under_test`; the file must load without it.
     """
-    fields = ("owns", "functions", "placed", "constant", "backend", "under_test")
-    return Library(name, *(_later(f"elbocheck.backends.{module}:{field}") for field in fields), extra=extra)
+
+    def own(function: str) -> Callable[..., Any]:
+        return _later(f"elbocheck.backends.{module}:{function}")
+
+    return Library(
+        name,
+        owns=own("owns"),
+        namespace=own("functions"),
+        array=own("placed"),
+        constant=own("constant"),
+        backend=own("backend"),
+        backend_under_test=own("under_test"),
+        extra=extra,
+    )
 
 
 LIBRARIES = {
