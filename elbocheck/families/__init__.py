@@ -5,7 +5,8 @@ A family enters by its file and its import here.
 
 from __future__ import annotations
 
-from elbocheck.families.average import Average, expected_log_density
+from elbocheck.families.average import Average as Average
+from elbocheck.families.average import expected_log_density as expected_log_density
 from elbocheck.families.base import Distribution as Distribution
 from elbocheck.families.bernoulli import Bernoulli as Bernoulli
 from elbocheck.families.beta import Beta as Beta
@@ -33,7 +34,9 @@ from elbocheck.families.von_mises import VonMises as VonMises
 from elbocheck.families.weibull import Weibull as Weibull
 from elbocheck.families.wishart import Wishart as Wishart
 
-FAMILIES = tuple(one for one in list(globals().values()) if isinstance(one, type) and one is not Distribution)
+FAMILIES = tuple(
+    one for one in list(globals().values()) if isinstance(one, type) and one not in (Average, Distribution)
+)
 """All families, in alphabetical order of their files."""
 
-__all__ = ["FAMILIES", "Distribution", *(family.__name__ for family in FAMILIES)]
+__all__ = ["FAMILIES", "Average", "Distribution", "expected_log_density", *(one.__name__ for one in FAMILIES)]
