@@ -1,23 +1,20 @@
-"""Draw the pictures of the first page: `python docs/pictures.py [MODEL]`, for light and for dark pages."""
+"""Draw docs/images/ anew: `python docs/pictures.py`. F and S along training, for light and for dark backgrounds."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
-from elbocheck.report.plot import draw
-from elbocheck.runs.explain import explain, sample_for
-
 IMAGES = Path(__file__).parent / "images"
+MODEL = "vae-1"
 
 
 def main() -> None:
-    """F and S along training, on the data that the model is verified on."""
-    sample, data, rows = sample_for(sys.argv[1] if len(sys.argv) > 1 else "gmm-diagonal", None, None, 0)
-    steps = explain(sample, data, rows).steps
-    IMAGES.mkdir(exist_ok=True)
-    for name, dark in (("training.svg", False), ("training-dark.svg", True)):
-        draw(steps, f"{sample.cell.name} on {data}", IMAGES / name, dark=dark, stacked=False)
+    """By the command that readers can run."""
+    for name, options in (("explain-light.svg", []), ("explain-dark.svg", ["--dark"])):
+        command = ["explain", MODEL, "--plot", str(IMAGES / name), *options]
+        subprocess.run([sys.executable, "-m", "elbocheck", *command], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

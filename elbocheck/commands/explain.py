@@ -21,6 +21,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
     parser.add_argument("--seed", type=seed, default=0, help="seed of the start (default 0)")
     parser.add_argument("--plot", metavar="FILE.png|svg", help="plot F, S and the entropies (extra: report)")
+    parser.add_argument("--dark", action="store_true", help="plot for a dark background")
     add_backend(parser)
     parser.set_defaults(command=run)
 
@@ -44,5 +45,5 @@ def run(options: argparse.Namespace) -> int:
     if plot is not None:
         from elbocheck.report.plot import draw
 
-        draw(explanation.steps, f"{sample.cell.name} on {data}", plot)
+        draw(explanation.steps, f"{sample.cell.name} on {data}", plot, options.dark)
     return 0

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_file_is_short() -> None:
     lines = block("file gate.py").splitlines()
     assert len(lines) <= MOST_LINES
-    assert max(map(len, lines)) <= 110
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_commands_print_what_the_page_shows(folder: Path) -> None:

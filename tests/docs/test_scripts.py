@@ -31,6 +31,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/per_point.py": ("--problems", "2", "--jit-examples", "1"),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
     "benchmarks/scale_models.py": (),
+    "benchmarks/timings.py": ("--small",),
     "docs/backends.py": ("report.json=97", "jax:float64", "--", *SMALL),
     "docs/blocks.py": ("docs/monitor.md",),
     "docs/examples/forgotten.py": (),
@@ -38,12 +39,13 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "docs/examples/unfinished.py": (),
     "docs/faults.py": ("--first", "1"),
     "docs/refresh.py": ("verify.log", "census.jsonl"),
-    "docs/pictures.py": ("ppca",),
+    "docs/pictures.py": (),
     "docs/refresh_gate.py": (),
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
+    "benchmarks/timings.py": r"\d+ cores, [\s\S]*elbocheck verify +\d+ s +\d+ s\n[\s\S]*",
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
     "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
     "docs/blocks.py": r"monitor.md filled\n",
@@ -51,12 +53,13 @@ PRINTS = {
 """What the whole output looks like, if there is any that is not shown on a page."""
 SHOWN = {
     "benchmarks/monitor.py": ("docs/monitor.md", "cost"),
-    "benchmarks/per_point.py": ("docs/catalogue.md", "per point"),
+    "benchmarks/per_point.py": ("docs/profiles.md", "per point"),
 }
 """The page, and the mark of the block, where a reader finds the output with the default arguments."""
 WRITES = {
     "docs/backends.py": ("docs/backends.md", r"^\| numpy \| float32 \| 30 \| 0.50 "),
-    "docs/pictures.py": ("docs/images/training-dark.svg", r"^<svg "),
+    "benchmarks/timings.py": ("docs/profiles.md", r"^elbocheck verify +\d+ s +\d+ s$"),
+    "docs/pictures.py": ("docs/images/explain-dark.svg", r"^<svg "),
     "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
     "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
 }

@@ -132,3 +132,17 @@ def test_the_plot_shows_the_training_and_nothing_of_the_day(
         return (tmp_path / f"plot{suffix}").read_bytes()
 
     assert drawn(0, 1.0) == drawn(10**9, 1.0) != drawn(0, 0.9)
+
+
+def test_a_dark_plot_has_other_colours_and_the_same_lines(tmp_path: Path) -> None:
+    steps = [
+        Snapshot(k, -2.0 + gap, 0.3, (Share("z", 0.7, gap, gap, 0),), gap, 1.0) for k, gap in enumerate([1.0, 0.0])
+    ]
+    texts = []
+    for dark in (False, True):
+        draw(steps, "a model", tmp_path / "plot.svg", dark)
+        texts.append((tmp_path / "plot.svg").read_text(encoding="utf-8"))
+    assert "#ffffff" not in texts[1]
+    assert "#0d1117" not in texts[0]
+    paths = [re.findall(r' d="([^"]*)"', text) for text in texts]
+    assert paths[0] == paths[1]

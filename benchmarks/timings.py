@@ -1,0 +1,88 @@
+"""How long the two commands take on this machine: `python benchmarks/timings.py`; writes the block of docs/profiles.md.
+
+Seconds on the clock and processor seconds of the command and its workers; nothing compiled before is used. Run it on a
+quiet machine: the clock sees other jobs, and processor seconds see them a little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "profiles.md"
+BLOCK = re.compile(r"(<!-- timings -->\n```\n).*?(^```$)", flags=re.M | re.S)
+PROPERTIES = ("pytest", "--pyargs", "elbocheck.properties", "-q", "-p", "no:cacheprovider")
+COMMANDS = {
+    "elbocheck verify": ("elbocheck", "verify"),
+    "properties, profile quick": (*PROPERTIES, "-n", "auto"),
+    "properties, profile gate": (*PROPERTIES, "-n", "auto", "--elbocheck-profile", "gate"),
+}
+SMALL = {
+    "elbocheck verify": ("elbocheck", "verify", "--model", "poisson-mixture", "--data", "horse_kicks"),
+    "properties, profile quick": (*PROPERTIES, "-k", "pseudo and poisson-mixture/exact"),
+}
+
+
+def processor() -> str:
+    """Its name where the system tells, else its architecture."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, flags=re.M)
+    return found[1].strip() if found else platform.machine()
+
+
+def machine() -> list[str]:
+    """What the seconds were measured on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "hypothesis"))
+    return [
+        f"{cores} cores, {processor()}",
+        f"{platform.system()}, Python {platform.python_version()}, {libraries}",
+    ]
+
+
+def seconds(command: tuple[str, ...]) -> tuple[float, float]:
+    """(on the clock, of processors) of `python -m COMMAND`, away from the checkout. Raises where it fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTEST_"))}
+    with tempfile.TemporaryDirectory() as folder:
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        after, spent = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begin
+    if done.returncode:
+        raise SystemExit(
+            f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    return spent, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--small", action="store_true", help="small runs, to try the script")
+    small = parser.parse_args().small
+    rows = [f"{'':<26}{'clock':>8}{'processors':>12}"]
+    for name, command in (SMALL if small else COMMANDS).items():
+        clock, spent = seconds(command)
+        rows.append(f"{name:<26}{clock:>6.0f} s{spent:>10.0f} s")
+    lines = [*machine(), "", *rows]
+    print("\n".join(lines))
+    text = PAGE.read_text(encoding="utf-8")
+    assert len(BLOCK.findall(text)) == 1, f"{PAGE} has no block for timings"
+    PAGE.write_text(BLOCK.sub(lambda found: f"{found[1]}{chr(10).join(lines)}\n{found[2]}", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
