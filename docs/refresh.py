@@ -1,4 +1,4 @@
-"""Put what the commands print into README.md and docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_RECORD]`.
+"""Put what the commands print into the pages of docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_RECORD]`.
 
 The list of models is always taken anew; the output of `elbocheck verify` from its log, the tables of a census from its
 record, finished or not.
@@ -54,18 +54,18 @@ def census(record: Path) -> str:
 
 def main() -> None:
     """Refresh what the arguments allow."""
-    readme = ROOT / "README.md"
+    catalogue = ROOT / "docs" / "catalogue.md"
     command = [sys.executable, "-m", "elbocheck", "list"]
     with tempfile.TemporaryDirectory() as away:
         done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=True, encoding="utf-8")
-    fill(readme, "list", [line[1:] for line in lines(done.stdout) if line])
+    fill(catalogue, "list", [line[1:] for line in lines(done.stdout) if line])
     if len(sys.argv) > 1:
         shown = tables(Path(sys.argv[1]).read_text(encoding="utf-8"))
         fill(ROOT / "docs" / "output.md", "output", shown)
         random = next(i for i, line in enumerate(shown) if line.startswith("Random problems"))
-        fill(readme, "verify", shown[:random])
+        fill(catalogue, "verify", shown[:random])
         last = max(i for i, line in enumerate(shown) if line.startswith("|F−S|: the smallest"))
-        fill(readme, "summary", shown[last + 1 :])
+        fill(catalogue, "summary", shown[last + 1 :])
     if len(sys.argv) > 2:
         fill(ROOT / "docs" / "census.md", "census", tables(census(Path(sys.argv[2]))))
 

@@ -31,12 +31,14 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/per_point.py": ("--problems", "2", "--jit-examples", "1"),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
     "benchmarks/scale_models.py": (),
+    "benchmarks/timings.py": ("--small",),
     "docs/backends.py": ("report.json=97", "jax:float64", "--", *SMALL),
     "docs/blocks.py": ("docs/monitor.md",),
     "docs/examples/forgotten.py": (),
     "docs/examples/mixture.py": (),
     "docs/examples/unfinished.py": (),
     "docs/faults.py": ("--first", "1"),
+    "docs/pictures.py": (),
     "docs/refresh.py": ("verify.log", "census.jsonl"),
     "docs/refresh_gate.py": (),
 }
@@ -46,22 +48,25 @@ PRINTS = {
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
     "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
     "docs/blocks.py": r"monitor.md filled\n",
+    "benchmarks/timings.py": r"\d+ cores, [\s\S]*elbocheck verify +\d+ s +\d+ s\n[\s\S]*",
 }
 """What the whole output looks like, if there is any that is not shown on a page."""
 SHOWN = {
     "benchmarks/monitor.py": ("docs/monitor.md", "cost"),
-    "benchmarks/per_point.py": ("README.md", "per point"),
+    "benchmarks/per_point.py": ("docs/profiles.md", "per point"),
 }
 """The page, and the mark of the block, where a reader finds the output with the default arguments."""
 WRITES = {
     "docs/backends.py": ("docs/backends.md", r"^\| numpy \| float32 \| 30 \| 0.50 "),
+    "benchmarks/timings.py": ("docs/profiles.md", r"^\d+ cores, .*\n.*jax [\s\S]*^elbocheck verify +\d+ s +\d+ s$"),
     "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
+    "docs/pictures.py": ("docs/images/explain-dark.svg", r"<!-- vae-1/encoder on iris -->[\s\S]*<!-- ELBO F -->"),
     "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
 }
 """What a page says after the run."""
 RESTORES = {
     "docs/blocks.py": ("docs/monitor.md", "converged: F = S", "diverged: F = S"),
-    "docs/refresh.py": ("README.md", "ELBO = entropy sum: ", "ELBO = entropy sum: 1"),
+    "docs/refresh.py": ("docs/catalogue.md", "ELBO = entropy sum: ", "ELBO = entropy sum: 1"),
     "docs/refresh_gate.py": ("docs/gate.md", "4 checks, 4 holds", "5 checks, 5 holds"),
 }
 """A page, and words in it that the run must put right after they have been replaced by others."""
@@ -89,6 +94,7 @@ def copy(tmp_path: Path) -> Path:
     """README.md, docs/, benchmarks/ and tests/, where scripts may write, and the files that they read."""
     for folder in ("benchmarks", "docs", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(tmp_path / "docs" / "images")
     shutil.copy(ROOT / "README.md", tmp_path)
     rows = [row("every point").to_json(), row("stationary").to_json()]
     (tmp_path / "census.jsonl").write_text(json.dumps({"job": "sbn", "rows": rows}) + "\n", encoding="utf-8")
