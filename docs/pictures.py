@@ -12,6 +12,7 @@ MODEL = "vae-1"
 
 def main() -> None:
     """By the command that readers can run."""
+    IMAGES.mkdir(exist_ok=True)
     for name, options in (("explain-light.svg", []), ("explain-dark.svg", ["--dark"])):
         command = ["explain", MODEL, "--plot", str(IMAGES / name), *options]
         subprocess.run([sys.executable, "-m", "elbocheck", *command], check=True, stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Put what the commands print into docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_RECORD]`.
+"""Put what the commands print into the pages of docs/: `python docs/refresh.py [VERIFY_LOG] [CENSUS_RECORD]`.
 
 The list of models is always taken anew; the output of `elbocheck verify` from its log, the tables of a census from its
 record, finished or not.

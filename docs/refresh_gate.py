@@ -1,4 +1,4 @@
-"""Write the outputs of docs/gate.md anew: python docs/refresh_gate.py."""
+"""Write the outputs of docs/gate.md and README.md anew, and the file that both show: python docs/refresh_gate.py."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support import gate_page as page
+from support import gate_page as gate
 
 
 def put(text: str, mark: str, output: str) -> str:
     """The page with another output in the block that is marked."""
-    pattern = rf"(<!-- {re.escape(mark)} -->\n```\n).*?(```\n)"
+    pattern = rf"(<!-- {re.escape(mark)} -->\n```\w*\n).*?(^```\n)"
     body = "\n".join(line.rstrip() for line in output.splitlines()) + "\n"
-    return re.sub(pattern, lambda found: found.group(1) + body + found.group(2), text, flags=re.S)
+    return re.sub(pattern, lambda found: found.group(1) + body + found.group(2), text, flags=re.S | re.M)
 
 
-with tempfile.TemporaryDirectory() as name:
-    folder, text = Path(name), page.TEXT
-    (folder / "gate.py").write_text(page.block("file gate.py"), encoding="utf-8")
-    text = put(text, "output gate.py", page.command(folder, "elbocheck", "verify", "gate:target").stdout)
-    page.broken(folder)
-    text = put(text, "output broken", page.command(folder, "elbocheck", "verify", "gate:target").stdout)
-page.PAGE.write_text(text, encoding="utf-8")
+for page in gate.PAGES:
+    with tempfile.TemporaryDirectory() as name:
+        folder, text = Path(name), put(page.text, "file gate.py", gate.CODE)
+        (folder / "gate.py").write_text(gate.CODE, encoding="utf-8")
+        text = put(text, "output gate.py", gate.command(folder, "elbocheck", "verify", "gate:target").stdout)
+        page.broken(folder)
+        text = put(text, "output broken", page.cut(gate.command(folder, "elbocheck", "verify", "gate:target").stdout))
+    page.path.write_text(text, encoding="utf-8")

@@ -100,7 +100,7 @@ def test_training_ends_with_a_certificate(library: str) -> None:
         assert abs(one.gap) <= one.bound
         assert one.gap == pytest.approx(sum(share.gap for share in one.factors), abs=1e-6)
     first, last = monitor.readings[0], monitor.last
-    assert first.elbo == pytest.approx(-1.719441, abs=1e-6)  # the README's example
+    assert first.elbo == pytest.approx(-1.719441, abs=1e-6)  # the example of docs/explain.md
     assert first.factors[1].distance == pytest.approx(0.0809, abs=1e-4)
     assert last.bound < 1e-3 * first.bound
     assert monitor.converged
