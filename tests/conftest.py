@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -21,3 +21,14 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
             return jax.tree.map(np.asarray, jax.jit(function)(*arrays))
 
     return compiled
+
+
+@pytest.fixture(autouse=True, scope="session")
+def draws_depend_on_no_other_module() -> Iterator[None]:
+    """Hypothesis draws constants of the modules that happen to be loaded, so that tests would depend on their order."""
+    from hypothesis.internal.conjecture import providers
+
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(providers, "_get_local_constants"):
+            patch.setattr(providers, "_get_local_constants", providers.Constants)
+        yield

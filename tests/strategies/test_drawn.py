@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ PLAN = settings(
 
 
 def smallest(name: str, condition: Callable[[Sample], bool]) -> Sample:
-    return find(samples(find_cell(name)), condition, settings=PLAN)
+    """The least of three searches: one may end in another minimum, as shrinking may."""
+    found = [find(samples(find_cell(name)), condition, settings=PLAN, random=Random(seed)) for seed in range(3)]
+    return min(found, key=lambda one: (one.sizes, float(np.abs(one.x).max())))
 
 
 def third_below_minus_one(sample: Sample) -> bool:
