@@ -22,13 +22,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "profiles.md"
 BLOCK = re.compile(r"(<!-- timings -->\n```\n).*?(^```$)", flags=re.M | re.S)
 PROPERTIES = ("pytest", "--pyargs", "elbocheck.properties", "-q", "-p", "no:cacheprovider")
 COMMANDS = {
-    "elbocheck verify": ("elbocheck", "verify"),
-    "properties, profile quick": (*PROPERTIES, "-n", "auto"),
-    "properties, profile gate": (*PROPERTIES, "-n", "auto", "--elbocheck-profile", "gate"),
+    "verify, all models": ("elbocheck", "verify"),
+    "properties, quick": (*PROPERTIES, "-n", "auto"),
+    "properties, gate": (*PROPERTIES, "-n", "auto", "--elbocheck-profile", "gate"),
 }
 SMALL = {
-    "elbocheck verify": ("elbocheck", "verify", "--model", "poisson-mixture", "--data", "horse_kicks"),
-    "properties, profile quick": (*PROPERTIES, "-k", "pseudo and poisson-mixture/exact"),
+    "verify, one model": ("elbocheck", "verify", "--model", "poisson-mixture", "--data", "horse_kicks"),
+    "properties, one cell": (*PROPERTIES, "-k", "pseudo and poisson-mixture/exact"),
 }
 
 
@@ -46,8 +46,9 @@ def machine() -> list[str]:
     """What the seconds were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "hypothesis"))
+    load = f", load {os.getloadavg()[0]:.1f} from other jobs" if hasattr(os, "getloadavg") else ""
     return [
-        f"{cores} cores, {processor()}",
+        f"{cores} cores, {processor()}{load}",
         f"{platform.system()}, Python {platform.python_version()}, {libraries}",
     ]
 
@@ -73,11 +74,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="small runs, to try the script")
     small = parser.parse_args().small
-    rows = [f"{'':<26}{'clock':>8}{'processors':>12}"]
+    lines = [*machine(), "", f"{'':<26}{'clock':>8}{'processors':>12}"]
     for name, command in (SMALL if small else COMMANDS).items():
         clock, spent = seconds(command)
-        rows.append(f"{name:<26}{clock:>6.0f} s{spent:>10.0f} s")
-    lines = [*machine(), "", *rows]
+        lines.append(f"{name:<26}{clock:>6.0f} s{spent:>10.0f} s")
     print("\n".join(lines))
     text = PAGE.read_text(encoding="utf-8")
     assert len(BLOCK.findall(text)) == 1, f"{PAGE} has no block for timings"

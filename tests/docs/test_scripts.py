@@ -48,7 +48,7 @@ PRINTS = {
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
     "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
     "docs/blocks.py": r"monitor.md filled\n",
-    "benchmarks/timings.py": r"\d+ cores, [\s\S]*elbocheck verify +\d+ s +\d+ s\n[\s\S]*",
+    "benchmarks/timings.py": r"\d+ cores, [\s\S]*verify, one model +\d+ s +\d+ s\n[\s\S]*",
 }
 """What the whole output looks like, if there is any that is not shown on a page."""
 SHOWN = {
@@ -58,7 +58,7 @@ SHOWN = {
 """The page, and the mark of the block, where a reader finds the output with the default arguments."""
 WRITES = {
     "docs/backends.py": ("docs/backends.md", r"^\| numpy \| float32 \| 30 \| 0.50 "),
-    "benchmarks/timings.py": ("docs/profiles.md", r"^\d+ cores, .*\n.*jax [\s\S]*^elbocheck verify +\d+ s +\d+ s$"),
+    "benchmarks/timings.py": ("docs/profiles.md", r"^\d+ cores, .*\n.*jax [\s\S]*^verify, one model +\d+ s +\d+ s$"),
     "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
     "docs/pictures.py": ("docs/images/explain-dark.svg", r"<!-- vae-1/encoder on iris -->[\s\S]*<!-- ELBO F -->"),
     "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
