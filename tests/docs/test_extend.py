@@ -16,7 +16,7 @@ from support.processes import python
 
 PAGE = ROOT / "docs" / "extend.md"
 COPIED = ("conftest.py", "pyproject.toml", "elbocheck", "models", "properties", "strategies", "tests")
-LINE = re.compile(r'^<!-- line: (\S+) after "(.+)" -->\n```python\n(.*?)^```$', flags=re.M | re.S)
+LINE = re.compile(r'^<!-- line: (\S+) after "(.+)" -->\n```\n(.*?)^```$', flags=re.M | re.S)
 FILE = re.compile(r"^```python\n# file: (\S+)\n(.*?)^```$", flags=re.M | re.S)
 COMMAND = re.compile(r"^```console\n\$ (.*?)^```$", flags=re.M | re.S)
 
