@@ -12,8 +12,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "CheckFailure": "elbocheck.gate.checking",
-    "CheckReport": "elbocheck.gate.checking",
+    "CheckFailure": "elbocheck.gate.records",
+    "CheckReport": "elbocheck.gate.records",
     "Decomposition": "elbocheck.bound.decomposition",
     "Declaration": "elbocheck.bound.factors",
     "Departure": "elbocheck.bound.departures",

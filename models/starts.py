@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from elbocheck.bound.compiled import Program
 from elbocheck.models.base import Params
 from elbocheck.models.mixture import merged
 from elbocheck.solver.start import Start
 
-if TYPE_CHECKING:
-    from elbocheck.models.sample import Sample
+
+class Searched(Protocol):
+    """What starts need of a sample, which knows them."""
+
+    @property
+    def cell(self) -> Any:
+        """Model, q, blocks, and how many evaluations an ascent may take."""
+
+    @property
+    def params(self) -> Params:
+        """Random parameters, not padded."""
+
+    @property
+    def program(self) -> Program:
+        """The compiled bound."""
+
+    @property
+    def latents(self) -> int:
+        """K."""
+
+    @property
+    def seed(self) -> int:
+        """Of what is random in the starts."""
+
+    def fixed(self) -> Params:
+        """Data, weights and masks."""
+
+    def padded(self, params: Params) -> Params:
+        """Parameters in the program's shapes."""
 
 
-def starts(sample: Sample) -> tuple[Start, ...]:
+def starts(sample: Searched) -> tuple[Start, ...]:
     """Ascent from the sample's parameters; some latents made redundant; then all of them; then a search for index 1.
 
     With every latent redundant the model is its simplest (independent elements, one component), where a stationary
@@ -43,7 +71,7 @@ def starts(sample: Sample) -> tuple[Start, ...]:
     return tuple(profiled(sample, start) for start in result)
 
 
-def profiled(sample: Sample, start: Start) -> Start:
+def profiled(sample: Searched, start: Start) -> Start:
     """The start with q's trained blocks eliminated, where they have a closed-form optimum."""
     cell, layout = sample.cell, sample.program.bound.layout
     best = cell.variational.optimum
@@ -58,7 +86,7 @@ def profiled(sample: Sample, start: Start) -> Start:
     return replace(start, optimum=optimum, eliminated=layout.mask(cell.variational.trained))
 
 
-def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "point"] = "") -> Start:
+def collapsed_start(sample: Searched, subset: np.ndarray, missing: Literal["", "point"] = "") -> Start:
     """Start with the latents of boolean `subset` (K,) redundant."""
     model, variational = sample.cell.model, sample.cell.variational
     params, held = model.collapsed(sample.params, subset)
@@ -70,7 +98,7 @@ def collapsed_start(sample: Sample, subset: np.ndarray, missing: Literal["", "po
     return Start(label, vector, held=mask, tied=_tied(sample, vector, subset), missing=missing, limit=30)
 
 
-def _tied(sample: Sample, vector: np.ndarray, subset: np.ndarray) -> np.ndarray | None:
+def _tied(sample: Searched, vector: np.ndarray, subset: np.ndarray) -> np.ndarray | None:
     """Labels (P,) shared by elements that are equal and differ only in which latent of `subset` they belong to."""
     layout = sample.program.bound.layout
     own = np.arange(layout.size)
@@ -83,5 +111,5 @@ def _tied(sample: Sample, vector: np.ndarray, subset: np.ndarray) -> np.ndarray 
     return None if np.array_equal(found, own) else found
 
 
-def _vector(sample: Sample, params: Params) -> np.ndarray:
+def _vector(sample: Searched, params: Params) -> np.ndarray:
     return sample.program.bound.layout.pack(sample.padded(params))

@@ -15,7 +15,6 @@ from elbocheck.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend, TargetBackend, Trace
-    from elbocheck.backends.namespace import Array, Namespace
 
 
 def _later(where: str) -> Callable[..., Any]:
@@ -48,13 +47,13 @@ class Library:
     owns: Callable[[Any], bool]
     """Whether a value is one of its arrays."""
 
-    namespace: Callable[[], Namespace]
+    namespace: Callable[[], Any]
     """Its functions."""
 
-    array: Callable[[Any, Any], Array]
+    array: Callable[[Any, Any], Any]
     """(NumPy array, like) -> an array of its own, of the same type, on the device of `like` if that is one, too."""
 
-    constant: Callable[[Any, Any], Array]
+    constant: Callable[[Any, Any], Any]
     """(NumPy array, like) -> a known array that its functions take together with `like`, which is one of its own."""
 
     backend: Callable[[str], Backend]

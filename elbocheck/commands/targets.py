@@ -14,9 +14,10 @@ from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import DeclarationError, InputError
 from elbocheck.gate.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
-from elbocheck.gate.checking import CheckReport, check_target
+from elbocheck.gate.checking import check_target
 from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
+from elbocheck.gate.records import CheckReport
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES

@@ -14,8 +14,9 @@ from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import InputError
 from elbocheck.files import write_atomically
-from elbocheck.gate.checking import Checked, run_check
+from elbocheck.gate.checking import run_check
 from elbocheck.gate.encoding import decoded, encoded
+from elbocheck.gate.records import Checked
 from elbocheck.gate.target import Case, Target
 from elbocheck.loading import named
 from elbocheck.outcome import Result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hypothesis import HealthCheck, given, settings
@@ -13,78 +13,14 @@ from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError, TargetError
-from elbocheck.gate.known_failures import KnownFailure, match, stale
+from elbocheck.gate.failure_text import plain
+from elbocheck.gate.known_failures import KnownFailure, find, stale
 from elbocheck.gate.preflight import examine
+from elbocheck.gate.records import Checked, CheckFailure, CheckReport
 from elbocheck.gate.target import Case, Target
 from elbocheck.limits import allowed
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import TARGET_PROFILES
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One check of one case: `result` is None where the check does not apply."""
-
-    target: str
-    check: str
-    case: Case
-    result: Result | None
-    seconds: float = 0.0
-    known: KnownFailure | None = None
-
-    @property
-    def id(self) -> str:
-        """What known failures match."""
-        return f"{self.target}::{self.check}"
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """Everything that was checked. `exit_code`: 0 all hold, 1 something violated or left inconclusive, 2 a bad target.
-
-    `stale`: known failures that passed, matched nothing or have expired, each a failure of its own. `bad`: why the
-    target could not be judged.
-    """
-
-    checked: tuple[Checked, ...] = ()
-    stale: tuple[str, ...] = ()
-    bad: str = ""
-    seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def results(self) -> tuple[Result, ...]:
-        """The results of all checks that apply."""
-        return tuple(one.result for one in self.checked if one.result is not None)
-
-    @property
-    def failures(self) -> tuple[Checked, ...]:
-        """Violations that are not known."""
-        return tuple(
-            one for one in self.checked if one.result and one.result.outcome is Outcome.VIOLATED and not one.known
-        )
-
-    @property
-    def inconclusive(self) -> tuple[Checked, ...]:
-        """Checks that could not tell."""
-        return tuple(one for one in self.checked if one.result and one.result.outcome is Outcome.INCONCLUSIVE)
-
-    @property
-    def exit_code(self) -> int:
-        if self.bad:
-            return 2
-        return 1 if self.failures or self.stale or self.inconclusive or not self.results else 0
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
-
-
-class CheckFailure(ElbocheckError, AssertionError):
-    """A target was rejected; `report` has everything, the message what a person needs."""
-
-    def __init__(self, report: CheckReport, message: str) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 @dataclass(frozen=True)
@@ -206,7 +142,8 @@ def check_target(
     """
     begin, checked, slowest = time.perf_counter(), list[Checked](), 0.0
     for run in iter_checks(target, profile):
-        one = match(run(), known_failures)
+        one = run()
+        one = replace(one, known=find(one.id, known_failures))
         slowest = max(slowest, one.seconds)
         checked.append(one)
         callback(one)
@@ -219,7 +156,5 @@ def check_target(
     found = [(one.id, one.result.outcome is Outcome.VIOLATED) for one in checked if one.result is not None]
     report = CheckReport(tuple(checked), stale(found, known_failures), seconds=time.perf_counter() - begin)
     if on_fail == "raise" and not report.ok:
-        from elbocheck.gate.failure_text import plain
-
         raise CheckFailure(report, plain(report))
     return report

@@ -13,7 +13,7 @@ from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.gate.checking import Checked, CheckReport
+from elbocheck.gate.records import Checked, CheckReport
 from elbocheck.outcome import Claim, Outcome, Result
 from elbocheck.solver import certify
 

@@ -14,15 +14,12 @@ from __future__ import annotations
 import datetime
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elbocheck.errors import InputError
-
-if TYPE_CHECKING:
-    from elbocheck.gate.checking import Checked
 
 
 @dataclass(frozen=True)
@@ -80,11 +77,6 @@ def _entry(path: str | Path, position: int, entry: dict[str, Any]) -> KnownFailu
 def find(identifier: str, known: Sequence[KnownFailure]) -> KnownFailure | None:
     """The first entry that is not expired and whose id matches."""
     return next((one for one in known if fnmatchcase(identifier, one.id) and not one.expired), None)
-
-
-def match(checked: Checked, known: Sequence[KnownFailure]) -> Checked:
-    """The same check with the entry that declares it, if there is one."""
-    return replace(checked, known=find(checked.id, known))
 
 
 def stale(found: Sequence[tuple[str, bool]], known: Sequence[KnownFailure]) -> tuple[str, ...]:

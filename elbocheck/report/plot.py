@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from elbocheck.backends import require
 from elbocheck.errors import InputError
@@ -38,7 +39,7 @@ def draw(steps: Sequence[Snapshot], title: str, path: Path, dark: bool = False) 
     plus = " + δ" if steps[-1].delta else ""
     colours, (paper, ink, lines) = DARK if dark else COLOURS, PAPER[dark]
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.hashsalt": "elbocheck",
         "svg.fonttype": "path",
         "font.size": 9,

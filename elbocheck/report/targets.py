@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from elbocheck.gate.checking import CheckReport
 from elbocheck.gate.failure_text import claim_lines, explain_failure, headline
+from elbocheck.gate.records import CheckReport
 from elbocheck.outcome import Outcome
 from elbocheck.report.terminal import STYLES, show
 from elbocheck.runs.rows import Row

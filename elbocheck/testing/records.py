@@ -11,8 +11,8 @@ from typing import Any
 
 from elbocheck.backends.base import Backend
 from elbocheck.files import write_atomically
-from elbocheck.gate.checking import Checked
 from elbocheck.gate.known_failures import KnownFailure, stale
+from elbocheck.gate.records import Checked
 from elbocheck.outcome import Outcome, Result
 from elbocheck.runs.rows import document
 

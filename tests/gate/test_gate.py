@@ -23,9 +23,9 @@ from elbocheck.commands.targets import rows_of, verify_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli
 from elbocheck.gate.cases import load_targets, read_case, target_case, write_case
-from elbocheck.gate.checking import CheckFailure
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure
+from elbocheck.gate.records import CheckFailure
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
 from elbocheck.runs.cases import replay, sample_case

@@ -6,15 +6,12 @@ Nothing is rounded to a nearest number: every operation encloses its result, at 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from flint import arb
 
 from elbocheck.errors import UndecidedError
-
-if TYPE_CHECKING:
-    from elbocheck.backends.namespace import Namespace
 
 Objects = np.ndarray  # of dtype object, elements arb
 ZERO = arb(0)
@@ -52,16 +49,12 @@ class Balls:
     __array_ufunc__ = None  # NumPy arrays leave binary operations to this class
     __hash__ = None  # type: ignore[assignment]
     dtype = np.dtype(object)
+    array_namespace: ClassVar[Any]
+    """() -> array and special functions over balls, with constants of the working precision; `namespace.py` puts
+    it here, which is made of these arrays."""
 
     def __init__(self, v: Objects, d: Objects | None = None, h: Objects | None = None, order: int = 0) -> None:
         self.v, self.d, self.h, self.order = v, d, h, order
-
-    @staticmethod
-    def array_namespace() -> Namespace:
-        """Array functions and special functions over balls, with constants of the working precision."""
-        from elbocheck.backends.balls.namespace import ball_namespace
-
-        return ball_namespace()
 
     @property
     def shape(self) -> tuple[int, ...]:

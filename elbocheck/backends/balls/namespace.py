@@ -105,3 +105,6 @@ def _namespace(bits: int) -> Namespace:
     return BallNamespace(
         _XP, expit, gammaln, digamma, erf, middles, constants=constants, expected_log_factorial=expected_log_factorial
     )
+
+
+Balls.array_namespace = staticmethod(ball_namespace)
