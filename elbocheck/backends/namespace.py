@@ -182,6 +182,11 @@ def zeros(*arrays: Array) -> Array:
     return 0.0 * total
 
 
+def plain(array: Any) -> np.ndarray:
+    """An array of any library, on any device, as NumPy's: for arithmetic that nothing is differentiated through."""
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+
+
 @contextmanager
 def double_precision() -> Iterator[None]:
     """Code run inside computes in float64, whichever library it calls by itself; nothing is imported for that."""

@@ -76,6 +76,11 @@ def joint_weights(factor: str, groups: Sequence[Latents], points: int, like: Arr
     found = own[0]
     xp = namespace(found).xp
     if jointly:
+        for other in own[1:]:
+            if isinstance(found, np.ndarray) and isinstance(other, np.ndarray) and not np.all(found == other):
+                raise DeclarationError(
+                    f"factor {factor!r}: points drawn jointly must have the same weights in each group"
+                )
         return found
     for other in own[1:]:
         if found.ndim > 2 or other.ndim > 2:

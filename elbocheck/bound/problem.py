@@ -11,7 +11,7 @@ import numpy as np
 
 from elbocheck.backends.base import Backend, TargetBackend
 from elbocheck.backends.libraries import LIBRARIES, NUMPY, library_of
-from elbocheck.backends.namespace import double_precision
+from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.compiled import Program
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.departures import Departure
@@ -375,6 +375,6 @@ def flat(params: Any, what: str) -> dict[str, np.ndarray]:
     """Path -> NumPy array of floating point, from arrays of any library; raises `InputError`, see `trees.leaves`."""
     found = {}
     for name, leaf in leaves(params, what).items():
-        array = np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
+        array = plain(leaf)
         found[name] = array.astype(float)
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision
+from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Declaration, Factor, log_density_of
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
@@ -30,8 +30,8 @@ def check_declaration(problem: Problem) -> None:
 
 def mistakes(declaration: Declaration) -> Iterator[str]:
     """What is wrong with a resolved declaration, one sentence each, the most basic first."""
-    entropy, shares = _plain(declaration.entropy), _plain(declaration.data_weights)
-    weights = _plain(declaration.weights)
+    entropy, shares = _numbers(declaration.entropy), _numbers(declaration.data_weights)
+    weights = _numbers(declaration.weights)
     for name, array in (("weights", weights), ("entropy", entropy), ("data_weights", shares)):
         if array.size == 0:
             yield f"{name} is empty, of shape {array.shape}"
@@ -77,11 +77,11 @@ def _of_weights(name: str, weights: np.ndarray, data: int) -> Iterator[str]:
 
 def _of_factor(factor: Factor, declaration: Declaration, data: int) -> Iterator[str]:
     what = f"factor {factor.name!r}"
-    value = _plain(factor.value)
+    value = _numbers(factor.value)
     if value.size == 0:
         yield f"the value of {what} is empty, of shape {value.shape}"
         return
-    weights = _plain(weights_of(factor, declaration))
+    weights = _numbers(weights_of(factor, declaration))
     if factor.weights is not None:
         yield from _of_weights(f"the weights of {what}", weights, data)
     shape, points = tuple(np.shape(log_density_of(factor))), weights.shape[1] if weights.ndim > 1 else 1
@@ -105,11 +105,11 @@ def _present(factor: Factor, value: np.ndarray) -> np.ndarray:
     if factor.where is None:
         return value
     events = int(factor.distribution.event_ndim)
-    where = np.asarray(_plain(factor.where) > 0)
+    where = np.asarray(_numbers(factor.where) > 0)
     shape = np.broadcast_shapes(where.shape, value.shape[: value.ndim - events])
     whole = np.broadcast_to(value, (*shape, *value.shape[value.ndim - events :]))
     return np.asarray(whole[np.broadcast_to(where, shape)])
 
 
-def _plain(array: Any) -> np.ndarray:
-    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array, dtype=float)
+def _numbers(array: Any) -> np.ndarray:
+    return plain(array).astype(float)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from elbocheck.backends.namespace import plain
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical
 from elbocheck.strategies.targets.choice import SATURATED, Choice, data_weights, saturated
@@ -44,7 +45,7 @@ def each(t: Tools, count: int, weights: Array | None) -> Array:
 
 def _table(choice: Choice, rng: np.random.Generator, joint: Any) -> np.ndarray:
     """Logits of responsibilities beside the exact ones."""
-    joint = np.asarray(joint.detach() if hasattr(joint, "detach") else joint, dtype=float)
+    joint = plain(joint)
     table = np.maximum(joint - joint.max(axis=1, keepdims=True), LEAST_LOGIT) + 0.3 * rng.normal(size=joint.shape)
     return saturated(rng, table) if choice.stress == "logits" else table
 
@@ -109,8 +110,8 @@ def mixture(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
 def _normal_gradient(t: Tools, choice: Choice, x: Array, weights: np.ndarray | None, fitted: Any) -> Any:
     """∂F/∂(logits, means, variances in their chart) of a mixture of normals with exact responsibilities."""
     count = choice.sizes[0]
-    chart = Chart(choice.chart).fitting(t, np.asarray(fitted.detach() if hasattr(fitted, "detach") else fitted))
-    data = np.asarray(x.detach() if hasattr(x, "detach") else x)
+    chart = Chart(choice.chart).fitting(t, plain(fitted))
+    data = plain(x)
     w = np.full(count, 1.0 / count) if weights is None else weights
 
     def grad(p: Params) -> Params:

@@ -65,6 +65,10 @@ def test_points_of_two_groups_are_joint_or_combined() -> None:
     assert decompose(Problem({"unused": np.array(0.0)}, None, lambda p: jointly)).elbo == pytest.approx(
         np.mean([a[0, :2].mean() + b[n].mean() for n in range(2)]), abs=1e-14
     )
+    weighted = (Latents("a", weights=of_a[:, :2]), Latents("b", weights=of_b))
+    unlike = Declaration((Factor("x", LogDensity(np.zeros((2, 2))), under=("a", "b")),), q=weighted)
+    with pytest.raises(DeclarationError, match="drawn jointly must have the same weights"):
+        unlike.resolved()
     with pytest.raises(DeclarationError, match="has 4 points"):
         Declaration((Factor("x", LogDensity(np.zeros((2, 4))), under=("a", "b")),), q=q).resolved()
 

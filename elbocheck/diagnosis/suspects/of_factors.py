@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision, namespace, zeros
+from elbocheck.backends.namespace import double_precision, namespace, plain, zeros
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.log_density import Penalty
@@ -96,7 +96,7 @@ def pieces(problem: Problem) -> Pieces:
             log_density = factor.distribution.log_density(factor.value)
 
             def expected(elements: Any, factor: Factor = factor, full: Any = log_density) -> np.ndarray:
-                each = np.asarray(_plain(expectation(factor, declaration, full, elements)), dtype=float)
+                each = plain(expectation(factor, declaration, full, elements))
                 return weights @ np.broadcast_to(each, (len(weights), each.shape[1]))  # one row: the same for all
 
             parts = {"log p": log_density, **_parts(factor, declaration)}
@@ -199,7 +199,3 @@ def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:
 
 def _groups(factor: Factor) -> int:
     return 0 if factor.groups is None else int(np.shape(factor.groups)[-1])
-
-
-def _plain(array: Any) -> Any:
-    return array.detach() if hasattr(array, "detach") else array

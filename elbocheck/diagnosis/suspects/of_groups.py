@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision
+from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Declaration, entropy_of
 from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
@@ -46,12 +46,12 @@ def suspects_of_groups(
 def _entropies(problem: Problem) -> dict[str, float]:
     """Group -> its share of H[q], nats per datum."""
     declaration, found = problem.declaration, {}
-    shares = np.asarray(_plain(declaration.data_weights), dtype=float)
+    shares = plain(declaration.data_weights)
     once = 1.0 / float(declaration.data or len(shares))
     with double_precision():
         for group in groups_of(problem):
             weights = np.ones((1, 1)) if group.weights is None else group.weights
-            own = np.asarray(_plain(entropy_of(group.entropy, weights)), dtype=float) + np.zeros(1)
+            own = plain(entropy_of(group.entropy, weights)) + np.zeros(1)
             found[group.name] = float(once * own.sum() if group.plate is None else shares @ (own + 0.0 * shares))
     return found
 
@@ -60,7 +60,3 @@ def _under(problem: Problem) -> dict[str, tuple[str, ...]]:
     """Factor -> the groups that it is an expectation under."""
     factors = _declared(problem).factors
     return {one.name: (one.under,) if isinstance(one.under, str) else tuple(one.under) for one in factors}
-
-
-def _plain(array: object) -> object:
-    return array.detach().cpu() if hasattr(array, "detach") else array

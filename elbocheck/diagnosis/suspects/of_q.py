@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision
+from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
@@ -58,8 +58,8 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
     declaration = problem.declaration
     raw = problem.factors(problem.code_params(problem.vector))
     entropy, groups = raw.entropy, (raw.q,) if isinstance(raw.q, Latents) else tuple(raw.q)
-    densities = {f.name: _array(f.distribution.log_density(f.value)) for f in declaration.factors}
-    weights, data_weights = _array(declaration.weights), _array(declaration.data_weights)
+    densities = {f.name: plain(f.distribution.log_density(f.value)) for f in declaration.factors}
+    weights, data_weights = plain(declaration.weights), plain(declaration.data_weights)
     for group in groups:
         once = np.ones(1) / float(raw.data or len(data_weights))
         for part in group.entropy if isinstance(group.entropy, tuple) else (group.entropy,):
@@ -72,7 +72,7 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
             if parts_of(part).gaussian:
                 yield from _of_gaussian(part, data_weights)
     for factor in declaration.factors:
-        own = _array(weights_of(factor, declaration))
+        own = plain(weights_of(factor, declaration))
         if own.ndim == 2 and own.shape[0] == len(data_weights):
             yield from _of_sums(factor, densities[factor.name], own, data_weights)
 
@@ -110,7 +110,7 @@ def _of_states(
 
 def _of_gaussian(part: Any, w: np.ndarray) -> Iterator[tuple[Key, float]]:
     """Mistakes in the entropy of a Gaussian q: its constants, its determinant."""
-    each = _array(part.entropy())
+    each = plain(part.entropy())
     event = np.shape(part.mean)[-1] if part.event_ndim else 1
     size = event * math.prod(each.shape[1:])
     entropy = float(np.broadcast_to(each.reshape(len(each), -1).sum(1), w.shape) @ w)
@@ -138,7 +138,7 @@ def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) 
 
 def _marginals(factor: Factor, r: np.ndarray, w: np.ndarray) -> np.ndarray | None:
     """Entropies of the elements of a discrete latent (E,), averaged over data; None for any other factor."""
-    value = _array(factor.value)[0]
+    value = plain(factor.value)[0]
     states = parts_of(factor.distribution).states
     if states == "one-hot":
         p = np.einsum("nm,mek->nek", r, value.reshape((len(value), -1, value.shape[-1])) + np.zeros((r.shape[1], 1, 1)))
@@ -159,7 +159,3 @@ def _surprise(p: np.ndarray) -> np.ndarray:
 def _per_point(density: np.ndarray) -> np.ndarray:
     """Summed over elements: (N or 1, M)."""
     return density.reshape((*density.shape[:2], -1)).sum(-1)
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value.detach() if hasattr(value, "detach") else value, dtype=float)
