@@ -131,10 +131,7 @@ class Reading:
     @cached_property
     def beside(self) -> list[Reading]:
         """Readings a few roundings beside this point: what they differ by is noise (THEORY section 11)."""
-        rng, vector = np.random.default_rng(0), self.problem.vector
-        spread = self.problem.program.backend.eps * np.abs(vector)
-        moved = [vector + times * spread * rng.choice([-1.0, 1.0], size=vector.size) for times in WIGGLES]
-        return [one for one in (read(self.problem.at(each)) for each in moved) if one.finite]
+        return [one for one in map(read, a_few_roundings_away(self.problem)) if one.finite]
 
     def _noise(self, of: Callable[[Reading, bool], Any]) -> Any:
         """Spread of a number of both sides at the nearest points, and of their difference, in which what the
@@ -159,6 +156,13 @@ class Reading:
         if self.slope is not None:
             return float(np.abs(direction) @ self.gradient_noise)
         return float(self._noise(lambda one, declared: one.along(direction, declared)[0]))
+
+
+def a_few_roundings_away(problem: Problem) -> list[Problem]:
+    """The problem at points beside its own: what differs between them is noise."""
+    rng, vector = np.random.default_rng(0), problem.vector
+    spread = problem.program.backend.eps * np.abs(vector)
+    return [problem.at(vector + times * spread * rng.choice([-1.0, 1.0], size=vector.size)) for times in WIGGLES]
 
 
 def at_most(problem: Problem) -> bool:

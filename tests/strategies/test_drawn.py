@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -11,8 +10,6 @@ import pytest
 from hypothesis import Phase, find, settings
 
 from elbocheck.backends import get_backend
-from elbocheck.bound.factors import Factor
-from elbocheck.bound.layout import Arrays
 from elbocheck.checks import every_point
 from elbocheck.errors import InputError
 from elbocheck.models import find_cell
@@ -20,6 +17,7 @@ from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome
 from elbocheck.strategies import draw_many, samples
 from elbocheck.strategies.of_cells import Draw, realise
+from support.faulty_cells import with_wrong_beta
 
 PLAN = settings(
     max_examples=1000, derandomize=True, database=None, phases=[Phase.generate, Phase.shrink], deadline=None
@@ -67,19 +65,6 @@ def test_numbers_from_a_seed_do_not_shrink() -> None:
     cell = find_cell("gmm-diagonal/exact")
     found = find(samples(cell, solvable=True), third_below_minus_one, settings=PLAN)
     assert len(np.unique(found.x)) > 1
-
-
-def with_wrong_beta(cell: Cell, error: float) -> Cell:
-    """The cell with a planted fault: every declared β is off by a relative `error`."""
-
-    def factors(*arguments: Arrays) -> tuple[Factor, ...]:
-        return tuple(
-            replace(one, beta={name: (1.0 + error) * beta for name, beta in one.beta.items()})
-            for one in cell.model.factors(*arguments)
-            if one.beta is not None
-        )
-
-    return replace(cell, model=replace(cell.model, factors=factors))
 
 
 def violated(sample: Sample) -> bool:
