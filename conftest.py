@@ -27,6 +27,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """As in a run of the installed properties, see `elbocheck._pytest_plugin`."""
     if config.getoption("dist") != "loadgroup":
         return None
-    from elbocheck.testing.scheduling import ByProgram
+    from elbocheck.testing.scheduling import ByCompiled
 
-    return ByProgram(config, log)
+    return ByCompiled(config, log)

@@ -50,7 +50,7 @@ def one_jit_each(drawn: list[Sample]) -> tuple[float, int]:
         q = cell.variational
         axes, backend = tuple(q.axes.items()), cell.backend
         fresh = program_for.__wrapped__(cell.model, q.points, q.blocks, axes, cell.capacity, backend)
-        problem = problem.with_program(fresh)
+        problem = problem.with_compiled(fresh)
         verified += find_stationary_point(problem, problem.starts[0]).certified
     return time.perf_counter() - begin, verified
 

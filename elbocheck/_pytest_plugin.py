@@ -85,9 +85,9 @@ def names_properties(arguments: list[str]) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests of one compiled program go to one worker, unless `--dist` asks for something else."""
     if names_properties(config.args) and config.getoption("dist") in ("load", "loadgroup"):
-        from elbocheck.testing.scheduling import ByProgram
+        from elbocheck.testing.scheduling import ByCompiled
 
-        return ByProgram(config, log)
+        return ByCompiled(config, log)
     return None
 
 

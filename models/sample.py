@@ -11,7 +11,7 @@ import numpy as np
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
-from elbocheck.bound.compiled import Program
+from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.layout import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
@@ -110,7 +110,7 @@ class Cell:
         """How many elements the parameters of its largest problems have."""
         return int(Layout.of_blocks(self.blocks, self.axis_sizes(self.capacity)).present.size)
 
-    def program_at(self, capacity: Capacity) -> Program:
+    def program_at(self, capacity: Capacity) -> Compiled:
         """The program of arrays padded to `capacity`."""
         q = self.variational
         return program_for(self.model, q.points, q.blocks, tuple(q.axes.items()), capacity, self.backend)
@@ -135,7 +135,7 @@ def program_for(
     q_axes: tuple[tuple[str, int], ...],
     capacity: Capacity,
     backend: Backend,
-) -> Program:
+) -> Compiled:
     """One program per shape and backend, shared by cells that differ only in what is trained."""
     sizes = axis_sizes(model, dict(q_axes), capacity)
     blocks = (*model.blocks, *q_blocks)
@@ -149,7 +149,7 @@ def program_for(
         factors = model.factors(params, fixed, q.latents)
         return Declaration(factors, q.weights, q.entropy, fixed["data_weights"], q.rescaling, q.optimal)
 
-    return Program(Bound(layout, declare, points=points_of, factors=model.factors), backend, catalogued=True)
+    return Compiled(Bound(layout, declare, points=points_of, factors=model.factors), backend, catalogued=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +239,7 @@ class Sample:
         return self.cell.capacity if self.cell.backend.cost.padded else self.sizes
 
     @property
-    def program(self) -> Program:
+    def compiled(self) -> Compiled:
         """The program of this sample's problem."""
         return self.cell.program_at(self.capacity)
 
@@ -259,7 +259,7 @@ class Sample:
             free={b.name: b.exists(masks, sizes) & (b.name in trained) for b in self.cell.blocks},
             units={b.name: b.unit(scale, sizes) for b in self.cell.blocks},
             label=self.label,
-            prepared=Prepared(self.program, self.fixed(), starts(self)),
+            prepared=Prepared(self.compiled, self.fixed(), starts(self)),
         )
 
     def fixed(self) -> Params:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from elbocheck.bound.compiled import Program
+from elbocheck.bound.compiled import Compiled
 from elbocheck.models.base import Params
 from elbocheck.models.mixture import merged
 from elbocheck.solver.start import Start
@@ -25,7 +25,7 @@ class Searched(Protocol):
         """Random parameters, not padded."""
 
     @property
-    def program(self) -> Program:
+    def compiled(self) -> Compiled:
         """The compiled bound."""
 
     @property
@@ -52,7 +52,7 @@ def starts(sample: Searched) -> tuple[Start, ...]:
     ascent = Start("ascent", _vector(sample, sample.params), limit=sample.cell.evaluations)
     if sample.cell.model.truth is not None:  # q finds its way to a model near the truth first
         blocks = [block.name for block in sample.cell.model.blocks]
-        ascent = replace(ascent, held=sample.program.bound.layout.mask(blocks))
+        ascent = replace(ascent, held=sample.compiled.bound.layout.mask(blocks))
     if sample.cell.variational.collapsed is None:
         return (ascent,)
     result = [ascent]
@@ -73,7 +73,7 @@ def starts(sample: Searched) -> tuple[Start, ...]:
 
 def profiled(sample: Searched, start: Start) -> Start:
     """The start with q's trained blocks eliminated, where they have a closed-form optimum."""
-    cell, layout = sample.cell, sample.program.bound.layout
+    cell, layout = sample.cell, sample.compiled.bound.layout
     best = cell.variational.optimum
     if best is None:
         return start
@@ -100,7 +100,7 @@ def collapsed_start(sample: Searched, subset: np.ndarray, missing: Literal["", "
 
 def _tied(sample: Searched, vector: np.ndarray, subset: np.ndarray) -> np.ndarray | None:
     """Labels (P,) shared by elements that are equal and differ only in which latent of `subset` they belong to."""
-    layout = sample.program.bound.layout
+    layout = sample.compiled.bound.layout
     own = np.arange(layout.size)
     labels = layout.unpack(own)
     for block in sample.cell.blocks:
@@ -112,4 +112,4 @@ def _tied(sample: Searched, vector: np.ndarray, subset: np.ndarray) -> np.ndarra
 
 
 def _vector(sample: Searched, params: Params) -> np.ndarray:
-    return sample.program.bound.layout.pack(sample.padded(params))
+    return sample.compiled.bound.layout.pack(sample.padded(params))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from elbocheck.adapters.plan import Program, Tree, make_plan
 from elbocheck.adapters.traced import declaration_of, factors_of, points_of
 from elbocheck.backends.libraries import LIBRARIES
-from elbocheck.bound.compiled import Program as Compiled
+from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.layout import Arrays, Layout

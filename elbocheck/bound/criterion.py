@@ -73,11 +73,11 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
 
     Raises `DeclarationError` if a factor's natural parameters depend on blocks that another factor owns.
     """
-    program, bound = problem.program, problem.program.bound
+    compiled, bound = problem.compiled, problem.compiled.bound
     size = problem.vector.size
-    held = program.points(problem.vector, problem.fixed)
+    held = compiled.points(problem.vector, problem.fixed)
     extended = np.append(problem.vector, 0.0)
-    jacobians, values = program.natural_rows(extended, {"fixed": problem.fixed, "held": held})
+    jacobians, values = compiled.natural_rows(extended, {"fixed": problem.fixed, "held": held})
     owned = {name: np.array(mask) for name, mask in values["owned"].items()}
     masks = {
         name: bound.layout.mask([b for b, mine in zip(bound.layout.names, owns, strict=True) if mine])
@@ -89,7 +89,7 @@ def criteria(problem: Problem) -> dict[str, Criterion]:
             jacobian = jacobians["eta"][name][:, :size]
             others = np.any([other for key, other in masks.items() if key != name], axis=0) & ~mask
             stray = float(np.abs(jacobian[:, others]).max(initial=0.0))
-            error = program.backend.error_of(program.natural_rows)  # what differences cannot tell from 0 is 0
+            error = compiled.backend.error_of(compiled.natural_rows)  # what differences cannot tell from 0 is 0
             if stray > 10.0 * error * float(np.abs(values["eta"][name]).max(initial=0.0) + np.abs(jacobian).max()):
                 raise DeclarationError(
                     f"factor {name!r}: its natural parameters depend on parameters that another factor owns "

@@ -135,7 +135,7 @@ def decompose(
     of computing them.
     """
     here = problem if params is None else problem.at(problem.vector_of(params))
-    if problem.program.catalogued:
+    if problem.compiled.catalogued:
         return _by_datum(here, sketched)
     key = f"decomposition, thorough {thorough}"
     if key not in here.memory:
@@ -147,8 +147,8 @@ def decompose(
 def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
     """With the derivatives of every datum, or an estimate of them."""
     vector = problem.vector
-    program, units, free = problem.program, problem.unit_vector, problem.free_mask
-    jacobian, terms = (program.sketch if sketched else program.terms)(vector, problem.fixed)
+    compiled, units, free = problem.compiled, problem.unit_vector, problem.free_mask
+    jacobian, terms = (compiled.sketch if sketched else compiled.terms)(vector, problem.fixed)
     data_weights = terms["data_weights"]
     if sketched:  # Σ_n |w_n ∂F_n| ≤ √N · √Σ_n (w_n ∂F_n)², whose estimate from few signs may be a quarter of it
         gradient = jacobian[0]
@@ -156,12 +156,12 @@ def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
     else:
         gradient, absolute = data_weights @ jacobian, data_weights @ np.abs(jacobian)
     elbo = float(data_weights @ terms["elbo"])
-    if program.bound.elbo is not None:
+    if compiled.bound.elbo is not None:
         elbo, gradient = problem.gradient(vector)
 
-    constant = rounding_constant(terms) * program.backend.eps
-    differences = program.backend.error_of(
-        program.gradient if program.bound.elbo is not None else program.sketch if sketched else program.terms
+    constant = rounding_constant(terms) * compiled.backend.eps
+    differences = compiled.backend.error_of(
+        compiled.gradient if compiled.bound.elbo is not None else compiled.sketch if sketched else compiled.terms
     )
     stretch = 1.0 / np.where(vector == 0.0, 1.0, np.abs(vector))  # steps of differences are relative to parameters
     scale = sum(float(np.sum(data_weights @ term["magnitude"])) for term in terms["factors"].values())
@@ -178,10 +178,10 @@ def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
             solved = solved or criteria(problem.at(vector))
             beta = solved[name].beta[None] if name in solved else np.zeros((1, vector.size))
             if name in solved:
-                missing = 0.0 if solved[name].applies(program.backend.eps) else solved[name].residual
+                missing = 0.0 if solved[name].applies(compiled.backend.eps) else solved[name].residual
                 if not missing:
-                    leverages = leverages or program.leverages(vector, problem.fixed)
-                    relative = max(program.backend.eps, program.backend.error_of(program.natural_rows))
+                    leverages = leverages or compiled.leverages(vector, problem.fixed)
+                    relative = max(compiled.backend.eps, compiled.backend.error_of(compiled.natural_rows))
                     unsure = solved[name].error(leverages, relative, scale) / weight
             totals = {key: value.sum(keepdims=True) for key, value in totals.items()}
         groups = len(beta)

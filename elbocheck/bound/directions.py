@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from elbocheck.bound import functions
 from elbocheck.bound.candidates import COMMON, RARE, Part, Slopes, direction, elements, guess, meets, neat_solution
 from elbocheck.bound.least_squares import DENSE, Columns, rescaling, solve
 from elbocheck.bound.problem import Problem
@@ -133,11 +134,11 @@ class Finder:
 
     def _outside(self, name: str) -> str:
         """Why a factor has no natural parameters at all; "" if it has."""
-        return next(shape.outside for shape in self.problem.program.bound.shapes if shape.name == name)
+        return next(shape.outside for shape in self.problem.compiled.seen.shapes if shape.name == name)
 
     @property
     def _dear(self) -> bool:
-        return self.problem.program.backend.cost.directional
+        return self.problem.compiled.backend.cost.directional
 
     def _declared(self, name: str) -> Recipe:
         """A closed form is believed if what it predicts is there, component by component."""
@@ -156,7 +157,7 @@ class Finder:
 
     def hinted(self, names: Sequence[str]) -> list[str]:
         """The blocks that the declaration names for these factors, those of the layout in its order; all if none."""
-        hints = [one for shape in self.problem.program.bound.shapes if shape.name in names for one in shape.parameters]
+        hints = [one for shape in self.problem.compiled.seen.shapes if shape.name in names for one in shape.parameters]
         blocks = [name for name in self.problem.layout.names if any(covers(hint, name) for hint in hints)]
         return blocks or list(self.problem.layout.names)
 
@@ -180,8 +181,8 @@ class Finder:
 
     def _with_parameters(self) -> set[str]:
         """Factors whose natural parameters can change at all."""
-        program, problem = self.problem.program, self.problem
-        flags = program.backend.depends(program.bound.natural, problem.vector, problem.fixed)
+        compiled, problem = self.problem.compiled, self.problem
+        flags = compiled.backend.depends(compiled.of(functions.natural), problem.vector, problem.fixed)
         return {name for name, arrays in flags.items() if any(arrays)}
 
     def _rescaled(self, name: str) -> Recipe | None:
@@ -190,7 +191,7 @@ class Finder:
         Its multiples of the candidates of all blocks are what readings at more points than candidates say; like any
         guess it must then be right to rounding, at further points too (THEORY section 5).
         """
-        shapes = {shape.name: shape for shape in self.problem.program.bound.shapes}
+        shapes = {shape.name: shape for shape in self.problem.compiled.seen.shapes}
         blocks, data = self.problem.layout.names, len(self.points[0].data_weights)
         if shapes[name].scale_degree is None or len(blocks) > MOST_BLOCKS or self._dear:
             return None
@@ -212,7 +213,7 @@ class Finder:
 
     def _rescaled_by_elements(self, name: str) -> Recipe | None:
         """The same where a block is rescaled in part: one layer that gives mean and scale of q."""
-        degree = next(shape.scale_degree for shape in self.problem.program.bound.shapes if shape.name == name)
+        degree = next(shape.scale_degree for shape in self.problem.compiled.seen.shapes if shape.name == name)
         if degree is None or self._dear:
             return None
         found = [rescaling(point.problem, name, degree) for point in self.points]
@@ -327,7 +328,7 @@ def _groups(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def directions(problem: Problem) -> tuple[Direction, ...]:
     """β of every factor, or group of them, at the problem's parameters; how to find it is found once, see `Recipe`."""
-    recipes = problem.program.recipes
+    recipes = problem.compiled.recipes
     if "all" not in recipes:
         recipes["all"] = Finder(problem).recipes()
     return tuple(_still(read(problem), _at(problem, recipe)) for recipe in recipes["all"])

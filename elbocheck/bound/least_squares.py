@@ -46,7 +46,7 @@ class Columns:
             along = direction([part], self.problem.layout, self.problem.vector)
             if part in self.parts or not np.all(np.isfinite(along)):
                 continue
-            rows = self.problem.program.natural(ROWS)(self.problem.vector, self.problem.fixed, along)
+            rows = self.problem.compiled.natural(ROWS)(self.problem.vector, self.problem.fixed, along)
             self.parts.append(part)
             for name, row in rows.items():
                 self.eta[name] = np.asarray(row["eta"])
@@ -158,11 +158,11 @@ def solve(problem: Problem, name: str, blocks: Sequence[str]) -> Solved | None:
     columns = np.flatnonzero(problem.layout.mask(blocks))
     if not 0 < columns.size <= MOST_PARAMETERS:
         return None
-    program, rows = problem.program, max(ROWS, 4 * columns.size)
-    system = System(problem, name, columns, program.natural(rows), program.natural_back(rows))
+    compiled, rows = problem.compiled, max(ROWS, 4 * columns.size)
+    system = System(problem, name, columns, compiled.natural(rows), compiled.natural_back(rows))
     values = system.solution()
     checked = system.along(values)[name]
-    missed = float(checked["missed"]) + 16.0 * program.backend.eps * float(checked["hidden"])
+    missed = float(checked["missed"]) + 16.0 * compiled.backend.eps * float(checked["hidden"])
     return Solved(system.whole(values), system.missed_by(checked["tangent"]), missed)
 
 
@@ -171,8 +171,8 @@ def rescaling(problem: Problem, name: str, degree: int) -> Solved | None:
     columns = np.flatnonzero(problem.free_mask)
     if not 0 < columns.size <= MOST_RESCALED:
         return None
-    program, rows = problem.program, max(ROWS, 4 * columns.size)
-    system = System(problem, name, columns, program.rescaled(rows), program.rescaled_back(rows))
+    compiled, rows = problem.compiled, max(ROWS, 4 * columns.size)
+    system = System(problem, name, columns, compiled.rescaled(rows), compiled.rescaled_back(rows))
     values = _snapped(system.solution(), problem.vector[columns])
     return Solved(system.whole(values) / degree, system.missed_by(system.forward(values)), 0.0)
 

@@ -12,7 +12,7 @@ import numpy as np
 from elbocheck.backends.base import Backend, TargetBackend
 from elbocheck.backends.libraries import LIBRARIES, NUMPY, library_of
 from elbocheck.backends.namespace import double_precision, plain
-from elbocheck.bound.compiled import Program
+from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor, log_density_of
@@ -27,7 +27,7 @@ from elbocheck.limits import limited
 class Prepared:
     """What is known of a problem before it is made, and shared by all problems of a cell of the catalogue."""
 
-    program: Program | None = None
+    compiled: Compiled | None = None
     """The compiled bound; None: compiled from the problem's functions when it is needed."""
 
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -108,14 +108,14 @@ class Problem:
         for name, value in self.arrays.items():
             if not np.all(np.isfinite(value)):
                 raise NotFiniteError(f"{self.label}: parameter {name!r} is not finite: {_shown(value)}")
-        if self.factors is None and self.prepared.program is None:
+        if self.factors is None and self.prepared.compiled is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
         for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
         for name, given in (("free", self.free), ("units", self.units)):
             unknown = [key for key in given if key not in self.arrays]
-            if unknown and self.prepared.program is None:
+            if unknown and self.prepared.compiled is None:
                 raise InputError(f"{self.label}: `{name}` names {unknown}; the parameters are {list(self.arrays)}")
         if self.library not in ("", *LIBRARIES):
             raise InputError(f"{self.label}: `library` must be one of {', '.join(LIBRARIES)}; got {self.library!r}")
@@ -146,10 +146,10 @@ class Problem:
         return flat(self.params, f"{self.label}: params")
 
     @cached_property
-    def program(self) -> Program:
-        if self.prepared.program is not None:
-            return self.prepared.program
-        return Program(self._bound, self._backend)
+    def compiled(self) -> Compiled:
+        if self.prepared.compiled is not None:
+            return self.prepared.compiled
+        return Compiled(self._bound, self._backend)
 
     @cached_property
     def _bound(self) -> Bound:
@@ -212,7 +212,7 @@ class Problem:
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
         arrays = {name: np.array(value) for name, value in self.layout.unpack(np.asarray(vector)).items()}
-        library, own = LIBRARIES[self.program.backend.name], leaves(self.params)
+        library, own = LIBRARIES[self.compiled.backend.name], leaves(self.params)
         with double_precision():
             return rebuilt(self.params, {name: library.array(a, own.get(name)) for name, a in arrays.items()})
 
@@ -241,7 +241,7 @@ class Problem:
 
     @cached_property
     def layout(self) -> Layout:
-        ready = self.prepared.program
+        ready = self.prepared.compiled
         return Layout.of(self.arrays) if ready is None else ready.bound.layout
 
     @cached_property
@@ -273,7 +273,7 @@ class Problem:
 
     def value(self, vector: np.ndarray) -> float:
         """F, the value under test."""
-        return float(self.program.value(vector, self.fixed))
+        return float(self.compiled.value(vector, self.fixed))
 
     @cached_property
     def free_mask(self) -> np.ndarray:
@@ -301,15 +301,15 @@ class Problem:
 
     def gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """(F, ∇F (P,)) of the value under test."""
-        if not self.program.catalogued and not self.program.backend.cost.directional:
-            value, gradient, _ = self.program.reported(vector, self.fixed)
+        if not self.compiled.catalogued and not self.compiled.backend.cost.directional:
+            value, gradient, _ = self.compiled.reported(vector, self.fixed)
             return float(value), gradient
-        gradient, value = self.program.gradient(vector, self.fixed)
+        gradient, value = self.compiled.gradient(vector, self.fixed)
         return float(value), gradient
 
     def free_gradient(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """The same with ∇F 0 in elements that no one trains, for which no time is spent where every one costs some."""
-        if self.program.backend.cost.padded:
+        if self.compiled.backend.cost.padded:
             return self.gradient(vector)
         slopes, value = self._slopes(np.zeros(int(self.free_mask.sum())), {"base": vector, "fixed": self.fixed})
         gradient = np.zeros(vector.shape)
@@ -325,18 +325,18 @@ class Problem:
 
     @cached_property
     def _slopes(self) -> Callable[..., Any]:
-        return self.program.slopes_along(np.flatnonzero(self.free_mask))
+        return self.compiled.slopes_along(np.flatnonzero(self.free_mask))
 
     @cached_property
     def _derivatives(self) -> Callable[..., Any]:
-        program = self.program
-        if program.backend.cost.padded:  # one compiled program for all problems, with all columns any of them may need
-            return program.derivatives
-        return program.derivatives_along(np.flatnonzero(self.free_mask))
+        compiled = self.compiled
+        if compiled.backend.cost.padded:  # one compiled program for all problems, with all columns any of them may need
+            return compiled.derivatives
+        return compiled.derivatives_along(np.flatnonzero(self.free_mask))
 
-    def with_program(self, program: Program) -> Problem:
+    def with_compiled(self, compiled: Compiled) -> Problem:
         """The same problem, computed by another program."""
-        return replace(self, prepared=replace(self.prepared, program=program))
+        return replace(self, prepared=replace(self.prepared, compiled=compiled))
 
     def from_here(self) -> Problem:
         """The same problem with one search, from its own parameters."""
@@ -344,11 +344,11 @@ class Problem:
 
     def on(self, backend: Backend) -> Problem:
         """The same problem, data and parameters padded as here, computed by another backend."""
-        return self.with_program(self.program.on(backend))
+        return self.with_compiled(self.compiled.on(backend))
 
     def at(self, vector: np.ndarray) -> Problem:
         """The same problem at other parameters."""
-        moved = replace(self.with_program(self.program), params=self.tree(vector))
+        moved = replace(self.with_compiled(self.compiled), params=self.tree(vector))
         for name in ("free_mask", "unit_vector", "plain_units"):  # they do not depend on the parameters
             moved.__dict__[name] = getattr(self, name)
         return moved
@@ -361,9 +361,9 @@ class Problem:
 
     def in_chart(self, chart: Callable[[Any], Any], inverse: Callable[[np.ndarray], np.ndarray]) -> Problem:
         """The same problem over ϑ, where θ = chart(ϑ) acts on flat vectors of any array library."""
-        program = Program(self.program.bound.in_chart(chart), self.program.backend, self.program.catalogued)
+        compiled = Compiled(self.compiled.bound.in_chart(chart), self.compiled.backend, self.compiled.catalogued)
         params = {name: np.array(value) for name, value in self.layout.unpack(inverse(self.vector)).items()}
-        return replace(self, params=params, units={}, prepared=Prepared(program, self.fixed))
+        return replace(self, params=params, units={}, prepared=Prepared(compiled, self.fixed))
 
 
 def _shown(value: np.ndarray) -> str:

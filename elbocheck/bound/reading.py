@@ -70,7 +70,7 @@ class Reading:
     @cached_property
     def constant(self) -> float:
         """c·eps of the rounding bound c·eps·Σ|terms|."""
-        return rounding_constant(self.terms) * self.problem.program.backend.eps
+        return rounding_constant(self.terms) * self.problem.compiled.backend.eps
 
     @cached_property
     def scale(self) -> float:
@@ -80,7 +80,7 @@ class Reading:
     @cached_property
     def full_scale(self) -> float:
         """Σ|terms|, and at least 1: code makes the log probability of what is certain from numbers of order one."""
-        found = self.problem.program.magnitudes(self.problem.vector, self.problem.fixed)
+        found = self.problem.compiled.magnitudes(self.problem.vector, self.problem.fixed)
         return max(self._with_entropy(sum(float(np.sum(one)) for one in found.values())), self.scale, 1.0)
 
     def _with_entropy(self, scale: float) -> float:
@@ -96,7 +96,7 @@ class Reading:
             return float(gradient @ direction), 0.0
         key = (declared, direction.tobytes())
         if key not in self._slopes:
-            run: Any = self.problem.program.slope(declared)
+            run: Any = self.problem.compiled.slope(declared)
             found = float(run(self.problem.vector, self.problem.fixed, direction))
             self._slopes[key] = found, float(run.error)
         return self._slopes[key]
@@ -112,8 +112,8 @@ class Reading:
     @cached_property
     def sketch(self) -> np.ndarray:
         """Σ_n |w_n ∂F_n| (P,) ≤ √N · √Σ_n (w_n ∂F_n)², whose estimate from few signs may be a quarter of it."""
-        program, problem = self.problem.program, self.problem
-        rows = [program.signed(problem.vector, {"fixed": problem.fixed, "signs": signs})[1] for signs in self._signs]
+        compiled, problem = self.problem.compiled, self.problem
+        rows = [compiled.signed(problem.vector, {"fixed": problem.fixed, "signs": signs})[1] for signs in self._signs]
         return np.asarray(4.0 * np.sqrt(len(self.data_weights) * np.mean(np.square(rows), axis=0)))
 
     @property
@@ -123,7 +123,7 @@ class Reading:
     def _signed_along(self, direction: np.ndarray) -> float:
         problem = self.problem
         rows = [
-            float(problem.program.signed_slope(problem.vector, {"fixed": problem.fixed, "signs": signs}, direction))
+            float(problem.compiled.signed_slope(problem.vector, {"fixed": problem.fixed, "signs": signs}, direction))
             for signs in self._signs
         ]
         return 4.0 * float(np.sqrt(len(self.data_weights) * np.mean(np.square(rows))))
@@ -161,24 +161,24 @@ class Reading:
 def a_few_roundings_away(problem: Problem) -> list[Problem]:
     """The problem at points beside its own: what differs between them is noise."""
     rng, vector = np.random.default_rng(0), problem.vector
-    spread = problem.program.backend.eps * np.abs(vector)
+    spread = problem.compiled.backend.eps * np.abs(vector)
     return [problem.at(vector + times * spread * rng.choice([-1.0, 1.0], size=vector.size)) for times in WIGGLES]
 
 
 def at_most(problem: Problem) -> bool:
     """Whether the declaration says that the reported bound may lie below it."""
     read(problem)
-    return problem.program.bound.at_most[:1] == [True]
+    return problem.compiled.seen.at_most
 
 
 def read(problem: Problem) -> Reading:
     """The reading at the problem's own parameters, taken once."""
     if "reading" not in problem.memory:
-        program = problem.program
-        declared, slope, terms = program.declared(problem.vector, problem.fixed)
+        compiled = problem.compiled
+        declared, slope, terms = compiled.declared(problem.vector, problem.fixed)
         elbo, gradient = declared, slope
-        if program.bound.elbo is not None:
-            elbo, gradient, _ = program.reported(problem.vector, problem.fixed)
+        if compiled.bound.elbo is not None:
+            elbo, gradient, _ = compiled.reported(problem.vector, problem.fixed)
         reading = Reading(problem, float(elbo), gradient, float(declared), slope, terms)
         problem.memory["reading"] = _with_q_held(reading) or reading
     found: Reading = problem.memory["reading"]
@@ -248,7 +248,7 @@ def held_slope(reading: Reading, gradient: np.ndarray) -> np.ndarray | None:
     assert d is not None
     size, free = natural_size(problem), problem.free_mask
     within = 1e3 * reading.constant * (np.abs(size * d) + reading.scale)
-    slope = np.asarray(problem.program.held(problem.vector, problem.fixed)[1])
+    slope = np.asarray(problem.compiled.held(problem.vector, problem.fixed)[1])
     same = np.abs(size * (gradient - slope)) <= within
     moves_q_alone = (slope == 0.0) & (np.abs(size * d) > within)
     if not np.all(np.isfinite(slope)) or not np.all(same | ~free) or np.any(moves_q_alone & free):

@@ -31,7 +31,7 @@ def agreement(problem: Problem, other_backend: Backend, appeal: Appeal | None = 
     result = compared(one, other, problem.label)
     if result.outcome is Outcome.HOLDS or appeal is None:
         return result
-    names = (problem.program.backend.name, other_backend.name)
+    names = (problem.compiled.backend.name, other_backend.name)
     return replace(result, message=result.message + appeal(problem, dict(zip(names, (one, other), strict=True))))
 
 

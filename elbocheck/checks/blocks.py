@@ -142,7 +142,7 @@ def _arbitrated(reading: Reading, deviations: list[Deviation]) -> tuple[list[Dev
 def value_slope(problem: Problem, direction: np.ndarray) -> tuple[float, float]:
     """(∂F along a direction from values of the code under test alone, estimated error)."""
     value: Callable[[np.ndarray], np.ndarray] = lambda v: np.atleast_1d(  # noqa: E731
-        np.asarray(problem.program.reported(v, problem.fixed)[0], dtype=float)
+        np.asarray(problem.compiled.reported(v, problem.fixed)[0], dtype=float)
     )
     slope, error = directional(value, problem.vector, direction)
     return float(slope[0]), error
@@ -162,5 +162,5 @@ def reported_gradient(problem: Problem) -> np.ndarray:
     """The gradient under test (P,): the problem's `grad`, or what the library derives."""
     if problem.grad is not None:
         return own_gradient(problem)
-    gradient = None if problem.program.catalogued else read(problem).gradient
+    gradient = None if problem.compiled.catalogued else read(problem).gradient
     return problem.gradient(problem.vector)[1] if gradient is None else gradient

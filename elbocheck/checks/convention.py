@@ -58,7 +58,7 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
             if data % batch == 0:
                 named.append((f"the total of a batch of {batch}{loss}", sign * batch))
                 named.append((f"multiplied by N / batch, {data} / {batch}{loss}", sign * data / batch))
-        shapes = [shape.value[2:] for shape in problem.program.bound.shapes]
+        shapes = [shape.value[2:] for shape in problem.compiled.seen.shapes]
         for size in sorted({size for shape in shapes for size in shape} - {1}):
             named.append((f"divided by the number of dimensions or times, {size}{loss}", sign / size))
         named.append((f"in bits{loss}", sign / np.log(2.0)))

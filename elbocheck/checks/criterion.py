@@ -18,8 +18,8 @@ NAME = "criterion"
 
 def criterion_holds(problem: Problem) -> Result:
     """‖(∂η/∂θ)β − η‖ for the declared β, row by row within rounding; `out of scope` if no β exists at all."""
-    eps = problem.program.backend.eps
-    _, terms = problem.program.terms(problem.vector, problem.fixed)
+    eps = problem.compiled.backend.eps
+    _, terms = problem.compiled.terms(problem.vector, problem.fixed)
     deviations = []
     for name, criterion in criteria(problem).items():
         if not criterion.applies(eps):

@@ -19,7 +19,7 @@ def equivalent(problem: Problem, image: Problem, *, check: str, shift: float = 0
     one, other = decompose(problem), decompose(image)
     noise = one.rounding + other.rounding + one.elbo_rounding + other.elbo_rounding
     # a shift that was itself rounded moves both sides alike
-    noise += 4 * problem.program.backend.eps * abs(shift)
+    noise += 4 * problem.compiled.backend.eps * abs(shift)
     scale = one.magnitude + other.magnitude
     deviations = [
         Deviation("the ELBO", abs(one.elbo + shift - other.elbo), noise, scale),

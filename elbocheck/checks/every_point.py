@@ -27,7 +27,7 @@ def every_point(problem: Problem) -> Result:
     For problems of the catalogue (R) with the true and with the pseudo-entropies, within the rounding error computed
     for each factor. `out of scope`, never `violated`, where the theorem does not cover a factor; the message says why.
     """
-    if problem.program.catalogued:
+    if problem.compiled.catalogued:
         return _of_catalogue(problem)
     loose = at_most(problem)
     blocks, note = judged(read(problem)) if problem.elbo is not None and not loose else ([], "")
@@ -53,7 +53,7 @@ def _of_gaps(terms: Decomposition) -> list[Deviation]:
 
 
 def _identity(problem: Problem, terms: Decomposition, deviations: list[Deviation]) -> Result:
-    against = read(problem).deviation if not problem.program.catalogued else abs(terms.elbo - terms.declared)
+    against = read(problem).deviation if not problem.compiled.catalogued else abs(terms.elbo - terms.declared)
     deviations = [*deviations, Deviation("the ELBO against its declared terms", against, terms.elbo_rounding)]
     result = judge(NAME, problem.label, deviations, gradient_norm=terms.known_gradient_norm)
     outside = unpredicted(terms)

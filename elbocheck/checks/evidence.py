@@ -27,10 +27,10 @@ def evidence(problem: Problem) -> Result | None:
 
 def _judged(problem: Problem, most: float, thorough: bool) -> Result:
     terms = decompose(problem, thorough=thorough)
-    bound = 4 * terms.elbo_rounding + 16 * problem.program.backend.eps * abs(most)
+    bound = 4 * terms.elbo_rounding + 16 * problem.compiled.backend.eps * abs(most)
     deviations = [Deviation(f"the reported ELBO {terms.elbo:.9g} exceeds the log evidence {most:.9g}: it",
                             max(terms.elbo - most, 0.0), bound, terms.magnitude)]  # fmt: skip
-    if problem.program.bound.optimal[0]:
+    if problem.compiled.seen.optimal:
         what = f"at the exact posterior the ELBO is the log evidence, {most:.9g}; the reported {terms.elbo:.9g}"
         deviations.append(Deviation(what, abs(terms.elbo - most), bound, terms.magnitude))
     return judge(NAME, problem.label, deviations)

@@ -50,7 +50,7 @@ class Stop:
     @property
     def nearly(self) -> bool:
         """The same for training that looks at half of the digits of F."""
-        return self.gain <= float(np.sqrt(self.problem.program.backend.eps)) * self.terms.magnitude
+        return self.gain <= float(np.sqrt(self.problem.compiled.backend.eps)) * self.terms.magnitude
 
 
 def fit(problem: Problem) -> Result | None:
@@ -92,7 +92,7 @@ def fit(problem: Problem) -> Result | None:
         if at.nearly:
             return replace(theorem, note=f"training stopped early: {where}")
     again = stop(problem, at.problem.vector).problem
-    if _moved(at.problem, again) <= STANDS * problem.program.backend.eps:
+    if _moved(at.problem, again) <= STANDS * problem.compiled.backend.eps:
         return _verdict(
             problem, at, Outcome.VIOLATED,
             f"training stands still where the bound is not stationary: {where}, but started again it does not move (a "
@@ -157,11 +157,11 @@ def _deviations(at: Stop) -> list[Deviation]:
 def _exactly(problem: Problem) -> Problem:
     """The problem in which a stationary point is sought: on the declared bound where the reported one has only
     derivatives by differences (that it is the same function is what the value check says)."""
-    program = problem.program
-    if problem.elbo is None or not program.backend.cost.directional or problem.factors is None:
+    compiled = problem.compiled
+    if problem.elbo is None or not compiled.backend.cost.directional or problem.factors is None:
         return problem.from_here()
     problem.gradient(problem.vector)  # whether complex steps are taken is known after the first
-    if program.backend.error_of(program.gradient) == 0.0:
+    if compiled.backend.error_of(compiled.gradient) == 0.0:
         return problem.from_here()
     return replace(problem, elbo=None, prepared=Prepared())
 

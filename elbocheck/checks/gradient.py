@@ -42,7 +42,7 @@ def gradient(problem: Problem) -> Result | None:
     alone (extrapolated differences with their error estimate) or from a complex step. None where derivatives and
     gradient are the same thing: plain NumPy without a `grad` of its own.
     """
-    backend = problem.program.backend
+    backend = problem.compiled.backend
     if problem.grad is None and backend.cost.directional:
         return None
     reading = read(problem)
@@ -73,7 +73,7 @@ def _against_held_slopes(reading: Reading) -> list[Deviation]:
     Where q moves with a block alone, holding it is a fault, and without complex steps nothing can be held.
     """
     problem, own, found = reading.problem, own_gradient(reading.problem), []
-    run: Any = problem.program.held_along
+    run: Any = problem.compiled.held_along
     for name, direction in block_directions(problem):
         slope, declared = float(run(problem.vector, problem.fixed, direction)), reading.along(direction)[0]
         size = reading.scale + abs(slope) + float(np.abs(own) @ np.abs(direction))
@@ -142,7 +142,7 @@ def _against_values(reading: Reading, gradient: np.ndarray) -> Iterator[Deviatio
         slope, error = value_slope(problem, direction)
         size = abs(slope) + float(np.abs(gradient) @ np.abs(direction))
         bound = SAFETY * error + reading.constant * FINEST * (reading.scale + abs(reading.elbo))
-        bound += 64 * problem.program.backend.eps * size
+        bound += 64 * problem.compiled.backend.eps * size
         yield Deviation(f"the gradient in {name}", abs(float(gradient @ direction) - slope), bound, size)
 
 

@@ -19,7 +19,7 @@ NAME = "scope"
 def scope(problem: Problem) -> Result:
     """`holds` if every factor satisfies the criterion (THEORY section 2), else `out of scope` with each reason."""
     found = criteria(problem)
-    eps = problem.program.backend.eps
+    eps = problem.compiled.backend.eps
     missing = [one for one in found.values() if not one.applies(eps)]
     if not missing:
         return Result(
@@ -35,7 +35,7 @@ def outside(problem: Problem) -> Result:
 
     `inconclusive` where float64 says so and the type that runs cannot tell, because the residual is below √eps.
     """
-    found, backend = scope(problem), problem.program.backend
+    found, backend = scope(problem), problem.compiled.backend
     if found.outcome is Outcome.OUT_OF_SCOPE or backend.dtype == "float64":
         return found
     exact, limit = scope(problem.on(get_backend(backend.name, "float64"))), float(np.sqrt(backend.eps))

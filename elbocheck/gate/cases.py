@@ -43,7 +43,7 @@ def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any]
         return None
     assert checked.result is not None
     how = {"index": case.index} if case.arguments is None else {"arguments": encoded(dict(case.arguments))}
-    backend = case.problem.program.backend
+    backend = case.problem.compiled.backend
     return {
         "elbocheck": __version__, "kind": "target", "target": source, "name": target.name, "check": checked.check,
         **how,

@@ -93,7 +93,7 @@ def worst_of(message: str) -> str:
 
 def versions(checked: Checked) -> str:
     """What judged: elbocheck, Python, the array library, dtype."""
-    backend = checked.case.problem.program.backend
+    backend = checked.case.problem.compiled.backend
     library = f"{backend.name} {metadata.version(backend.name)}"
     return f"elbocheck {__version__}, Python {platform.python_version()}, {library}, {backend.dtype}"
 

@@ -21,7 +21,7 @@ from elbocheck.gate.declarations import check_declaration
 
 def examine(problem: Problem) -> None:
     """Raises `TargetError`, or another `ElbocheckError`, for a problem that cannot be judged."""
-    label, trace = problem.label, LIBRARIES[problem.program.backend.name].trace
+    label, trace = problem.label, LIBRARIES[problem.compiled.backend.name].trace
     if problem.elbo is not None and trace is not None:
         _traced(problem, trace)
     elif problem.elbo is not None:
@@ -54,7 +54,7 @@ def _number(problem: Problem, found: Any) -> None:
 
 
 def _precision(problem: Problem, size: int, dtype: str) -> None:
-    if size < 8 and problem.program.backend.dtype == "float64":
+    if size < 8 and problem.compiled.backend.dtype == "float64":
         raise TargetError(
             f"{problem.label}: elbo(params) computes in {dtype}, though the parameters are float64: an astype or a "
             "dtype= in it, or constants made before JAX's x64 mode was on; or run with --dtype float32"

@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
 
 from elbocheck.backends.balls.arrays import Balls, Objects, boxed, objects
 from elbocheck.backends.balls.backend import BallBackend
+from elbocheck.bound import functions
 from elbocheck.bound.layout import DATA
 from elbocheck.bound.problem import Problem
 from elbocheck.models.base import Symmetries, no_symmetries
@@ -164,17 +165,17 @@ class Enclosures:
 
     def elbo(self, vector: Any) -> arb:
         """F, nats per datum."""
-        return self.backend.value(self.problem.program.bound.value)(vector, self.problem.fixed)[()]
+        return self.backend.value(self.problem.compiled.of(functions.value))(vector, self.problem.fixed)[()]
 
     def gradient(self, vector: Any, columns: np.ndarray | None = None) -> Objects:
         """∇F along `columns`, by default (P,)."""
         columns = np.arange(self.problem.vector.size) if columns is None else columns
-        return self.backend.gradient(self.problem.program.bound.value, columns)(vector, self.problem.fixed)[1]
+        return self.backend.gradient(self.problem.compiled.of(functions.value), columns)(vector, self.problem.fixed)[1]
 
     def hessian(self, vector: Any, columns: np.ndarray) -> Objects:
         """∇²F along `columns`."""
-        bound = self.problem.program.bound
-        return self.backend.value_gradient_hessian(bound.value, columns)(vector, self.problem.fixed)[2]
+        value = self.problem.compiled.of(functions.value)
+        return self.backend.value_gradient_hessian(value, columns)(vector, self.problem.fixed)[2]
 
     def tangents(self, symmetries: Symmetries, vector: Any) -> Objects:
         """Tangents T (R, P) of declared symmetries."""
@@ -193,8 +194,7 @@ class Enclosures:
 
     def residuals(self, vector: Any) -> tuple[Residual, ...]:
         """gap − (β·∇F + δ) of every factor and component; raises `NotRigorousError` where β has no closed form."""
-        bound, fixed = self.problem.program.bound, self.problem.fixed
-        _, terms = self.backend.value(bound.per_datum)(vector, fixed)
+        _, terms = self.backend.value(self.problem.compiled.of(functions.per_datum))(vector, self.problem.fixed)
         weights, found = terms["data_weights"], []
         slope = self.gradient(vector)
         with ctx.workprec(self.bits):
@@ -213,7 +213,7 @@ class Enclosures:
 
     def gap(self, vector: Any) -> tuple[arb, arb]:
         """(F − S − δ, F), nats per datum."""
-        elbo, terms = self.backend.value(self.problem.program.bound.per_datum)(vector, self.problem.fixed)
+        elbo, terms = self.backend.value(self.problem.compiled.of(functions.per_datum))(vector, self.problem.fixed)
         with ctx.workprec(self.bits):
             total = arb(0)
             for term in terms["factors"].values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elbocheck.bound import functions
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.agreement import TERMS, numbers
@@ -59,8 +60,8 @@ def verdict(what: str, true: arb, values: Mapping[str, float]) -> Verdict:
 def enclosed(problem: Problem, bits: int = 192) -> dict[str, arb]:
     """The true values of what `checks.agreement.numbers` names, at the problem's parameters."""
     enclosures, free = Enclosures(problem, bits), problem.free_mask
-    bound = problem.program.bound
-    elbo, terms = enclosures.backend.value(bound.per_datum)(problem.vector, problem.fixed)
+    per_datum = problem.compiled.of(functions.per_datum)
+    elbo, terms = enclosures.backend.value(per_datum)(problem.vector, problem.fixed)
     weights = terms["data_weights"]
     found = {"the ELBO": (weights * elbo).sum(), "the entropy of q": (weights * terms["entropy"]).sum()}
     for name, term in terms["factors"].items():

@@ -205,12 +205,12 @@ def run_control(one: Control, sample: Sample) -> tuple[Result, PointRecord]:
             problem, certified = best.problem, best.certified
         decomposition = decompose(problem)
         # the reference is computed in double precision, whatever runs
-        predicted = one.predicted(arranged, problem.on(get_backend(problem.program.backend.name, "float64")))
+        predicted = one.predicted(arranged, problem.on(get_backend(problem.compiled.backend.name, "float64")))
         shows = not one.solve or max(abs(predicted), abs(decomposition.gap)) >= LEAST_GAP
         if certified and shows:
             break
     bound = None
-    if problem.program.backend.dtype != "float64":
+    if problem.compiled.backend.dtype != "float64":
         bound = (decomposition.bound if one.solve else decomposition.rounding) + decomposition.elbo_rounding
     result = control(one.name, sample.label, decomposition, predicted, certified and shows, bound)
     return result, record(decomposition, "control")

@@ -100,14 +100,14 @@ def certify(
     _, _, hessian = problem.derivatives(problem.vector)
     hessian = (hessian * problem.unit_vector * problem.unit_vector[:, None])[np.ix_(free, free)]
     gradient = decomposition.gradient[free]
-    eps = problem.program.backend.eps
+    eps = problem.compiled.backend.eps
 
     if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient)) and np.isfinite(decomposition.elbo)):
         return StationaryPoint(
             problem, decomposition, Inertia(0, 0, 0), np.inf, "non-finite value or derivative", origin, iterations
         )
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    null = (100 * eps * values.size + problem.program.backend.cost.hessian_error) * np.abs(values).max(initial=0.0)
+    null = (100 * eps * values.size + problem.compiled.backend.cost.hessian_error) * np.abs(values).max(initial=0.0)
     along = np.abs(vectors.T @ gradient)
     heard = along > decomposition.gradient_rounding
     with np.errstate(over="ignore"):  # a step of 1e200 is not certified, whatever its norm
@@ -127,7 +127,7 @@ def certify(
 
 def large(problem: Problem) -> bool:
     """Whether no Hessian is formed: for code under test with many parameters."""
-    return not problem.program.catalogued and int(problem.free_mask.sum()) > MOST
+    return not problem.compiled.catalogued and int(problem.free_mask.sum()) > MOST
 
 
 def _without_hessian(
@@ -135,7 +135,7 @@ def _without_hessian(
 ) -> StationaryPoint:
     """The same by products with the Hessian; its inertia is not known."""
     decomposition, units, free = decompose(problem), problem.unit_vector, problem.free_mask
-    unknown, eps = Inertia(0, 0, 0, known=False), problem.program.backend.eps
+    unknown, eps = Inertia(0, 0, 0, known=False), problem.compiled.backend.eps
 
     def gradient(point: np.ndarray) -> tuple[float, np.ndarray]:
         full = np.array(problem.vector)

@@ -28,7 +28,7 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
     Always returns a point; `certified` and `reason` say what it is worth.
     """
     start = Start("ascent", problem.vector) if start is None else start
-    backend, free = problem.program.backend, problem.free_mask
+    backend, free = problem.compiled.backend, problem.free_mask
     precision = precision_of(backend.eps)
     profile = Profile(problem, start, np.broadcast_to(start.eliminated, free.shape), watch=watch)
     vector, iterations, displacement = profile.settle(np.array(start.vector)), 0, np.zeros(free.size)

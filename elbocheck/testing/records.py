@@ -35,7 +35,7 @@ def of_target(one: Checked) -> Record:
     """The record of one check of a target."""
     assert one.result is not None
     arguments = "" if one.case.arguments is None else repr(dict(one.case.arguments))
-    return Record(one.id, one.result, one.case.problem.program.backend, arguments)
+    return Record(one.id, one.result, one.case.problem.compiled.backend, arguments)
 
 
 def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:

@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from elbocheck.models.catalogue import cells
 
 
-class ByProgram(LoadScopeScheduling):
+class ByCompiled(LoadScopeScheduling):
     """Groups tests by the cell that they are parametrised with; others are spread one by one."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -73,7 +73,7 @@ def slope_of_values(sample: Sample, problem: Problem) -> float:
         flat = [
             float(terms["data_weights"] @ terms["elbo"])
             for epsilon in np.ravel(step)
-            for _, terms in [problem.program.terms(problem.vector + epsilon * beta, problem.fixed)]
+            for _, terms in [problem.compiled.terms(problem.vector + epsilon * beta, problem.fixed)]
         ]
         return np.reshape(flat, np.shape(step))
 

@@ -13,6 +13,7 @@ import pytest
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.namespace import namespace
+from elbocheck.bound import functions
 from elbocheck.models.catalogue import cells
 from elbocheck.models.sample import Cell
 from support.oracle_tools import by_cell, draw
@@ -37,9 +38,9 @@ def leaves(tree: Any, path: str = "") -> dict[str, np.ndarray]:
 def test_declared_terms(cell: Cell) -> None:
     """Equal to NumPy's: both call the same loops, one through a stricter door."""
     problem = draw(cell.on(get_backend("numpy")), (5, 3, min(2, cell.capacity[2]))).problem()
-    bound, fixed = problem.program.bound, problem.fixed
-    _, expected = bound.per_datum(problem.vector, fixed)
-    _, actual = bound.per_datum(strict.asarray(problem.vector), {k: strict.asarray(v) for k, v in fixed.items()})
+    per_datum, fixed = problem.compiled.of(functions.per_datum), problem.fixed
+    _, expected = per_datum(problem.vector, fixed)
+    _, actual = per_datum(strict.asarray(problem.vector), {k: strict.asarray(v) for k, v in fixed.items()})
     wanted, found = leaves(expected), leaves(actual)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():

@@ -131,7 +131,7 @@ def test_torch_code_is_differentiated_as_it_is() -> None:
         return Declaration((unit,), ones, 0.0 * ones[:, 0], ones[:, 0] / 4)
 
     problem = Problem({"logit": torch.tensor(0.4)}, elbo, declare)
-    assert problem.program.backend.name == "torch"
+    assert problem.compiled.backend.name == "torch"
     assert every_point(problem).outcome is Outcome.HOLDS
     found = gradient(problem)
     assert found is not None

@@ -115,7 +115,7 @@ def test_a_problem_runs_on_the_backend_of_its_cell() -> None:
     numpy, single = get_backend("numpy"), get_backend("numpy", "float32")
     on = {backend: draw(cell.on(backend), (6, 2, 2)) for backend in (None, numpy, single)}
     for backend, sample in on.items():
-        assert sample.problem().program.backend == (backend or get_backend())
+        assert sample.problem().compiled.backend == (backend or get_backend())
     for name, array in on[None].params.items():  # what is drawn does not depend on it
         np.testing.assert_array_equal(array, on[single].params[name])
     assert decompose(on[None].on(numpy).problem()).elbo == pytest.approx(decompose(on[None].problem()).elbo, rel=1e-12)

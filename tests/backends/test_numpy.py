@@ -205,11 +205,11 @@ def test_hessians_to_their_stated_error(name: str) -> None:
 def test_float32_stays_float32(cell: Cell) -> None:
     """No constant of another type enters anywhere (`aligned` raises), and every result is what was asked for."""
     problem = draw(cell.on(get_backend("numpy", "float32")), (5, 3, min(2, cell.capacity[2]))).problem()
-    program, fixed = problem.program, problem.fixed
-    held = program.points(problem.vector, fixed)
-    jacobian, terms = program.terms(problem.vector, fixed)
-    jacobians, _ = program.natural_rows(np.append(problem.vector, 0.0), {"fixed": fixed, "held": held})
-    derivatives = program.derivatives_along(np.flatnonzero(problem.free_mask))
+    compiled, fixed = problem.compiled, problem.fixed
+    held = compiled.points(problem.vector, fixed)
+    jacobian, terms = compiled.terms(problem.vector, fixed)
+    jacobians, _ = compiled.natural_rows(np.append(problem.vector, 0.0), {"fixed": fixed, "held": held})
+    derivatives = compiled.derivatives_along(np.flatnonzero(problem.free_mask))
     displaced = {"base": problem.vector, "units": np.ones(problem.vector.shape), "fixed": fixed}
     found = [*held["latents"].values(), jacobian, *jacobians["eta"].values()]
     found += derivatives(np.zeros(problem.vector.shape), displaced)

@@ -28,11 +28,11 @@ def everything(
     name: str, backend: str, dtype: str = "float64", seed: int = 0, sizes: tuple[int, int, int] = (7, 3, 1)
 ) -> Any:
     problem = draw(replace(find_cell(name).on(get_backend(backend, dtype)), capacity=sizes), sizes, seed).problem()
-    program, vector, fixed = problem.program, problem.vector, problem.fixed
-    held = program.points(vector, fixed)
+    compiled, vector, fixed = problem.compiled, problem.vector, problem.fixed
+    held = compiled.points(vector, fixed)
     inputs = {"base": vector, "units": np.ones_like(vector), "fixed": fixed}
-    rows = program.natural_rows(np.append(vector, 0.0), {"fixed": fixed, "held": held})
-    return program.derivatives(np.zeros_like(vector), inputs), program.terms(vector, fixed), held, rows
+    rows = compiled.natural_rows(np.append(vector, 0.0), {"fixed": fixed, "held": held})
+    return compiled.derivatives(np.zeros_like(vector), inputs), compiled.terms(vector, fixed), held, rows
 
 
 @needs_torch

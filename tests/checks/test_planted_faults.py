@@ -41,7 +41,7 @@ NETWORK = {"prior": np.array([0.3, -0.5]), "weights": np.array([0.7, -1.1]), "bi
 
 def itself(problem: Problem) -> Problem:
     """A problem whose declaration is what is judged, datum by datum, as in the catalogue: no code is under test."""
-    return problem.with_program(replace(problem.program, catalogued=True))
+    return problem.with_compiled(replace(problem.compiled, catalogued=True))
 
 
 def components(family: Any, x: Any, names: tuple[str, ...], **beta: Any) -> Factor:

@@ -178,7 +178,7 @@ def test_training_of_a_black_box_is_judged_on_its_declaration() -> None:
 
     problem = MIXTURE.problem(elbo=opaque, fit=lambda p: MIXTURE.em(p, count=0.1))
     result = judge(problem, "fit")
-    assert problem.program.backend.error_of(problem.program.gradient) > 0.0
+    assert problem.compiled.backend.error_of(problem.compiled.gradient) > 0.0
     assert result.outcome is Outcome.VIOLATED, result.message
     assert "it leaves" in result.message
     assert judge(MIXTURE.problem(elbo=opaque), "fit").outcome is Outcome.HOLDS

@@ -267,7 +267,7 @@ def test_black_boxes_that_do_not_continue_are_checked_with_differences() -> None
     """float() keeps complex steps out; the bounds are wider then, and say so."""
     problem = MIXTURE.problem(elbo=lambda p: MIXTURE.elbo({**p, "logits": np.asarray(p["logits"], dtype=float)}))
     assert every_point(problem).outcome is Outcome.HOLDS
-    assert problem.program.slope(declared=False).error > 0.0
+    assert problem.compiled.slope(declared=False).error > 0.0
     wrong = MIXTURE.problem(elbo=lambda p: (1 + 1e-6) * MIXTURE.elbo({**p, "logits": np.asarray(p["logits"], float)}))
     assert every_point(wrong).outcome is Outcome.VIOLATED
 
@@ -335,7 +335,7 @@ def test_code_under_test_runs_in_float64(library: str) -> None:
         return Declaration((coin,), np.ones((2, 1)), np.zeros(2), np.full(2, 0.5))
 
     problem = Problem({"logit": np.array(0.3)}, factors=declare, library=library)
-    assert problem.program.backend.dtype == "float64"
+    assert problem.compiled.backend.dtype == "float64"
     result = every_point(problem)
     assert result.outcome is Outcome.HOLDS
     assert result.bound < 1e-12

@@ -17,7 +17,7 @@ import pytest
 flint = pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[certify]'")
 
 from elbocheck import decompose, find_stationary_point  # noqa: E402
-from elbocheck.bound.compiled import Program  # noqa: E402
+from elbocheck.bound.compiled import Compiled  # noqa: E402
 from elbocheck.bound.factors import Declaration, Factor  # noqa: E402
 from elbocheck.bound.problem import Problem  # noqa: E402
 from elbocheck.cli import main  # noqa: E402
@@ -110,13 +110,13 @@ def test_saddles_are_proved_too() -> None:
 
 def with_factors(base: Problem, change: Callable[[Factor], Factor]) -> Problem:
     """The problem with every declared factor changed; F follows what is declared."""
-    bound = base.program.bound
+    bound = base.compiled.bound
 
     def declare(params: Mapping[str, Any], fixed: Mapping[str, Any]) -> Declaration:
         declaration = bound.declare(params, fixed)
         return replace(declaration, factors=tuple(change(factor) for factor in declaration.factors))
 
-    return base.with_program(Program(replace(bound, declare=declare), base.program.backend))
+    return base.with_compiled(Compiled(replace(bound, declare=declare), base.compiled.backend))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_what_is_tied(name: str, blocks: set[str]) -> None:
     """Latents 0 and 2 are made redundant, latent 1 is left alone."""
     sample = draw(find_cell(name).on(get_backend("numpy")), (8, 3, 3))
     start = collapsed_start(sample, np.array([True, False, True]))
-    layout = sample.program.bound.layout
+    layout = sample.compiled.bound.layout
     assert start.tied is not None
     labels, own = layout.unpack(start.tied), layout.unpack(np.arange(layout.size))
     assert {key for key, value in labels.items() if np.any(value != own[key])} == blocks

@@ -46,9 +46,9 @@ def test_solvable_problems_are_solved() -> None:
 def test_the_same_problem_on_two_backends() -> None:
     strategies = [problems(model="gmm-diagonal/exact", backend=name) for name in ("numpy", "jax")]
     first, second = (draw_many(one, 5, entropy=2) for one in strategies)
-    assert {one.program.backend.name for one in first} == {"numpy"}
-    assert {one.program.backend.name for one in second} == {"jax"}
-    assert {one.program.backend.dtype for one in (*first, *second)} == {"float64"}
+    assert {one.compiled.backend.name for one in first} == {"numpy"}
+    assert {one.compiled.backend.name for one in second} == {"jax"}
+    assert {one.compiled.backend.dtype for one in (*first, *second)} == {"float64"}
     assert [one.label for one in first] == [one.label for one in second]
     for one, other in zip(first[:2], second[:2], strict=True):
         assert decompose(one).elbo == pytest.approx(decompose(other).elbo, rel=1e-12)

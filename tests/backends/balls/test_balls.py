@@ -14,6 +14,7 @@ flint = pytest.importorskip("flint", reason="needs python-flint: pip install 'el
 from elbocheck.backends.balls.arrays import Balls, Kleene, balls  # noqa: E402
 from elbocheck.backends.balls.backend import BallBackend  # noqa: E402
 from elbocheck.backends.namespace import Namespace, namespace  # noqa: E402
+from elbocheck.bound import functions  # noqa: E402
 from elbocheck.errors import UndecidedError  # noqa: E402
 from elbocheck.families import Bernoulli, Categorical  # noqa: E402
 from elbocheck.models import find_cell  # noqa: E402
@@ -181,7 +182,7 @@ def test_gradients_and_hessians_contain_those_of_automatic_differentiation(name:
     cell = find_cell(name)
     problem = random_sample(cell, cell.model.simulate(rng, 6, 2, 2), 2, 3).problem()
     free = np.flatnonzero(problem.free_mask)
-    value, gradient, hessian = BallBackend(128).value_gradient_hessian(problem.program.bound.value, free)(
+    value, gradient, hessian = BallBackend(128).value_gradient_hessian(problem.compiled.of(functions.value), free)(
         problem.vector, problem.fixed
     )
     f, g, h = problem.derivatives(problem.vector)
