@@ -117,8 +117,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
     from elbocheck.errors import ElbocheckError
-    from elbocheck.gate.cases import is_target, load_targets, refuse_single_precision
     from elbocheck.gate.known_failures import load_known_failures
+    from elbocheck.gate.sources import is_target, load_targets, refuse_single_precision
     from elbocheck.loading import named
 
     if dtype == "float64":

@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
     from elbocheck.commands.targets import replay_command
-    from elbocheck.gate.cases import read_case
-    from elbocheck.runs.cases import replay
+    from elbocheck.gate.replays import read_replay
+    from elbocheck.runs.replays import replay
 
-    for_code_outside(str(read_case(options.case)["dtype"]))
+    for_code_outside(str(read_replay(options.case)["dtype"]))
     return replay_command(options.case, replay)

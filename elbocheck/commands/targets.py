@@ -13,11 +13,12 @@ from rich.console import Console
 from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import DeclarationError, InputError
-from elbocheck.gate.cases import FOLDER, TARGET_DTYPE, Replayed, replay_line, target_case, write_case
 from elbocheck.gate.checking import check_target
 from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.gate.records import CheckReport
+from elbocheck.gate.replays import FOLDER, Replayed, replay_line, target_replay, write_replay
+from elbocheck.gate.sources import TARGET_DTYPE
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
@@ -69,11 +70,11 @@ def cases_of(target: Target, report: CheckReport, source: str, folder: str = FOL
     lines: dict[str, str] = {}
     for one in report.failures:
         if one.check not in lines:
-            case = target_case(one, target, source)
+            case = target_replay(one, target, source)
             lines[one.check] = (
                 "draws Problems directly: give Target(arguments=...) for cases that can be repeated"
                 if case is None
-                else replay_line(write_case(case, folder))
+                else replay_line(write_replay(case, folder))
             )
     return lines
 

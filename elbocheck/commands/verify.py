@@ -100,7 +100,7 @@ def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     if options.model or options.data:
         raise InputError(f"give either {options.source!r} or --model and --data, not both")
     for_code_outside(options.dtype)
-    from elbocheck.gate.cases import is_target, load_targets, refuse_single_precision
+    from elbocheck.gate.sources import is_target, load_targets, refuse_single_precision
     from elbocheck.loading import named
 
     if not is_target(named(options.source, "target")):

@@ -13,14 +13,14 @@ from elbocheck.backends.base import Backend
 from elbocheck.bound.decomposition import decompose
 from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.checks.control import LEAST_GAP
-from elbocheck.gate.cases import replay_line, write_case
+from elbocheck.gate.replays import replay_line, write_replay
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY
-from elbocheck.runs.cases import sample_case
+from elbocheck.runs.replays import sample_replay
 from elbocheck.runs.rows import Optimum, Row
 from elbocheck.solver import find_in_turn, find_stationary_points
 from elbocheck.strategies import draw_many, samples
@@ -34,7 +34,7 @@ def judge(row: Row, result: Result, sample: Sample, source: str = "") -> None:
     """Count the result of one problem; the first violation leaves a case."""
     row.tally.add(result)
     if result.outcome is Outcome.VIOLATED and not row.failure.replay:
-        row.failure.replay = replay_line(write_case(sample_case(sample, result, source)))
+        row.failure.replay = replay_line(write_replay(sample_replay(sample, result, source)))
 
 
 @dataclass(frozen=True)

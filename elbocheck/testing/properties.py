@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.checks.table import OF_CATALOGUE
-from elbocheck.gate.cases import replay_line, write_case
+from elbocheck.gate.replays import replay_line, write_replay
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result, Tally
 from elbocheck.profiles import COSTLY
-from elbocheck.runs.cases import sample_case
+from elbocheck.runs.replays import sample_replay
 from elbocheck.testing.records import RECORDED, Record
 
 Drawn = TypeVar("Drawn")
@@ -93,7 +93,7 @@ def run_property(
             drawn, result = failing[-1]  # Hypothesis runs the simplest one last
             RECORDED.append(_record(result))
             if isinstance(drawn, Sample) and result.check in OF_CATALOGUE:
-                error.add_note(f"repeat: {replay_line(write_case(sample_case(drawn, result)))}")
+                error.add_note(f"repeat: {replay_line(write_replay(sample_replay(drawn, result)))}")
         raise
     RECORDED[:] = [_record(one) for one in worst]
     return tally

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from elbocheck.errors import TargetError
-from elbocheck.gate.cases import replay_line, target_case, write_case
 from elbocheck.gate.checking import Run, iter_checks, shrunk
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure, find
+from elbocheck.gate.replays import replay_line, target_replay, write_replay
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
@@ -74,8 +74,8 @@ def _require(run: Run, source: str) -> None:
         RECORDED.append(of_target(one))
         line = ""
         if source:
-            made = target_case(one, run.target, source)
-            line = replay_line(write_case(made)) if made is not None else ""
+            made = target_replay(one, run.target, source)
+            line = replay_line(write_replay(made)) if made is not None else ""
         raise CheckViolation(explain_failure(one, line), pytrace=False)
     RECORDED.append(of_target(one))
     if result.outcome is Outcome.INCONCLUSIVE:

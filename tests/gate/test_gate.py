@@ -22,13 +22,14 @@ from elbocheck.checks import every_point
 from elbocheck.commands.targets import rows_of, verify_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli
-from elbocheck.gate.cases import load_targets, read_case, target_case, write_case
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.gate.records import CheckFailure
+from elbocheck.gate.replays import read_replay, target_replay, write_replay
+from elbocheck.gate.sources import load_targets
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
-from elbocheck.runs.cases import replay, sample_case
+from elbocheck.runs.replays import replay, sample_replay
 from elbocheck.strategies import draw_many, samples
 from support import targets
 from support.processes import python
@@ -170,18 +171,18 @@ def test_a_failure_is_repeated_from_its_case(left: Left) -> None:
     again = replay(left.case)
     assert again.result is not None
     assert again.result.outcome.value == again.recorded == "violated"
-    assert again.result.gap == read_case(left.case)["gap"]
+    assert again.result.gap == read_replay(left.case)["gap"]
     assert not list(left.case.parent.glob("*.part"))
 
 
 def test_cases_keep_every_bit_of_a_catalogue_problem(tmp_path: Path) -> None:
     sample = draw_many(samples(find_cell("poisson-mixture/exact")), 3, entropy=1)[-1]
     result = every_point(sample.problem())
-    path = write_case(sample_case(sample, result), tmp_path)
+    path = write_replay(sample_replay(sample, result), tmp_path)
     again = replay(path)
     assert again.result is not None
     assert (again.result.gap, again.result.bound) == (result.gap, result.bound)
-    assert path == write_case(sample_case(sample, result), tmp_path)
+    assert path == write_replay(sample_replay(sample, result), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_cases_keep_every_bit_of_a_catalogue_problem(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_cases_are_refused(left: Left, change: dict[str, Any], message: str) -> None:
-    left.case.write_text(json.dumps({**read_case(left.case), **change}), encoding="utf-8")
+    left.case.write_text(json.dumps({**read_replay(left.case), **change}), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         replay(left.case)
 
@@ -210,7 +211,7 @@ def test_problems_drawn_directly_cannot_be_written_down() -> None:
     target = Target("direct", st.just(MIXTURE.problem(elbo=lambda p: 1.0 + MIXTURE.elbo(p))))
     report = check_target(target, on_fail="report")
     assert report.failures
-    assert target_case(report.failures[0], target, "") is None
+    assert target_replay(report.failures[0], target, "") is None
 
 
 KNOWN = KnownFailure("broken mixtures::value", "½ log 2π")

@@ -12,7 +12,7 @@ import pytest
 from elbocheck import Declaration, Factor, Problem, Target, check_target
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli, NegativeBinomial
-from elbocheck.gate.cases import load_targets
+from elbocheck.gate.sources import load_targets
 from elbocheck.outcome import Outcome
 from support.targets import Mixture
 

@@ -9,14 +9,14 @@ from elbocheck import __version__
 from elbocheck.backends import get_backend
 from elbocheck.checks.table import OF_CATALOGUE
 from elbocheck.errors import InputError
-from elbocheck.gate.cases import Replayed, read_case, replayed
 from elbocheck.gate.encoding import decoded, encoded
+from elbocheck.gate.replays import Replayed, read_replay, replayed
 from elbocheck.models.catalogue import find_cell
 from elbocheck.models.sample import Sample
 from elbocheck.outcome import Result
 
 
-def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
+def sample_replay(sample: Sample, result: Result, source: str = "") -> dict[str, Any]:
     """The case of a problem of the catalogue, or of a user's own cells in `source`."""
     backend = sample.cell.backend
     return {
@@ -32,7 +32,7 @@ def sample_case(sample: Sample, result: Result, source: str = "") -> dict[str, A
 
 def replay(path: str | Path) -> Replayed:
     """Repeat a case, on the backend and in the dtype that it names."""
-    case = read_case(path)
+    case = read_replay(path)
     if case["kind"] != "sample":
         return replayed(case, path)
     cell = find_cell(case["name"], case["target"]).on(get_backend(case["backend"], case["dtype"]))

@@ -1,4 +1,4 @@
-"""Cases: one failure as a JSON file, and its repetition without Hypothesis."""
+"""Replays: the case of one failure as a JSON file, and its repetition without Hypothesis."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from elbocheck.files import write_atomically
 from elbocheck.gate.checking import run_check
 from elbocheck.gate.encoding import decoded, encoded
 from elbocheck.gate.records import Checked
+from elbocheck.gate.sources import load_target, refuse_single_precision
 from elbocheck.gate.target import Case, Target
-from elbocheck.loading import named
 from elbocheck.outcome import Result
 
 FOLDER = "elbocheck-cases"
-TARGET_DTYPE = "float64"
-"""Code under test runs, and is judged, in double precision, whatever the catalogue runs in."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,8 @@ class Replayed:
     checked: Checked | None = None
 
 
-def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any] | None:
-    """The case of a target's failure; None if it cannot be made again (a strategy that draws Problems directly)."""
+def target_replay(checked: Checked, target: Target, source: str) -> dict[str, Any] | None:
+    """The replay of a target's failure; None if it cannot be made again (a strategy that draws Problems directly)."""
     case = checked.case
     if target.drawn and case.arguments is None:
         return None
@@ -52,8 +50,8 @@ def target_case(checked: Checked, target: Target, source: str) -> dict[str, Any]
     }  # fmt: skip
 
 
-def write_case(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
-    """Write a case to a file of its own, whole or not at all; the same case gives the same file."""
+def write_replay(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
+    """Write a replay to a file of its own, whole or not at all; the same case gives the same file."""
     text = json.dumps(case, indent=1, ensure_ascii=False) + "\n"
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{case['name']}-{case['check']}").strip("-").lower()
@@ -65,12 +63,12 @@ def write_case(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
 
 
 def replay_line(path: str | Path) -> str:
-    """The command that repeats a case."""
+    """The command that repeats a replay."""
     return f"elbocheck replay {path}"
 
 
-def read_case(path: str | Path) -> dict[str, Any]:
-    """A case file; raises `InputError` if it is none."""
+def read_replay(path: str | Path) -> dict[str, Any]:
+    """A replay; raises `InputError` if it is none."""
     try:
         case = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -100,37 +98,3 @@ def replayed(case: Mapping[str, Any], path: str | Path) -> Replayed:
         again = Case(problems[case["index"]], case["index"])
     checked = run_check(target, case["check"], again)
     return Replayed(f"{target.name}, {again.problem.label}", checked.result, case["outcome"], checked)
-
-
-def refuse_single_precision(source: str, dtype: str) -> None:
-    """Raise `InputError` for targets in float32: their own code is run, and judged, in double precision."""
-    if dtype != TARGET_DTYPE:
-        raise InputError(f"{source}: targets are checked in {TARGET_DTYPE}; {dtype} is for the catalogue")
-
-
-def is_target(found: Any) -> bool:
-    """Whether an object of a user's module is a target, or several."""
-    several = found if isinstance(found, (list, tuple)) else [found]
-    return bool(several) and all(isinstance(one, Target) for one in several)
-
-
-def load_targets(source: str) -> tuple[Target, ...]:
-    """The targets in MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE; raises `InputError` if there is none."""
-    where, _, attribute = source.partition(":")
-    found = named(source, "target")
-    if found is None or not is_target(found):
-        missing = f"{where!r} has no {attribute or 'target'!r}"
-        raise InputError(
-            f"{source!r} must name a Target, or several: MODULE:ATTRIBUTE; "
-            + (missing if found is None else f"it is of type {type(found).__name__}")
-        )
-    return tuple(found) if isinstance(found, (list, tuple)) else (found,)
-
-
-def load_target(source: str, name: str) -> Target:
-    """The one of them called `name`."""
-    targets = load_targets(source)
-    for target in targets:
-        if target.name == name:
-            return target
-    raise InputError(f"{source!r} has no target called {name!r}; there are {[one.name for one in targets]}")
