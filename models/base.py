@@ -1,4 +1,4 @@
-"""Model and Variational: records of functions from which every problem of the catalogue is made."""
+"""Model, its parts, and Variational: records of functions from which every problem of the catalogue is made."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ Symmetries = Callable[[Arrays], tuple[Mapping[str, Array], ...]]
 """Parameters -> tangents T, block by block, along which F does not change: T(θ)·∇F(θ) = 0 at every θ."""
 
 
+SPREADS = (0.0, 2.0, 10.0)
+
+
 def as_drawn(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     """Data that need no repair."""
     return x
@@ -28,6 +31,92 @@ def as_drawn(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
 def no_symmetries(params: Arrays) -> tuple[Mapping[str, Array], ...]:
     """Nothing can be moved without changing F."""
     return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What the data of a model are like, and how they are drawn."""
+
+    check: Callable[[np.ndarray], None]
+    """x (N, D): raises `InputError` unless it is in the support."""
+
+    simulate: Callable[[np.random.Generator, int, int, int], np.ndarray]
+    """(rng, N, D, K) -> data with the structure of the model (K latents; none if K is 0), well scaled."""
+
+    units: Units = "none"
+    """ "affine" if data may be shifted and rescaled, "scale" if only rescaled, "none" if they have no units."""
+
+    scale: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    """(x, data_weights) -> natural unit of each column (D,), if not its own standard deviation."""
+
+    fill: float = 0.0
+    """A value inside the support, for the padding of data."""
+
+    least_observed: int = 1
+    """Smallest D that makes sense."""
+
+    distinct: Callable[[int], int] = lambda observed: 2
+    """D -> how many distinct data guarantee a finite stationary point with every parameter free."""
+
+    repair: Repair = as_drawn
+    """(rng, x) -> discrete data changed so that no logit is pushed to infinity.
+
+    For example both values in a binary column.
+    """
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the data have units, so that F depends on them."""
+        return self.units != "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Where the parameters of a model start."""
+
+    initial: Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
+    """(rng, x, data_weights, K) -> random starting parameters, unpadded."""
+
+    collapsed: Callable[[Params, np.ndarray], tuple[Params, Params]]
+    """(params, subset) -> the same with the latents of boolean `subset` (K,) made redundant, and the elements to hold.
+
+    Equal components, or zero weights; name -> boolean array of the elements. From there ascent reaches a saddle.
+    """
+
+    truth: Callable[[np.random.Generator, int, int, int], tuple[np.ndarray, Params]] | None = None
+    """(rng, N, D, K) -> (x, params) of well-specified problems that start near the truth.
+
+    For models whose ascents from elsewhere mostly end at infinity; None draws data and starts apart.
+    """
+
+    spreads: tuple[float, ...] = SPREADS
+    """Standard deviations of the noise that makes parameters extreme where no solution is wanted."""
+
+    single_datum_frozen: tuple[str, ...] = ()
+    """Blocks that must be frozen for one datum to have a stationary point; empty: none exists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Theory:
+    """What is known of a model before anything is computed."""
+
+    families: tuple[str, str]
+    """Of prior and observations, for tables."""
+
+    constant_base_measure: bool
+    """Whether that of every factor is, for tables."""
+
+    row: str
+    """The row of THEORY section 7 that it belongs to."""
+
+    out_of_scope: str = ""
+    """Why the theorem does not apply, for models that are here to be recognised as such; else empty."""
+
+    symmetries: Symmetries = no_symmetries
+    """One-parameter symmetries of p(x, z), which hold for every q."""
+
+    marginal_symmetries: Symmetries = no_symmetries
+    """Those of p(x) besides, which hold where q is the exact posterior (rotations of the latents)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,29 +139,14 @@ class Model:
     exists_D (D,), exists_K (K,); `latents` what q's points supply.
     """
 
-    initial: Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
-    """(rng, x, data_weights, K) -> random starting parameters, unpadded."""
+    data: Data
+    """What its data are like."""
 
-    collapsed: Callable[[Params, np.ndarray], tuple[Params, Params]]
-    """(params, subset) -> the same with the latents of boolean `subset` (K,) made redundant, and the elements to hold.
+    starts: Starts
+    """Where its parameters start."""
 
-    Equal components, or zero weights; name -> boolean array of the elements. From there ascent reaches a saddle.
-    """
-
-    check_data: Callable[[np.ndarray], None]
-    """x (N, D): raises `InputError` unless it is in the support."""
-
-    families: tuple[str, str]
-    """Of prior and observations, for tables."""
-
-    constant_base_measure: bool
-    """Whether that of every factor is, for tables."""
-
-    simulate: Callable[[np.random.Generator, int, int, int], np.ndarray]
-    """(rng, N, D, K) -> data with the structure of the model (K latents; none if K is 0), well scaled."""
-
-    theory: str
-    """The row of THEORY section 7 that it belongs to."""
+    theory: Theory
+    """What is known of it."""
 
     axes: Mapping[str, int] = field(default_factory=dict)
     """Sizes of axes of its own, besides N, D, K and M."""
@@ -91,53 +165,6 @@ class Model:
 
     moments: tuple[str, ...] = ()
     """Expectations that it wants from q besides points: "absolute", E_q|z|, as a latent of one point."""
-
-    scale: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-    """(x, data_weights) -> natural unit of each column (D,), if not its own standard deviation."""
-
-    spreads: tuple[float, ...] = (0.0, 2.0, 10.0)
-    """Standard deviations of the noise that makes parameters extreme where no solution is wanted."""
-
-    units: Units = "none"
-    """ "affine" if data may be shifted and rescaled, "scale" if only rescaled, "none" if they have no units."""
-
-    fill: float = 0.0
-    """A value inside the support, for the padding of data."""
-
-    least_observed: int = 1
-    """Smallest D that makes sense."""
-
-    distinct_data: Callable[[int], int] = lambda observed: 2
-    """D -> how many distinct data guarantee a finite stationary point with every parameter free."""
-
-    repair: Repair = as_drawn
-    """(rng, x) -> discrete data changed so that no logit is pushed to infinity.
-
-    For example both values in a binary column.
-    """
-
-    single_datum_frozen: tuple[str, ...] = ()
-    """Blocks that must be frozen for one datum to have a stationary point; empty: none exists."""
-
-    truth: Callable[[np.random.Generator, int, int, int], tuple[np.ndarray, Params]] | None = None
-    """(rng, N, D, K) -> (x, params) of well-specified problems that start near the truth.
-
-    For models whose ascents from elsewhere mostly end at infinity; None draws data and starts apart.
-    """
-
-    out_of_scope: str = ""
-    """Why the theorem does not apply, for models that are here to be recognised as such; else empty."""
-
-    symmetries: Symmetries = no_symmetries
-    """One-parameter symmetries of p(x, z), which hold for every q."""
-
-    marginal_symmetries: Symmetries = no_symmetries
-    """Those of p(x) besides, which hold where q is the exact posterior (rotations of the latents)."""
-
-    @property
-    def continuous_data(self) -> bool:
-        """Whether the data have units, so that F depends on them."""
-        return self.units != "none"
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,9 @@ def cells() -> tuple[Cell, ...]:
     modules = [importlib.import_module(name) for name in names]
     found = [cell for module in modules for cell in getattr(module, "CELLS", ())]
     order = {row: position for position, row in enumerate(THEORY_ROWS)}
-    return tuple(sorted(found, key=lambda cell: (bool(cell.out_of_scope), order.get(cell.model.theory, len(order)))))
+    return tuple(
+        sorted(found, key=lambda cell: (bool(cell.out_of_scope), order.get(cell.model.theory.row, len(order))))
+    )
 
 
 @cache

@@ -134,7 +134,7 @@ def parse(name: str, text: str, columns: tuple[str, ...] | None, weights_column:
 
 def real_sample(cell: Cell, dataset: Dataset, latents: int, seed: int) -> Sample:
     """The whole data set, equal rows merged, at random starting parameters, in a cell that it fits in."""
-    cell.model.check_data(dataset.x)
+    cell.model.data.check(dataset.x)
     if not 1 <= latents <= 8:
         raise InputError(f"the number of latents must lie between 1 and 8; got {latents}")
     merged = dataset.distinct()

@@ -8,7 +8,7 @@ from elbocheck.backends.namespace import namespace
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli
-from elbocheck.models.base import Model, Params
+from elbocheck.models.base import Data, Model, Params, Starts, Theory
 from elbocheck.models.sample import Cell
 from elbocheck.models.sbn import initial as initial_layer
 from elbocheck.models.sbn import simulate
@@ -82,17 +82,23 @@ def deep_sbn(layers: int) -> Model:
     return Model(
         name=f"deep-sbn-{layers}",
         title=f"deep sigmoid belief network, {layers} layers",
-        theory="deep SBN",
         blocks=(Block("prior_logits", ("K",)), *below),
         factors=factors,
-        initial=initial,
-        collapsed=collapsed,
-        check_data=check_binary,
-        families=("Bernoulli", "Bernoulli"),
-        constant_base_measure=True,
-        simulate=simulate,
         states=lambda count: binary_states(count * layers),
-        repair=both_values,
+        data=Data(
+            check=check_binary,
+            simulate=simulate,
+            repair=both_values,
+        ),
+        starts=Starts(
+            initial=initial,
+            collapsed=collapsed,
+        ),
+        theory=Theory(
+            row="deep SBN",
+            families=("Bernoulli", "Bernoulli"),
+            constant_base_measure=True,
+        ),
     )
 
 

@@ -35,9 +35,9 @@ FACTOR_ANALYSIS = replace(
     ppca.PPCA,
     name="factor-analysis",
     title="factor analysis",
-    theory="factor analysis",
     blocks=(*ppca.PPCA.blocks[:2], Block("log_variance", ("D",), log_degree=2)),
-    initial=initial,
+    starts=replace(ppca.PPCA.starts, initial=initial),
+    theory=replace(ppca.PPCA.theory, row="factor analysis"),
     gaussian_posterior=gaussian_posterior,
 )
 """The factors are those of PPCA: β = −1 for every log σ_d² broadcasts, and the prior is covered in the same way."""

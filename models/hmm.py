@@ -11,7 +11,18 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Categorical, Normal, Poisson
 from elbocheck.families.base import Distribution
-from elbocheck.models.base import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
+from elbocheck.models.base import (
+    Data,
+    Model,
+    Params,
+    Repair,
+    Starts,
+    Symmetries,
+    Theory,
+    Units,
+    as_drawn,
+    no_symmetries,
+)
 from elbocheck.models.mixture import merged
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import (
@@ -112,22 +123,28 @@ def hmm(
     return Model(
         name=name,
         title=title,
-        theory="HMM",
         blocks=(Block("initial_logits", ("K",)), Block("transition_logits", ("K", "K")), *blocks),
         factors=factors,
-        initial=start,
-        collapsed=collapsed,
-        check_data=check_data,
-        families=("categorical", family),
-        constant_base_measure=constant_base_measure,
-        simulate=simulate,
-        units=units,
         axes=axes or {},
-        repair=repair,
-        distinct_data=lambda times: distinct,
-        scale=pooled_scale,
-        spreads=(0.0, 2.0, 5.0),
-        symmetries=together(shifts("initial_logits"), shifts("transition_logits"), symmetries),
+        data=Data(
+            check=check_data,
+            simulate=simulate,
+            units=units,
+            repair=repair,
+            distinct=lambda times: distinct,
+            scale=pooled_scale,
+        ),
+        starts=Starts(
+            initial=start,
+            collapsed=collapsed,
+            spreads=(0.0, 2.0, 5.0),
+        ),
+        theory=Theory(
+            row="HMM",
+            families=("categorical", family),
+            constant_base_measure=constant_base_measure,
+            symmetries=together(shifts("initial_logits"), shifts("transition_logits"), symmetries),
+        ),
     )
 
 

@@ -11,7 +11,18 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
-from elbocheck.models.base import Model, Params, Repair, Symmetries, Units, as_drawn, no_symmetries
+from elbocheck.models.base import (
+    Data,
+    Model,
+    Params,
+    Repair,
+    Starts,
+    Symmetries,
+    Theory,
+    Units,
+    as_drawn,
+    no_symmetries,
+)
 from elbocheck.models.support import component_states, shifts, together
 
 Component = Callable[[Arrays, Arrays], Distribution]
@@ -79,22 +90,28 @@ def mixture(
         title=title,
         blocks=(Block("logits", ("K",)), *blocks),
         factors=factors,
-        initial=start,
-        collapsed=collapsed,
-        check_data=check_data,
-        families=("categorical", family),
-        constant_base_measure=constant_base_measure,
         states=component_states,
-        simulate=simulate,
         axes=axes or {},
-        theory=theory or f"EF mixtures, {'constant' if constant_base_measure else 'non-constant'} base measure",
-        units=units,
-        fill=fill,
-        least_observed=least_observed,
-        repair=repair,
-        distinct_data=distinct_data,
-        single_datum_frozen=single_datum_frozen,
-        symmetries=together(shifts("logits"), symmetries),
+        data=Data(
+            check=check_data,
+            simulate=simulate,
+            units=units,
+            fill=fill,
+            least_observed=least_observed,
+            repair=repair,
+            distinct=distinct_data,
+        ),
+        starts=Starts(
+            initial=start,
+            collapsed=collapsed,
+            single_datum_frozen=single_datum_frozen,
+        ),
+        theory=Theory(
+            families=("categorical", family),
+            constant_base_measure=constant_base_measure,
+            row=theory or f"EF mixtures, {'constant' if constant_base_measure else 'non-constant'} base measure",
+            symmetries=together(shifts("logits"), symmetries),
+        ),
     )
 
 

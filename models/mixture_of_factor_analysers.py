@@ -9,7 +9,7 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import Categorical, Normal
-from elbocheck.models.base import Model, Params, Variational
+from elbocheck.models.base import Data, Model, Params, Starts, Theory, Variational
 from elbocheck.models.mixture import merged
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale, rotations, shifts
@@ -120,7 +120,6 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 MFA = Model(
     name="mfa",
     title="mixture of factor analysers",
-    theory="factor analysis",
     blocks=(
         Block("logits", ("K",)),
         Block("means", ("K", "D"), degree=1),
@@ -128,18 +127,25 @@ MFA = Model(
         Block("log_variances", ("K", "D"), log_degree=2),
     ),
     factors=factors,
-    initial=initial,
-    collapsed=collapsed,
-    check_data=check_matrix,
-    families=("categorical, normal", "normal"),
-    constant_base_measure=True,
-    simulate=simulate,
     axes={"H": FACTORS},
-    units="affine",
-    single_datum_frozen=("means",),
-    spreads=(0.0, 2.0, 4.0),  # as for PPCA
-    symmetries=shifts("logits"),
-    marginal_symmetries=rotations("loadings"),
+    data=Data(
+        check=check_matrix,
+        simulate=simulate,
+        units="affine",
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=collapsed,
+        single_datum_frozen=("means",),
+        spreads=(0.0, 2.0, 4.0),  # as for PPCA
+    ),
+    theory=Theory(
+        row="factor analysis",
+        families=("categorical, normal", "normal"),
+        constant_base_measure=True,
+        symmetries=shifts("logits"),
+        marginal_symmetries=rotations("loadings"),
+    ),
 )
 EXACT_MFA = Variational(
     name="exact",

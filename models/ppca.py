@@ -8,7 +8,7 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Normal
-from elbocheck.models.base import Model, Params
+from elbocheck.models.base import Data, Model, Params, Starts, Theory
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix, data_scale, rotations
 from elbocheck.models.variational.exact import EXACT_GAUSSIAN
@@ -74,24 +74,30 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 PPCA = Model(
     name="ppca",
     title="probabilistic PCA",
-    theory="PPCA",
     blocks=(
         Block("loadings", ("D", "K"), degree=1),
         Block("mean", ("D",), degree=1),
         Block("log_variance", (), log_degree=2),
     ),
     factors=factors,
-    initial=initial,
-    collapsed=collapsed,
-    check_data=check_matrix,
-    families=("normal", "normal"),
-    constant_base_measure=True,
     gaussian_posterior=gaussian_posterior,
-    marginal_symmetries=rotations("loadings"),
-    units="affine",
-    simulate=simulate,
-    single_datum_frozen=("mean",),
-    spreads=(0.0, 2.0, 4.0),  # beyond, the condition of the posterior's precision (1e13) enters the rounding
+    data=Data(
+        check=check_matrix,
+        units="affine",
+        simulate=simulate,
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=collapsed,
+        single_datum_frozen=("mean",),
+        spreads=(0.0, 2.0, 4.0),  # beyond, the condition of the posterior's precision (1e13) enters the rounding
+    ),
+    theory=Theory(
+        row="PPCA",
+        families=("normal", "normal"),
+        constant_base_measure=True,
+        marginal_symmetries=rotations("loadings"),
+    ),
 )
 CELLS = (
     Cell(PPCA, EXACT_GAUSSIAN, (16, 5, 3)),

@@ -84,7 +84,7 @@ class Cell:
     @property
     def out_of_scope(self) -> str:
         """Why the theorem does not apply; empty if it does."""
-        return self.model.out_of_scope or self.variational.out_of_scope
+        return self.model.theory.out_of_scope or self.variational.out_of_scope
 
     @property
     def group(self) -> str:
@@ -209,7 +209,7 @@ class Sample:
     ) -> Sample:
         """A sample whose data, weights, sizes and parameter shapes have been validated."""
         x = np.asarray(x, dtype=float)
-        cell.model.check_data(x)
+        cell.model.data.check(x)
         dtype = cell.backend.dtype
         if np.abs(x).max() > np.finfo(dtype).max:
             raise InputError(f"{label}: data up to {np.abs(x).max():.3g} do not fit into {dtype}; scale them")
@@ -248,7 +248,7 @@ class Sample:
         model, capacity = self.cell.model, self.capacity
         sizes, own = self.cell.axis_sizes(capacity), self.cell.axis_sizes(self.sizes)
         masks = {axis: np.arange(sizes[axis]) < own[axis] for axis in sizes}
-        scale = (model.scale or data_scale)(self.x, self.data_weights)
+        scale = (model.data.scale or data_scale)(self.x, self.data_weights)
         # blocks without a dimension of the data go by the mean over those that exist
         absent = np.full(capacity[1] - own[OBSERVED], float(np.exp(np.mean(np.log(scale)))))
         scale = np.concatenate([scale, absent])
@@ -267,7 +267,7 @@ class Sample:
         capacity = self.capacity
         standardised = (self.x - self.data_weights @ self.x) / data_scale(self.x, self.data_weights)
         return {
-            "x": padded(self.x, capacity[:2], self.cell.model.fill),
+            "x": padded(self.x, capacity[:2], self.cell.model.data.fill),
             "inputs": padded(standardised, capacity[:2]),
             "data_weights": padded(self.data_weights, capacity[:1]),
             "exists_D": padded(np.ones(self.x.shape[1]), capacity[1:2]),
@@ -305,9 +305,12 @@ def random_sample(
     """A validated sample at random starting parameters, reproducible from `seed`; or at numbers from `rng`."""
     rng = np.random.default_rng(seed) if rng is None else rng
     x = np.asarray(x, dtype=float)
-    cell.model.check_data(x)
+    cell.model.data.check(x)
     weights = check_weights(np.ones(len(x)) if data_weights is None else data_weights, len(x))
-    params = {**cell.model.initial(rng, x, weights, latents), **cell.variational.initial(rng, cell.model, x, latents)}
+    params = {
+        **cell.model.starts.initial(rng, x, weights, latents),
+        **cell.variational.initial(rng, cell.model, x, latents),
+    }
     return Sample.checked(cell, x, latents, params, weights, frozen, label, seed)
 
 

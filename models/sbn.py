@@ -8,7 +8,7 @@ from elbocheck.backends.namespace import namespace
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli
-from elbocheck.models.base import Model, Params
+from elbocheck.models.base import Data, Model, Params, Starts, Theory
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import binary_states, both_values, check_binary
 from elbocheck.models.variational.exact import EXACT
@@ -71,17 +71,23 @@ def simulate(rng: np.random.Generator, data: int, observed: int, count: int) -> 
 SBN = Model(
     name="sbn",
     title="sigmoid belief network",
-    theory="SBN, one layer",
     blocks=(Block("prior_logits", ("K",)), Block("weights", ("D", "K")), Block("bias", ("D",))),
     factors=factors,
-    initial=initial,
-    collapsed=collapsed,
-    check_data=check_binary,
-    families=("Bernoulli", "Bernoulli"),
-    constant_base_measure=True,
-    simulate=simulate,
     states=binary_states,
-    repair=both_values,
+    data=Data(
+        check=check_binary,
+        simulate=simulate,
+        repair=both_values,
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=collapsed,
+    ),
+    theory=Theory(
+        row="SBN, one layer",
+        families=("Bernoulli", "Bernoulli"),
+        constant_base_measure=True,
+    ),
 )
 CELLS = (
     Cell(SBN, EXACT, (16, 4, 3)),

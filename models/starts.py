@@ -50,7 +50,7 @@ def starts(sample: Searched) -> tuple[Start, ...]:
     point exists whenever the data allow any. The search is only for problems whose other starts ended in no saddle.
     """
     ascent = Start("ascent", _vector(sample, sample.params), limit=sample.cell.evaluations)
-    if sample.cell.model.truth is not None:  # q finds its way to a model near the truth first
+    if sample.cell.model.starts.truth is not None:  # q finds its way to a model near the truth first
         blocks = [block.name for block in sample.cell.model.blocks]
         ascent = replace(ascent, held=sample.compiled.bound.layout.mask(blocks))
     if sample.cell.variational.collapsed is None:
@@ -89,7 +89,7 @@ def profiled(sample: Searched, start: Start) -> Start:
 def collapsed_start(sample: Searched, subset: np.ndarray, missing: Literal["", "point"] = "") -> Start:
     """Start with the latents of boolean `subset` (K,) redundant."""
     model, variational = sample.cell.model, sample.cell.variational
-    params, held = model.collapsed(sample.params, subset)
+    params, held = model.starts.collapsed(sample.params, subset)
     if variational.collapsed is not None:
         moved, more = variational.collapsed(model, params, subset)
         params, held = {**params, **moved}, {**held, **more}

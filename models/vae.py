@@ -12,50 +12,78 @@ from elbocheck.backends.namespace import Array
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families.base import Distribution
-from elbocheck.models.base import Model, Params, Repair, Units, as_drawn
+from elbocheck.models.base import SPREADS, Data, Model, Params, Starts, Theory
 from elbocheck.models.decoder import Decoder
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """p(z): `distribution(params, xp, like)` elementwise; `blocks` empty for a fixed one, then covered by rescaling."""
+    """p(z)."""
 
     family: str
+    """For tables."""
+
     distribution: Callable[[Arrays, Array], Distribution]
+    """(params, latents, for their namespace and dtype) -> elementwise distribution."""
+
     blocks: tuple[Block, ...] = ()
+    """Its parameters; empty for a fixed one, which rescaling the latents covers."""
+
     beta: Callable[[Arrays], Mapping[str, Array]] | None = None
+    """params -> closed form of β."""
+
     initial: Callable[[np.random.Generator, int], Params] = lambda rng, latents: {}
+    """(rng, K) -> random starting parameters."""
+
     latent: str = "z"
+    """Which latents of q are its value."""
+
     moments: tuple[str, ...] = ()
+    """As in `Model`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """p(x | z) from features of z.
-
-    `heads(axis)`: blocks of the linear layers; `weights`: names of those that multiply features; `distribution(params,
-    features)`; `value(x)`: data (N, 1, D) as the family wants them; `beta(params)`: closed form of β, None if there is
-    none; `true(rng, D, F)`, `sample(rng, distribution)`: parameters and data of well-specified problems;
-    `initial(rng, x, data_weights, F)`; `simulate(rng, N, D, K)`; the other fields as in `Model`.
-    """
+    """p(x | z) from features of z."""
 
     family: str
+    """For tables."""
+
     heads: Callable[[str], tuple[Block, ...]]
+    """Name of the axis of features -> blocks of the linear layers."""
+
     weights: tuple[str, ...]
+    """Names of those that multiply features."""
+
     distribution: Callable[[Arrays, Array], Distribution]
+    """(params, features) -> elementwise distribution of the data."""
+
     beta: Callable[[Arrays], Mapping[str, Array]] | None
+    """params -> closed form of β; None if there is none."""
+
     initial: Callable[[np.random.Generator, np.ndarray, np.ndarray, int], Params]
-    check_data: Callable[[np.ndarray], None]
-    simulate: Callable[[np.random.Generator, int, int, int], np.ndarray]
+    """(rng, x, data_weights, number of features) -> random starting parameters."""
+
     true: Callable[[np.random.Generator, int, int], Params]
+    """(rng, D, number of features) -> parameters of well-specified problems."""
+
     sample: Callable[[np.random.Generator, Any], np.ndarray]
+    """(rng, distribution) -> data of well-specified problems."""
+
+    data: Data
+    """What its data are like."""
+
     value: Callable[[Array], Array] = lambda x: x
+    """Data (N, 1, D) -> as the family wants them."""
+
     axes: Mapping[str, int] = field(default_factory=dict)
-    units: Units = "none"
-    repair: Repair = as_drawn
+    """Sizes of axes of its own."""
+
     single_datum_frozen: tuple[str, ...] = ()
-    distinct: int = 2
-    spreads: tuple[float, ...] = (0.0, 2.0, 10.0)
+    """As in `Starts`."""
+
+    spreads: tuple[float, ...] = SPREADS
+    """As in `Starts`."""
 
 
 def vae(
@@ -135,22 +163,22 @@ def vae(
     return Model(
         name=name,
         title=title,
-        theory=theory,
         blocks=(*prior.blocks, *decoder.blocks, *heads),
         factors=factors,
-        initial=initial,
-        collapsed=collapsed,
-        check_data=observation.check_data,
-        families=(prior.family, observation.family),
-        constant_base_measure=True,
-        simulate=observation.simulate,
         axes={**decoder.axes, **observation.axes},
         moments=prior.moments,
-        units=observation.units,
-        distinct_data=lambda observed: observation.distinct,
-        repair=observation.repair,
-        spreads=observation.spreads,
-        truth=truth if well_specified else None,
-        out_of_scope=out_of_scope,
-        single_datum_frozen=observation.single_datum_frozen,
+        data=observation.data,
+        starts=Starts(
+            initial=initial,
+            collapsed=collapsed,
+            spreads=observation.spreads,
+            truth=truth if well_specified else None,
+            single_datum_frozen=observation.single_datum_frozen,
+        ),
+        theory=Theory(
+            row=theory,
+            families=(prior.family, observation.family),
+            constant_base_measure=True,
+            out_of_scope=out_of_scope,
+        ),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli, Categorical, Laplace, Normal
-from elbocheck.models.base import Params
+from elbocheck.models.base import Data, Params
 from elbocheck.models.decoder import head
 from elbocheck.models.ppca import simulate as simulate_linear
 from elbocheck.models.support import (
@@ -106,12 +106,14 @@ GAUSSIAN = Observation(
     ),
     lambda params: {"log_variance": -ones_like(params, "log_variance")},
     initial_gaussian,
-    check_matrix,
-    simulate_linear,
     _true_gaussian,
     _sample_gaussian,
-    units="affine",
     single_datum_frozen=("mean",),
+    data=Data(
+        check_matrix,
+        simulate_linear,
+        units="affine",
+    ),
 )
 """N(net(z), σ² I): β moves σ² alone."""
 GAUSSIAN_VARYING = Observation(
@@ -128,13 +130,15 @@ GAUSSIAN_VARYING = Observation(
     ),
     lambda params: {"log_variance": -ones_like(params, "log_variance")},
     _initial_varying,
-    check_matrix,
-    simulate_linear,
     _true_varying,
     _sample_gaussian,
-    units="affine",
     single_datum_frozen=("mean",),
     spreads=(0.0, 0.3),
+    data=Data(
+        check_matrix,
+        simulate_linear,
+        units="affine",
+    ),
 )
 """N(net(z), diag exp(net(z))): β moves the bias of the log-variance head alone."""
 
@@ -172,11 +176,13 @@ BERNOULLI = Observation(
     lambda params, features: Bernoulli(head(features, params["loadings"], params["mean"])),
     _last_layer,
     _initial_logits,
-    check_binary,
-    _simulate_binary,
     _true_logits,
     _sample_bernoulli,
-    repair=both_values,
+    data=Data(
+        check_binary,
+        _simulate_binary,
+        repair=both_values,
+    ),
 )
 
 
@@ -210,12 +216,14 @@ CATEGORICAL = Observation(
     lambda params, features: Categorical(head(features, params["loadings"], params["mean"])),
     _last_layer,
     _initial_symbols,
-    check_symbols(SYMBOLS),
-    _simulate_symbols,
     _true_symbols,
     _sample_symbols,
     value=one_hot(SYMBOLS),
     axes={"C": SYMBOLS},
-    repair=every_symbol(SYMBOLS),
-    distinct=SYMBOLS,
+    data=Data(
+        check_symbols(SYMBOLS),
+        _simulate_symbols,
+        repair=every_symbol(SYMBOLS),
+        distinct=lambda observed: SYMBOLS,
+    ),
 )

@@ -63,7 +63,7 @@ def test_names_of_latents(cell: Cell, elbocheck_settings: settings) -> None:
     run_property(share(elbocheck_settings, 5), strategy, check).require_conclusive()
 
 
-@by_cell(tuple(cell for cell in CELLS if cell.model.continuous_data))
+@by_cell(tuple(cell for cell in CELLS if cell.model.data.continuous))
 def test_units_of_data(cell: Cell, elbocheck_settings: settings) -> None:
     """F and S shift by the same −D log s. Parameters of moderate size: rescaling rounds log variances, and at variances
     of 1e-10 a rounded logarithm moves F by more than the evaluation's own rounding."""

@@ -21,7 +21,7 @@ CELLS = cells_under_test()
     [
         pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group))
         for cell in CELLS
-        if not cell.model.constant_base_measure
+        if not cell.model.theory.constant_base_measure
     ],
 )
 def test_pseudo_entropy_identity(cell: Cell, elbocheck_settings: settings) -> None:

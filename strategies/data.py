@@ -57,7 +57,7 @@ def datasets(
         found = find_model(model) if isinstance(model, str) else model
         if not isinstance(found, Model):
             raise InputError(f"datasets: model must be a Model of the catalogue or its name; got {model!r}")
-        sources, least = [found], found.least_observed
+        sources, least = [found], found.data.least_observed
     elif family is not None:
         sources = [family_of(family, "datasets")]
         least = least_length(sources[0])
@@ -74,7 +74,7 @@ def _datasets(
     source, rng, count = draw(st.sampled_from(sources)), generator(draw), draw(st.integers(*data))
     if isinstance(source, Model):
         name, columns = source.name, draw(st.integers(*dims))
-        x = source.simulate(rng, count, columns, draw(st.sampled_from((1, 2, MOST_COMPONENTS, 0))))
+        x = source.data.simulate(rng, count, columns, draw(st.sampled_from((1, 2, MOST_COMPONENTS, 0))))
     else:
         name, columns = source.family, draw(st.integers(max(dims[0], least_length(source)), dims[1]))
         recipe = RECIPES[source]

@@ -57,12 +57,14 @@ def sizes(
     most_data -= room
     model = cell.model
     latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
-    least = model.least_observed
+    least = model.data.least_observed
     if not solvable:
         most_data = min(FEW, most_data) if draw(one_in(3)) else most_data
         return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
     observed = draw(st.integers(max(least, cell.least[1]), most_observed))
-    fewest = 1 if model.single_datum_frozen or model.distinct_data(observed) == 1 else model.distinct_data(observed)
+    fewest = (
+        1 if model.starts.single_datum_frozen or model.data.distinct(observed) == 1 else model.data.distinct(observed)
+    )
     return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents
 
 
@@ -89,9 +91,9 @@ def samples(
 @st.composite
 def _samples(draw: st.DrawFn, cell: Cell, solvable: bool, room: int, min_latents: int, reach: float) -> Sample:
     shape = draw(sizes(cell, solvable=solvable, room=room, min_latents=min_latents))
-    units = cell.model.units
+    units = cell.model.data.units
     single = shape[0] == 1
-    may_freeze = cell.model.single_datum_frozen
+    may_freeze = cell.model.starts.single_datum_frozen
     frozen = may_freeze if may_freeze and (single or draw(one_in(7))) else ()
     choice = Draw(
         cell=cell.name,
@@ -100,7 +102,7 @@ def _samples(draw: st.DrawFn, cell: Cell, solvable: bool, room: int, min_latents
         weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
         log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
         log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from(cell.model.spreads)) * reach,
+        spread=0.0 if solvable else draw(st.sampled_from(cell.model.starts.spreads)) * reach,
         frozen=frozen,
         seed=draw(SEEDS) if solvable else None,
     )
@@ -117,24 +119,28 @@ def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:
 def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool) -> Sample:
     """The sample of a choice with all numbers from `rng`."""
     data, observed, latents = choice.sizes
-    distinct = min(data, cell.model.distinct_data(observed))
+    distinct = min(data, cell.model.data.distinct(observed))
     rows = max(distinct, (data + 1) // 2) if choice.structure == "duplicates" else data
-    truth = None if cell.model.truth is None or not solvable else cell.model.truth(rng, data, observed, latents)
+    truth = (
+        None
+        if cell.model.starts.truth is None or not solvable
+        else cell.model.starts.truth(rng, data, observed, latents)
+    )
     if truth is None:
-        x = cell.model.simulate(rng, rows, observed, 0 if choice.structure == "noise" else latents)
+        x = cell.model.data.simulate(rng, rows, observed, 0 if choice.structure == "noise" else latents)
         x = np.concatenate([x, x[rng.integers(rows, size=data - rows)]])
-        if cell.model.units != "none":
+        if cell.model.data.units != "none":
             columns = np.exp(0.5 * rng.normal(size=observed) * (choice.log10_scale != 0.0))
-            offset = rng.normal(size=observed) * 10.0**choice.log10_offset if cell.model.units == "affine" else 0.0
+            offset = rng.normal(size=observed) * 10.0**choice.log10_offset if cell.model.data.units == "affine" else 0.0
             x = (x + offset) * columns * 10.0**choice.log10_scale
         if solvable:
-            x = cell.model.repair(rng, x)
+            x = cell.model.data.repair(rng, x)
     else:
-        x = cell.model.repair(rng, truth[0])
+        x = cell.model.data.repair(rng, truth[0])
     weights, drawn = np.ones(data), choice.seed is None
     if drawn:
         weights = drawn_weights(rng, data, choice.weighting)
-        if cell.model.units == "affine":  # a datum without weight may be any number of standard deviations away
+        if cell.model.data.units == "affine":  # a datum without weight may be any number of standard deviations away
             x[weights == 0.0] = x[0]
     elif choice.weighting != "equal":
         weights = np.exp(rng.normal(size=data))

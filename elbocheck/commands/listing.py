@@ -25,11 +25,11 @@ def run(options: argparse.Namespace) -> int:
         {
             "model": cell.model.name,
             "title": cell.model.title,
-            "theory": cell.model.theory,
+            "theory": cell.model.theory.row,
             "posterior": cell.posterior,
             "posterior_title": cell.variational.title,
-            "families": list(cell.model.families),
-            "base_measure": "constant" if cell.model.constant_base_measure else "not constant",
+            "families": list(cell.model.theory.families),
+            "base_measure": "constant" if cell.model.theory.constant_base_measure else "not constant",
             "trained": "model" if not (cell.variational.optimal or cell.variational.trained)
             else "likelihood" if cell.variational.optimal else "model, q",
             "scope": "out of scope" if cell.out_of_scope else "in scope",

@@ -232,9 +232,9 @@ def gap_and_delta(term: Mapping[str, Objects], weights: Objects) -> tuple[Object
 
 def symmetries_of(cell: Cell) -> Symmetries:
     """One-parameter symmetries of F: of the model, of its evidence if q is optimal, and of q."""
-    parts = [cell.model.symmetries, cell.variational.symmetries]
+    parts = [cell.model.theory.symmetries, cell.variational.symmetries]
     if cell.variational.optimal and not cell.variational.blocks:
-        parts.append(cell.model.marginal_symmetries)
+        parts.append(cell.model.theory.marginal_symmetries)
     return lambda params: tuple(tangent for part in parts for tangent in part(params))
 
 

@@ -27,8 +27,11 @@ BOUNDED_LOGITS = replace(
     SBN,
     name="bounded-logits",
     title="sigmoid belief network, logits bounded by tanh",
-    theory="",
     factors=factors,
-    out_of_scope="the logits are bounded by tanh: no direction multiplies all of them by one factor",
+    theory=replace(
+        SBN.theory,
+        row="",
+        out_of_scope="the logits are bounded by tanh: no direction multiplies all of them by one factor",
+    ),
 )
 CELLS = (Cell(BOUNDED_LOGITS, ARBITRARY, (16, 4, 3), least=(14, 2, 2), evaluations=80),)

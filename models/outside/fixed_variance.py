@@ -26,7 +26,7 @@ FIXED = replace(
     heads=lambda axis: GAUSSIAN.heads(axis)[:2],
     distribution=_known_variance,
     beta=None,
-    units="none",
+    data=replace(GAUSSIAN.data, units="none"),
     initial=lambda *drawn: {k: v for k, v in GAUSSIAN.initial(*drawn).items() if k != "log_variance"},
 )
 FIXED_VARIANCE = vae(

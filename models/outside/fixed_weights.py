@@ -28,14 +28,14 @@ def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...
 
 def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
     """As the Gaussian mixture, without weights."""
-    params = GMM_DIAGONAL.initial(rng, x, data_weights, count)
+    params = GMM_DIAGONAL.starts.initial(rng, x, data_weights, count)
     del params["logits"]
     return params
 
 
 def collapsed(params: Params, subset: np.ndarray) -> tuple[Params, Params]:
     """Equal components."""
-    moved, held = GMM_DIAGONAL.collapsed({**params, "logits": np.zeros(len(subset))}, subset)
+    moved, held = GMM_DIAGONAL.starts.collapsed({**params, "logits": np.zeros(len(subset))}, subset)
     return {name: moved[name] for name in params}, held
 
 
@@ -43,11 +43,13 @@ FIXED_WEIGHTS = replace(
     GMM_DIAGONAL,
     name="fixed-weights",
     title="Gaussian mixture, weights fixed and not uniform",
-    theory="",
     blocks=GMM_DIAGONAL.blocks[1:],
     factors=factors,
-    initial=initial,
-    collapsed=collapsed,
-    out_of_scope="the weights are fixed and not uniform: log π has no direction",
+    starts=replace(GMM_DIAGONAL.starts, initial=initial, collapsed=collapsed),
+    theory=replace(
+        GMM_DIAGONAL.theory,
+        row="",
+        out_of_scope="the weights are fixed and not uniform: log π has no direction",
+    ),
 )
 CELLS = (Cell(FIXED_WEIGHTS, EXACT, (16, 3, 3), least=(10, 1, 2)),)

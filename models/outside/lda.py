@@ -9,7 +9,7 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import Categorical, Dirichlet
-from elbocheck.models.base import Model, Params, Variational
+from elbocheck.models.base import Data, Model, Params, Starts, Theory, Variational
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_symbols, every_symbol, one_hot
 
@@ -84,19 +84,25 @@ def initial_points(rng: np.random.Generator, model: Model, x: np.ndarray, latent
 LDA = Model(
     name="lda",
     title="latent Dirichlet allocation",
-    theory="",
     blocks=(Block("log_concentration", ("K",)), Block("topic_logits", ("K", "C"))),
     factors=factors,
-    initial=initial,
-    collapsed=lambda params, subset: (params, {}),
-    check_data=check_symbols(WORDS),
-    families=("Dirichlet", "categorical"),
-    constant_base_measure=True,
     axes={"C": WORDS},
-    simulate=lambda rng, data, observed, count: rng.integers(WORDS, size=(data, observed)).astype(float),
-    distinct_data=lambda observed: WORDS,
-    repair=every_symbol(WORDS),
-    out_of_scope="the topic of a word given θ has the natural parameters log θ and no parameters of its own",
+    data=Data(
+        check=check_symbols(WORDS),
+        simulate=lambda rng, data, observed, count: rng.integers(WORDS, size=(data, observed)).astype(float),
+        distinct=lambda observed: WORDS,
+        repair=every_symbol(WORDS),
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=lambda params, subset: (params, {}),
+    ),
+    theory=Theory(
+        row="",
+        families=("Dirichlet", "categorical"),
+        constant_base_measure=True,
+        out_of_scope="the topic of a word given θ has the natural parameters log θ and no parameters of its own",
+    ),
 )
 TOPIC_POINTS = Variational(
     name="points",

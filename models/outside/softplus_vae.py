@@ -20,7 +20,9 @@ def _softplus_head(params: Arrays, features: Array) -> Normal:
     return Normal(head(features, params["loadings"], params["mean"]), deviation * deviation)
 
 
-SOFTPLUS = replace(GAUSSIAN_VARYING, distribution=_softplus_head, beta=None, units="none")
+SOFTPLUS = replace(
+    GAUSSIAN_VARYING, distribution=_softplus_head, beta=None, data=replace(GAUSSIAN_VARYING.data, units="none")
+)
 SOFTPLUS_VAE = vae(
     "softplus-vae",
     "VAE, softplus head for σ(z)",

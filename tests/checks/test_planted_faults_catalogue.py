@@ -196,7 +196,7 @@ def wrong(fault: Fault) -> Cell:
 def problem(cell: Cell, sizes: tuple[int, int, int] = (5, 3, 2)) -> Problem:
     """The same parameters for a cell and for its faulty versions."""
     rng = np.random.default_rng(7)
-    x = cell.model.repair(rng, cell.model.simulate(rng, *sizes))
+    x = cell.model.data.repair(rng, cell.model.data.simulate(rng, *sizes))
     return random_sample(cell, x, sizes[2], 3, rng.exponential(size=sizes[0])).problem()
 
 

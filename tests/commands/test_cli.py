@@ -166,7 +166,11 @@ def test_list_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(capsys.readouterr().out)
     assert [f"{row['model']}/{row['posterior']}" for row in rows] == [cell.name for cell in cells()]
     for row, cell in zip(rows, cells(), strict=True):
-        assert (row["theory"], row["reason"], row["frozen"]) == (cell.model.theory, cell.out_of_scope, [*cell.frozen])
+        assert (row["theory"], row["reason"], row["frozen"]) == (
+            cell.model.theory.row,
+            cell.out_of_scope,
+            [*cell.frozen],
+        )
         assert row["scope"] == ("out of scope" if cell.out_of_scope else "in scope")
         assert row["trained"] in ("likelihood", "model", "model, q")
         assert [*row["capacity"].values()] == [*cell.capacity]

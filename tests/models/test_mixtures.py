@@ -35,7 +35,7 @@ OTHERS = [cell for cell in CELLS if cell.variational.name != "exact"]
 
 def test_there_is_an_oracle_for_every_mixture() -> None:
     assert {cell.model.name for cell in CELLS} == {*MIXTURES}
-    varying = {cell.model.name for cell in CELLS if not cell.model.constant_base_measure}
+    varying = {cell.model.name for cell in CELLS if not cell.model.theory.constant_base_measure}
     assert varying == {name for name, one in MIXTURES.items() if one.base_measure}
 
 

@@ -71,7 +71,7 @@ def entropy_q(sample: Sample, params: Params) -> np.ndarray:
 def expected_prior(sample: Sample, params: Params) -> tuple[np.ndarray, float]:
     """(E_q log p(z) (N,), H[p(z)])."""
     _, means, deviations = gaussians(sample, params)
-    if sample.cell.model.theory == "sparse coding":
+    if sample.cell.model.theory.row == "sparse coding":
         scale = np.exp(params.get("prior_log_scales", np.zeros(sample.latents)))
         absolute = scipy.stats.foldnorm(np.abs(means / deviations), scale=deviations).mean()[:, 0]
         return (-np.log(2 * scale) - absolute / scale).sum(-1), float(np.log(2 * np.e * scale).sum())
@@ -89,11 +89,11 @@ def observation(sample: Sample, params: Params) -> tuple[np.ndarray, np.ndarray]
         features = np.tanh(gain * features @ params["hidden_weights"].T + params["hidden_bias"])
     head = np.tensordot(features, params["loadings"], axes=([-1], [-1])) + params["mean"]
     x = sample.x[:, None]
-    if sample.cell.model.families[1] == "Bernoulli":
+    if sample.cell.model.theory.families[1] == "Bernoulli":
         p = scipy.special.expit(head)
         log_p = np.where(x > 0, scipy.special.log_expit(head), scipy.special.log_expit(-head))
         return log_p.sum(-1), (scipy.special.entr(p) + scipy.special.entr(1 - p)).sum(-1)
-    if sample.cell.model.families[1] == "categorical":
+    if sample.cell.model.theory.families[1] == "categorical":
         log_p = scipy.special.log_softmax(head, axis=-1)
         chosen = np.take_along_axis(log_p, x[..., None].astype(int), axis=-1)[..., 0]
         return chosen.sum(-1), scipy.special.entr(np.exp(log_p)).sum((-1, -2))

@@ -54,7 +54,7 @@ def data(name: str) -> np.ndarray:
     rng = np.random.default_rng(5)
     if name.startswith("poisson"):
         return rng.poisson(np.where(np.arange(size)[:, None] % 2, [2.0, 9.0], [8.0, 3.0])).astype(float)
-    return find_cell(name).model.simulate(rng, size, observed, SIZES[name][2])
+    return find_cell(name).model.data.simulate(rng, size, observed, SIZES[name][2])
 
 
 @cache
@@ -197,7 +197,7 @@ def test_a_wrong_symmetry_is_refused() -> None:
 )  # fmt: skip
 def test_symmetries_declared_elsewhere_hold(name: str, count: int) -> None:
     cell, rng = find_cell(name), np.random.default_rng(0)
-    small = unpadded(random_sample(cell, cell.model.simulate(rng, 4, 2, 2), 2, 0)).problem()
+    small = unpadded(random_sample(cell, cell.model.data.simulate(rng, 4, 2, 2), 2, 0)).problem()
     found = verified(Enclosures(small), symmetries_of(cell))
     assert len(found) == count
     assert max(one.size for one in found) <= 1e-40
@@ -212,9 +212,9 @@ def test_dependent_symmetries_pin_one_coordinate_only() -> None:
 
 
 def test_cells_outside_are_refused_with_a_reason() -> None:
-    outside = next(cell for cell in cells() if cell.out_of_scope and cell.model.continuous_data)
+    outside = next(cell for cell in cells() if cell.out_of_scope and cell.model.data.continuous)
     rng = np.random.default_rng(0)
-    drawn = random_sample(outside, outside.model.simulate(rng, 4, 2, 1), 1, 0)
+    drawn = random_sample(outside, outside.model.data.simulate(rng, 4, 2, 1), 1, 0)
     with pytest.raises(InputError, match="out of the theorem's scope"):
         certify_sample(drawn)
     angles = random_sample(find_cell("von-mises-mixture/exact"), rng.uniform(-3, 3, (4, 2)), 2, 0)
@@ -264,7 +264,7 @@ def test_too_few_bits_are_told_from_points_that_are_not_stationary() -> None:
 def test_truncated_posteriors_are_decided() -> None:
     """No state is compared with itself, which no precision decides."""
     cell = find_cell("gmm-tied/truncated")
-    drawn = random_sample(cell, cell.model.simulate(np.random.default_rng(0), 12, 2, 3), 3, 0)
+    drawn = random_sample(cell, cell.model.data.simulate(np.random.default_rng(0), 12, 2, 3), 3, 0)
     problem = unpadded(drawn).problem()
     assert all(one.holds for one in Enclosures(problem).residuals(problem.vector))
 

@@ -155,8 +155,8 @@ def test_data_of_a_model_are_in_its_support(name: str) -> None:
     drawn = draw_many(datasets(model=name), 20)
     assert [one.x.tolist() for one in drawn] == [one.x.tolist() for one in draw_many(datasets(model=model), 20)]
     for one in drawn:
-        model.check_data(one.x)
-        assert one.x.shape[1] >= model.least_observed
+        model.data.check(one.x)
+        assert one.x.shape[1] >= model.data.least_observed
     assert len({one.x.shape for one in drawn}) > 8
 
 

@@ -68,16 +68,16 @@ def smallest(cell: Cell, condition: Callable[[Sample], bool], *, solvable: bool 
 
 def least(cell: Cell, *, solvable: bool) -> tuple[int, int, int]:
     """The smallest (N, D, K) that is drawn; if `solvable`, a finite stationary point is promised from there on."""
-    observed = max(cell.model.least_observed, cell.least[1] if solvable else 1)
+    observed = max(cell.model.data.least_observed, cell.least[1] if solvable else 1)
     if not solvable:
         return 1, observed, 1
-    distinct = 1 if cell.model.single_datum_frozen else cell.model.distinct_data(observed)
+    distinct = 1 if cell.model.starts.single_datum_frozen else cell.model.data.distinct(observed)
     return max(distinct, cell.least[0]), observed, cell.least[2]
 
 
 def from_truth(cell: Cell, solvable: bool) -> bool:
     """Whether data come from known parameters, next to which the search begins: no hard data on purpose."""
-    return solvable and cell.model.truth is not None
+    return solvable and cell.model.starts.truth is not None
 
 
 @every_cell
@@ -103,17 +103,19 @@ def test_solvable_draws_keep_their_promise(cell: Cell) -> None:
     """Data in the support (`checked`) with enough distinct values, and no column that drives a logit to infinity."""
     for sample in examples(cell, True):
         seen = sample.x[sample.data_weights > 0.0]
-        needed = cell.model.distinct_data(sample.sizes[1])
-        frozen_single = cell.model.single_datum_frozen and set(cell.model.single_datum_frozen) <= set(sample.frozen)
-        if cell.model.repair is as_drawn:
+        needed = cell.model.data.distinct(sample.sizes[1])
+        frozen_single = cell.model.starts.single_datum_frozen and set(cell.model.starts.single_datum_frozen) <= set(
+            sample.frozen
+        )
+        if cell.model.data.repair is as_drawn:
             assert len(np.unique(seen, axis=0)) >= (1 if frozen_single else needed)
-        if cell.model.families[1] == "Bernoulli":
+        if cell.model.theory.families[1] == "Bernoulli":
             assert np.array_equal(np.unique(seen), [0.0, 1.0])
             assert np.all(seen.min(0) == 0.0)
             assert np.all(seen.max(0) == 1.0)
-        if cell.model.families[1] == "categorical":
+        if cell.model.theory.families[1] == "categorical":
             assert all(len(np.unique(column)) == needed for column in seen.T)
-        if cell.model.families[1] == "Poisson":
+        if cell.model.theory.families[1] == "Poisson":
             assert np.all(seen.max(0) > 0.0)
 
 
@@ -163,16 +165,16 @@ def wanted(cell: Cell, solvable: bool) -> dict[str, Callable[[Sample], bool]]:
     regions = dict(REGIONS)
     if not from_truth(cell, solvable):
         regions |= STRUCTURED
-        if cell.model.units == "none" and cell.least[0] > 8:
+        if cell.model.data.units == "none" and cell.least[0] > 8:
             del regions["distinct data"]  # there are hardly as many binary data
-        regions |= SCALED if cell.model.units != "none" else {}
-        regions |= SHIFTED if cell.model.units == "affine" else {}
+        regions |= SCALED if cell.model.data.units != "none" else {}
+        regions |= SHIFTED if cell.model.data.units == "affine" else {}
     if not solvable:
         regions |= UNSOLVABLE
-        regions |= {"saturated": saturated} if max(cell.model.spreads) >= 10.0 else {}
+        regions |= {"saturated": saturated} if max(cell.model.starts.spreads) >= 10.0 else {}
     elif cell.least[2] == 1:
         regions["one latent"] = UNSOLVABLE["one latent"]
-    if cell.model.single_datum_frozen:
+    if cell.model.starts.single_datum_frozen:
         regions["frozen block, several data"] = lambda s: bool(s.frozen) and s.sizes[0] > 1
     return regions
 
@@ -194,11 +196,11 @@ def test_shrinks_to_the_smallest_problem(cell: Cell, solvable: bool) -> None:
     sample = smallest(cell, lambda sample: True, solvable=solvable)
     sizes = least(cell, solvable=solvable)
     assert sample.sizes == sizes
-    frozen = cell.model.single_datum_frozen if sizes[0] == 1 else ()
-    offset = -1.0 if cell.model.units == "affine" else 0.0
+    frozen = cell.model.starts.single_datum_frozen if sizes[0] == 1 else ()
+    offset = -1.0 if cell.model.data.units == "affine" else 0.0
     plain = Draw(cell.name, sizes, "model", "equal", 0.0, offset, 0.0, frozen, 0 if solvable else None)
     assert sample.label == str(plain) + ("" if solvable else f", x = {sample.x.tolist()}")
-    if not solvable and cell.model.units != "none":
+    if not solvable and cell.model.data.units != "none":
         assert len(np.unique(sample.x)) == 1
 
 

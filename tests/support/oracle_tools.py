@@ -50,7 +50,7 @@ def draw(cell: Cell, sizes: tuple[int, int, int], seed: int = 0) -> Sample:
     rng = np.random.default_rng((seed, *sizes))
     weights = rng.exponential(size=data)
     weights[1:2] = 0.0
-    return random_sample(cell, cell.model.simulate(rng, data, observed, latents), latents, seed, weights)
+    return random_sample(cell, cell.model.data.simulate(rng, data, observed, latents), latents, seed, weights)
 
 
 def moderate(cell: Cell) -> list[Sample]:

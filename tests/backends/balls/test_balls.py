@@ -180,7 +180,7 @@ def test_linear_algebra() -> None:
 def test_gradients_and_hessians_contain_those_of_automatic_differentiation(name: str) -> None:
     rng = np.random.default_rng(2)
     cell = find_cell(name)
-    problem = random_sample(cell, cell.model.simulate(rng, 6, 2, 2), 2, 3).problem()
+    problem = random_sample(cell, cell.model.data.simulate(rng, 6, 2, 2), 2, 3).problem()
     free = np.flatnonzero(problem.free_mask)
     value, gradient, hessian = BallBackend(128).value_gradient_hessian(problem.compiled.of(functions.value), free)(
         problem.vector, problem.fixed
