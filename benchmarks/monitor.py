@@ -95,10 +95,13 @@ def autoencoder(data: int, observed: int = 16, latents: int = 2, hidden: int = 3
         )  # fmt: skip
 
     params = {
-        "in": rng.normal(size=(latents, hidden)), "out": 0.1 * rng.normal(size=(hidden, observed)),
-        "bias": np.zeros(observed), "log_scale": np.zeros(latents), "mean": 0.1 * rng.normal(size=(data, latents)),
+        "in": rng.normal(size=(latents, hidden)),
+        "out": 0.1 * rng.normal(size=(hidden, observed)),
+        "bias": np.zeros(observed),
+        "log_scale": np.zeros(latents),
+        "mean": 0.1 * rng.normal(size=(data, latents)),
         "log_std": np.zeros((data, latents)),
-    }  # fmt: skip
+    }
     return Problem({name: jnp.asarray(value) for name, value in params.items()}, elbo=elbo, factors=declare)
 
 

@@ -118,10 +118,12 @@ def autoencoder(lib: Library, rows: int, observed: int, hidden: int, latents: in
 
     params = {
         "encoder": {
-            "hidden": layer(observed, hidden), "mean": layer(hidden, latents), "log_variance": layer(hidden, latents)
+            "hidden": layer(observed, hidden),
+            "mean": layer(hidden, latents),
+            "log_variance": layer(hidden, latents),
         },
         "decoder": {"hidden": layer(latents, hidden), "logits": layer(hidden, observed)},
-    }  # fmt: skip
+    }
 
     def through(layer: Any, inputs: Any) -> Any:
         return inputs @ layer["weights"] + layer["bias"]

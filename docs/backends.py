@@ -38,11 +38,17 @@ def row(report: dict[str, Any], seconds: float) -> str:
     theorem = [cell for cell in cells if cell["check"] == "stationary"]
     power = sorted(cell["power"] for cell in theorem)
     shown = (
-        report["backend"], report["dtype"], sum(cell["problems"] for cell in every),
-        f"{max((cell['worst_ratio'] for cell in every), default=0.0):.2f}", summary["points"],
-        f"{max(cell['worst_ratio'] for cell in theorem):.2f}", f"{power[len(power) // 2]:.0e}", summary["violated"],
-        summary["inconclusive"], f"{seconds:.0f} s",
-    )  # fmt: skip
+        report["backend"],
+        report["dtype"],
+        sum(cell["problems"] for cell in every),
+        f"{max((cell['worst_ratio'] for cell in every), default=0.0):.2f}",
+        summary["points"],
+        f"{max(cell['worst_ratio'] for cell in theorem):.2f}",
+        f"{power[len(power) // 2]:.0e}",
+        summary["violated"],
+        summary["inconclusive"],
+        f"{seconds:.0f} s",
+    )
     return "| " + " | ".join(str(each) for each in shown) + " |"
 
 

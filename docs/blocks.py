@@ -122,9 +122,14 @@ class Page:
         module = {"elbocheck": "elbocheck", "pytest": "pytest"}[program]
         environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], cwd=self.folder, capture_output=True, text=True, check=False,
-            env=environment, encoding="utf-8",
-        )  # fmt: skip
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            encoding="utf-8",
+        )
         lines = [one.rstrip() for one in (done.stdout + done.stderr).strip("\n").splitlines()]
         return [one for k, one in enumerate(lines) if one or (k and lines[k - 1])]
 

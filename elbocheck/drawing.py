@@ -16,9 +16,13 @@ def draw_many(strategy: st.SearchStrategy[Drawn], count: int, *, entropy: int = 
 
     @seed(entropy)
     @settings(
-        max_examples=count, deadline=None, database=None, phases=[Phase.generate], verbosity=Verbosity.quiet,
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(strategy)
     def collect(value: Drawn) -> None:
         drawn.append(value)

@@ -44,6 +44,7 @@ def test_backends_agree(cell: Cell, elbocheck_settings: settings) -> None:
 @by_cell
 def test_padding_changes_nothing(cell: Cell, elbocheck_settings: settings) -> None:
     run_property(
-        share(elbocheck_settings, 20), samples(cell, solvable=True),
+        share(elbocheck_settings, 20),
+        samples(cell, solvable=True),
         lambda sample: equivalent(compiled(sample), plain(sample), check="padding"),
-    ).require_conclusive()  # fmt: skip
+    ).require_conclusive()

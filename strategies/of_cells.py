@@ -151,9 +151,15 @@ def _made(cell: Cell, choice: Draw, rng: np.random.Generator, *, solvable: bool)
     ):
         weights[max(distinct, 2) :] *= rng.random(data - max(distinct, 2)) < 0.7
     sample = random_sample(
-        cell, x, latents, 0 if drawn else int(rng.integers(2**32)), data_weights=weights, frozen=choice.frozen,
-        label=str(choice) + (_shown(x) if drawn else ""), rng=rng if drawn else None,
-    )  # fmt: skip
+        cell,
+        x,
+        latents,
+        0 if drawn else int(rng.integers(2**32)),
+        data_weights=weights,
+        frozen=choice.frozen,
+        label=str(choice) + (_shown(x) if drawn else ""),
+        rng=rng if drawn else None,
+    )
     if truth is not None:
         sample = sample.with_params(truth[1])
     if choice.spread:

@@ -82,11 +82,17 @@ def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms], claims:
     outside = [one for one in claims if not one.covered]
     if outside:
         return Result(
-            check, problem, Outcome.OUT_OF_SCOPE, points=0,
+            check,
+            problem,
+            Outcome.OUT_OF_SCOPE,
+            points=0,
             message=f"value and gradient hold; by the theorem {'; '.join(map(str, outside))} ({problem})",
-        )  # fmt: skip
+        )
     reasons = ", ".join(f"{term.label!r} (residual {term.criterion_residual:.1e})" for term in terms)
     return Result(
-        check, problem, Outcome.OUT_OF_SCOPE, points=0,
+        check,
+        problem,
+        Outcome.OUT_OF_SCOPE,
+        points=0,
         message=f"no direction scales all natural parameters of factor {reasons}: the theorem does not apply",
-    )  # fmt: skip
+    )

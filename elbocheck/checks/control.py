@@ -35,9 +35,13 @@ def control(
         return Result(check, problem, Outcome.INCONCLUSIVE, points=0, message=message)
     if abs(gap) < LEAST_GAP:
         return Result(
-            check, problem, Outcome.VIOLATED, gap=abs(gap), bound=LEAST_GAP,
+            check,
+            problem,
+            Outcome.VIOLATED,
+            gap=abs(gap),
+            bound=LEAST_GAP,
             message=f"{check}: the gap is {gap:.3e}, but must miss zero by at least {LEAST_GAP} ({problem})",
-        )  # fmt: skip
+        )
     bound = RELATIVE * abs(predicted) if computed_bound is None else computed_bound
     deviation = Deviation("the gap against its prediction", abs(gap - predicted), bound, abs(predicted))
     return judge(check, problem, [deviation], gradient_norm=decomposition.gradient_norm)

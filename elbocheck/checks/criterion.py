@@ -24,9 +24,13 @@ def criterion_holds(problem: Problem) -> Result:
     for name, criterion in criteria(problem).items():
         if not criterion.applies(eps):
             return Result(
-                NAME, problem.label, Outcome.OUT_OF_SCOPE, gap=criterion.residual, points=0,
+                NAME,
+                problem.label,
+                Outcome.OUT_OF_SCOPE,
+                gap=criterion.residual,
+                points=0,
                 message=f"no direction scales all natural parameters of {name!r} (residual {criterion.residual:.1e})",
-            )  # fmt: skip
+            )
         if "beta" not in terms["factors"][name]:
             continue
         beta = terms["factors"][name]["beta"].sum(0)

@@ -28,8 +28,14 @@ def evidence(problem: Problem) -> Result | None:
 def _judged(problem: Problem, most: float, thorough: bool) -> Result:
     terms = decompose(problem, thorough=thorough)
     bound = 4 * terms.elbo_rounding + 16 * problem.compiled.backend.eps * abs(most)
-    deviations = [Deviation(f"the reported ELBO {terms.elbo:.9g} exceeds the log evidence {most:.9g}: it",
-                            max(terms.elbo - most, 0.0), bound, terms.magnitude)]  # fmt: skip
+    deviations = [
+        Deviation(
+            f"the reported ELBO {terms.elbo:.9g} exceeds the log evidence {most:.9g}: it",
+            max(terms.elbo - most, 0.0),
+            bound,
+            terms.magnitude,
+        )
+    ]
     if problem.compiled.seen.optimal:
         what = f"at the exact posterior the ELBO is the log evidence, {most:.9g}; the reported {terms.elbo:.9g}"
         deviations.append(Deviation(what, abs(terms.elbo - most), bound, terms.magnitude))

@@ -85,19 +85,23 @@ def fit(problem: Problem) -> Result | None:
         if not back.converged and back.gain > LEAVES * at.gain:
             gaps = "; ".join(f"F − S of {t.label} is {t.gap - t.delta:+.3e}" for t in at.terms.factors if t.covered)
             return _verdict(
-                problem, at, Outcome.VIOLATED,
+                problem,
+                at,
+                Outcome.VIOLATED,
                 f"training stops where the bound is not stationary: {where}, and started at the stationary point it "
                 f"leaves, to where {back.gain:.1e} can be gained again. {gaps}",
-            )  # fmt: skip
+            )
         if at.nearly:
             return replace(theorem, note=f"training stopped early: {where}")
     again = stop(problem, at.problem.vector).problem
     if _moved(at.problem, again) <= STANDS * problem.compiled.backend.eps:
         return _verdict(
-            problem, at, Outcome.VIOLATED,
+            problem,
+            at,
+            Outcome.VIOLATED,
             f"training stands still where the bound is not stationary: {where}, but started again it does not move (a "
             "block that is never updated, or a tolerance far too wide)",
-        )  # fmt: skip
+        )
     return _verdict(problem, at, Outcome.INCONCLUSIVE, f"training has not converged: {where}; run it longer")
 
 
@@ -105,19 +109,29 @@ def _left_the_numbers(problem: Problem, error: NotFiniteError) -> Result:
     """Training that ends in NaN or infinity has failed, whatever the bound is worth."""
     sentence = f"training leaves the numbers. {error}"
     return Result(
-        NAME, problem.label, Outcome.VIOLATED, gap=float("inf"), points=0,
+        NAME,
+        problem.label,
+        Outcome.VIOLATED,
+        gap=float("inf"),
+        points=0,
         message=f"{NAME}: {sentence} where fit(params) ends",
         diagnosis=Diagnosis("training", suspect="not finite", sentence=sentence),
-    )  # fmt: skip
+    )
 
 
 def _verdict(problem: Problem, at: Stop, outcome: Outcome, message: str) -> Result:
     """What is said of a point that is not stationary: the gain that is left, over what rounding lets training see."""
     return Result(
-        NAME, problem.label, outcome, gap=at.gain, bound=at.terms.elbo_rounding, points=0,
-        message=f"{NAME}: {message} ({problem.label})", gradient_norm=at.terms.gradient_norm,
+        NAME,
+        problem.label,
+        outcome,
+        gap=at.gain,
+        bound=at.terms.elbo_rounding,
+        points=0,
+        message=f"{NAME}: {message} ({problem.label})",
+        gradient_norm=at.terms.gradient_norm,
         at=tuple(at.problem.vector),
-    )  # fmt: skip
+    )
 
 
 def stop(problem: Problem, vector: np.ndarray) -> Stop:

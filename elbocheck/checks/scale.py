@@ -31,16 +31,34 @@ def _scale(problem: Problem, terms: Decomposition) -> Result:
         weights, of = inputs(problem)
         every = np.arange(len(weights))
         whole = of(every)
-        deviations.append(Deviation(f"the ELBO {whole:.9g} of all rows against the whole {terms.elbo:.9g}",
-                                    abs(whole - terms.elbo), noise, terms.magnitude))  # fmt: skip
+        deviations.append(
+            Deviation(
+                f"the ELBO {whole:.9g} of all rows against the whole {terms.elbo:.9g}",
+                abs(whole - terms.elbo),
+                noise,
+                terms.magnitude,
+            )
+        )
         twice = of(np.concatenate([every, every]))
-        deviations.append(Deviation(f"the ELBO per datum, {whole:.9g}, with every datum twice, {twice:.9g},",
-                                    abs(twice - whole), noise, terms.magnitude))  # fmt: skip
+        deviations.append(
+            Deviation(
+                f"the ELBO per datum, {whole:.9g}, with every datum twice, {twice:.9g},",
+                abs(twice - whole),
+                noise,
+                terms.magnitude,
+            )
+        )
         if len(every) > 1:
             batches = np.array_split(every, min(3, len(every)))
             mean = float(sum(weights[rows].sum() * of(rows) for rows in batches))
-            deviations.append(Deviation(f"the mean {mean:.9g} of {len(batches)} batches against the whole {whole:.9g}",
-                                        abs(mean - whole), noise * 4, terms.magnitude))  # fmt: skip
+            deviations.append(
+                Deviation(
+                    f"the mean {mean:.9g} of {len(batches)} batches against the whole {whole:.9g}",
+                    abs(mean - whole),
+                    noise * 4,
+                    terms.magnitude,
+                )
+            )
     if problem.particles:
         params = problem.code_params(problem.vector)
         mean = float(np.mean([float(problem.particle(k, params)) for k in range(len(problem.particles))]))

@@ -28,16 +28,24 @@ def stationary(problem: Problem, points: Sequence[StationaryPoint] | None = None
     verified = distinct(list(points))
     if not verified:
         return Result(
-            NAME, problem.label, Outcome.INCONCLUSIVE, points=0, attempts=attempts,
+            NAME,
+            problem.label,
+            Outcome.INCONCLUSIVE,
+            points=0,
+            attempts=attempts,
             message=f"no stationary point certified: {'; '.join(attempts)}",
-        )  # fmt: skip
+        )
     outside = [term for point in verified for term in unpredicted(point.decomposition)]
     deviations = [deviation for point in verified for deviation in theorem_deviations(point)]
     if not deviations and not outside:
         return Result(
-            NAME, problem.label, Outcome.OUT_OF_SCOPE, points=0, attempts=attempts,
+            NAME,
+            problem.label,
+            Outcome.OUT_OF_SCOPE,
+            points=0,
+            attempts=attempts,
             message="every factor has a scaling direction that training does not move",
-        )  # fmt: skip
+        )
     result = judge(
         NAME,
         problem.label,

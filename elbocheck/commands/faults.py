@@ -44,9 +44,14 @@ def faults_command(file: Path | None) -> int:
     console, begin, total = Console(), time.perf_counter(), len(tasks())
     workers = os.cpu_count() or 1
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
     task, done = bar.add_task("judging", total=total), 0
 
     def listen(row: Row) -> None:

@@ -30,8 +30,11 @@ def run(options: argparse.Namespace) -> int:
             "posterior_title": cell.variational.title,
             "families": list(cell.model.theory.families),
             "base_measure": "constant" if cell.model.theory.constant_base_measure else "not constant",
-            "trained": "model" if not (cell.variational.optimal or cell.variational.trained)
-            else "likelihood" if cell.variational.optimal else "model, q",
+            "trained": "model"
+            if not (cell.variational.optimal or cell.variational.trained)
+            else "likelihood"
+            if cell.variational.optimal
+            else "model, q",
             "scope": "out of scope" if cell.out_of_scope else "in scope",
             "reason": cell.out_of_scope,
             "frozen": list(cell.frozen),
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             "data": [name for entry, name, _ in REAL if entry == cell.name],
         }
         for cell in cells()
-    ]  # fmt: skip
+    ]
     if options.json:
         print(json.dumps(rows, indent=1))
         return 0
@@ -55,9 +58,11 @@ def run(options: argparse.Namespace) -> int:
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(
-            f"{row['model']}/{row['posterior']}", kinds[row["trained"]], row["families"][1],
+            f"{row['model']}/{row['posterior']}",
+            kinds[row["trained"]],
+            row["families"][1],
             "const." if row["base_measure"] == "constant" else "varies",
             "in" if row["scope"] == "in scope" else "out",
-        )  # fmt: skip
+        )
     show(Console(), table)
     return 0

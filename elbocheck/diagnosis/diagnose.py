@@ -169,9 +169,11 @@ def _declared(problem: Problem, result: Result, points: list[Probe]) -> Diagnosi
         return Diagnosis("data", sentence=f"{sentence}: q, its entropy or the log evidence is another model's")
     where = _place("gradient", term.name, term.component)
     return Diagnosis(
-        "gradient", term.name, term.component,
+        "gradient",
+        term.name,
+        term.component,
         sentence=f"{where}: the value is right, and its derivative along β is not (a detached parameter?)",
-    )  # fmt: skip
+    )
 
 
 def _located(problem: Problem, points: list[Probe]) -> Diagnosis:
@@ -190,9 +192,10 @@ def _located(problem: Problem, points: list[Probe]) -> Diagnosis:
     own = {owners[name]: off[name] for name in sorted(off, key=lambda name: off[name]) if name in owners}
     if not own:
         return Diagnosis(
-            "entropy", "q",
+            "entropy",
+            "q",
             sentence=f"the entropy of q, or how q enters: off by {size:+.6g} nats per datum, mostly through {loudest}",
-        )  # fmt: skip
+        )
     factor = max(own, key=lambda name: own[name])
     block = max((name for name in off if owners.get(name) == factor), key=lambda name: off[name])
     sure = [t for t in points[0].terms.factors if t.name == factor and abs(t.residual) > 4 * t.rounding]
@@ -285,9 +288,11 @@ def _detached(problem: Problem) -> Diagnosis:
     worst = max(off, key=lambda name: off[name]) if off else problem.layout.names[0]
     owner = owners_of(problem).get(worst, "q")
     return Diagnosis(
-        "gradient", owner, suspect="a detached parameter",
+        "gradient",
+        owner,
+        suspect="a detached parameter",
         sentence=f"the library's derivative along {worst} is not that of the value (stop_gradient, detach, own rule)",
-    )  # fmt: skip
+    )
 
 
 def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
@@ -297,14 +302,16 @@ def _ratio(reported: np.ndarray, exact: np.ndarray, vector: np.ndarray) -> str:
         return "it is zero (a detached parameter)"
     with np.errstate(all="ignore"):
         candidates = {
-            "the sign": -exact, "twice as large": 2.0 * exact, "half as large": 0.5 * exact,
+            "the sign": -exact,
+            "twice as large": 2.0 * exact,
+            "half as large": 0.5 * exact,
             "the chain rule of exp: multiplied by the parameter": exact * vector,
             "the chain rule of log: divided by the parameter": exact / vector,
             "the chain rule of exp: exp(−parameter) too much": exact * np.exp(-vector),
             "the chain rule of exp: exp(parameter) too much": exact * np.exp(vector),
             "the chain rule of softplus": exact * (1.0 + np.exp(-vector)),
             "the chain rule of a square: divided by twice the parameter": exact / (2.0 * vector),
-        }  # fmt: skip
+        }
     for name, candidate in candidates.items():
         if np.all(np.isfinite(candidate)) and np.abs(candidate - reported).max() <= close:
             return name

@@ -19,9 +19,17 @@ SLACK = 1e-9
 STEP, RELATIVE, ABSOLUTE = 1e-6, 1e-4, 1e-6
 """Central differences of the value against the reported gradient: their step and their tolerance."""
 RECOVERY = {
-    "gaussian_mixture": 5000, "full_mixture": 20_000, "poisson_mixture": 5000, "bernoulli_mixture": 5000,
-    "log_normal_mixture": 5000, "ppca": 8000, "factor_analysis": 20_000, "sbn": 10_000, "hmm": 5000, "vae": 4000,
-}  # fmt: skip
+    "gaussian_mixture": 5000,
+    "full_mixture": 20_000,
+    "poisson_mixture": 5000,
+    "bernoulli_mixture": 5000,
+    "log_normal_mixture": 5000,
+    "ppca": 8000,
+    "factor_analysis": 20_000,
+    "sbn": 10_000,
+    "hmm": 5000,
+    "vae": 4000,
+}
 """Model -> number of data in the simulation: as many as the correct code needs."""
 CLOSE = 0.05
 """Recovered parameters are within 5 % of the true ones, or within 0.05 of those below 1."""

@@ -13,9 +13,17 @@ from elbocheck.faults.fault import Fault, code
 from elbocheck.faults.numerics import Array, Params
 
 SIZES = {
-    "gaussian_mixture": 30, "full_mixture": 30, "poisson_mixture": 30, "bernoulli_mixture": 80,
-    "log_normal_mixture": 30, "ppca": 7, "factor_analysis": 30, "sbn": 250, "hmm": 30, "vae": 30,
-}  # fmt: skip
+    "gaussian_mixture": 30,
+    "full_mixture": 30,
+    "poisson_mixture": 30,
+    "bernoulli_mixture": 80,
+    "log_normal_mixture": 30,
+    "ppca": 7,
+    "factor_analysis": 30,
+    "sbn": 250,
+    "hmm": 30,
+    "vae": 30,
+}
 """Model -> number of data: few, but enough for finite parameters."""
 LOCAL = ("q_means", "q_log_stds")
 """Blocks with one row for every datum."""

@@ -50,9 +50,13 @@ def with_offset(offset: float) -> Problem:
 
 
 def in_chart(
-    model: str, block: str, new: str, chart: Callable[[Array], Array], slope: Callable[[Array], Array],
+    model: str,
+    block: str,
+    new: str,
+    chart: Callable[[Array], Array],
+    slope: Callable[[Array], Array],
     inverse: Callable[[Array], Array],
-) -> Problem:  # fmt: skip
+) -> Problem:
     """The model's code with the parameter `block` = chart(new); slope is the chart's derivative."""
     old = problem(model)
     assert old.elbo is not None
@@ -60,8 +64,13 @@ def in_chart(
     assert old.grad is not None
     assert old.fit is not None
     elbo, factors, grad, fit, subset, evidence = (
-        old.elbo, old.factors, old.grad, old.fit, old.subset, old.log_evidence,
-    )  # fmt: skip
+        old.elbo,
+        old.factors,
+        old.grad,
+        old.fit,
+        old.subset,
+        old.log_evidence,
+    )
 
     def moved(params: Params) -> Params:
         return {block if name == new else name: chart(v) if name == new else v for name, v in params.items()}
@@ -84,11 +93,16 @@ def in_chart(
     assert subset is not None
     assert callable(evidence)
     return replace(
-        old, params=back(old.params), elbo=lambda p: elbo(moved(p)), factors=declare, grad=gradient,
-        fit=lambda p: back(fit(moved(p))), subset=lambda p, rows: subset(moved(p), rows),
+        old,
+        params=back(old.params),
+        elbo=lambda p: elbo(moved(p)),
+        factors=declare,
+        grad=gradient,
+        fit=lambda p: back(fit(moved(p))),
+        subset=lambda p, rows: subset(moved(p), rows),
         log_evidence=lambda p: evidence(moved(p)),
         particles=tuple(partial(lambda p, one: one(moved(p)), one=one) for one in old.particles),
-    )  # fmt: skip
+    )
 
 
 def tied() -> Problem:
@@ -115,10 +129,15 @@ def tied() -> Problem:
 
     begin = module.begin(x)
     return Problem(
-        {**begin, "log_variances": begin["log_variances"][0]}, elbo=lambda p: module.elbo(full(p), x, len(x)),
-        factors=declare, grad=gradient, fit=lambda p: converge(step, p), library="numpy", label="tied",
+        {**begin, "log_variances": begin["log_variances"][0]},
+        elbo=lambda p: module.elbo(full(p), x, len(x)),
+        factors=declare,
+        grad=gradient,
+        fit=lambda p: converge(step, p),
+        library="numpy",
+        label="tied",
         log_evidence=lambda p: module.log_evidence(full(p), x),
-    )  # fmt: skip
+    )
 
 
 def uniform_weights() -> Problem:
@@ -135,11 +154,15 @@ def uniform_weights() -> Problem:
         return replace(declaration, factors=(z, declaration.factors[1]))
 
     return Problem(
-        without(module.begin(x)), elbo=lambda p: module.elbo({**p, **equal}, x, len(x)), factors=declare,
-        grad=lambda p: without(module.grad({**p, **equal}, x)), library="numpy", label="uniform weights",
+        without(module.begin(x)),
+        elbo=lambda p: module.elbo({**p, **equal}, x, len(x)),
+        factors=declare,
+        grad=lambda p: without(module.grad({**p, **equal}, x)),
+        library="numpy",
+        label="uniform weights",
         fit=lambda p: converge(lambda q: without(module.step({**q, **equal}, x)), p),
         log_evidence=lambda p: module.log_evidence({**p, **equal}, x),
-    )  # fmt: skip
+    )
 
 
 def weighted(counts: Array) -> Problem:

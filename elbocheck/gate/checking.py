@@ -100,9 +100,14 @@ def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
     simplest, deadline, failing = failed, time.perf_counter() + seconds, set[str]()
 
     @settings(
-        max_examples=TARGET_PROFILES["quick"], deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
-    )  # fmt: skip
+        max_examples=TARGET_PROFILES["quick"],
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
     @given(target.strategy())
     def holds(case: Case) -> None:
         nonlocal simplest

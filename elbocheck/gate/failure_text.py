@@ -59,9 +59,12 @@ def claim_lines(report: CheckReport) -> list[str]:
     lines = ["  What the theorem says of each factor (no verdict on the code):"]
     for one in claims:
         lines += textwrap.wrap(
-            one.sentence, WIDTH, initial_indent=f"  {one.label:<10} ", subsequent_indent=" " * 13,
+            one.sentence,
+            WIDTH,
+            initial_indent=f"  {one.label:<10} ",
+            subsequent_indent=" " * 13,
             break_long_words=False,
-        )  # fmt: skip
+        )
     return [*lines, ""]
 
 
@@ -148,4 +151,4 @@ def plain(report: CheckReport, name: str = "") -> str:
 def _wrapped(title: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12, break_long_words=False
-    )  # fmt: skip
+    )

@@ -43,11 +43,19 @@ def target_replay(checked: Checked, target: Target, source: str) -> dict[str, An
     how = {"index": case.index} if case.arguments is None else {"arguments": encoded(dict(case.arguments))}
     backend = case.problem.compiled.backend
     return {
-        "elbocheck": __version__, "kind": "target", "target": source, "name": target.name, "check": checked.check,
+        "elbocheck": __version__,
+        "kind": "target",
+        "target": source,
+        "name": target.name,
+        "check": checked.check,
         **how,
-        "backend": backend.name, "dtype": backend.dtype, "outcome": checked.result.outcome.value,
-        "gap": checked.result.gap, "bound": checked.result.bound, "message": checked.result.message,
-    }  # fmt: skip
+        "backend": backend.name,
+        "dtype": backend.dtype,
+        "outcome": checked.result.outcome.value,
+        "gap": checked.result.gap,
+        "bound": checked.result.bound,
+        "message": checked.result.message,
+    }
 
 
 def write_replay(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:

@@ -187,9 +187,14 @@ class Enclosures:
         found = self.backend.value(rows)(vector, self.problem.fixed)
         sizes = [int(np.prod(shape)) for shape in layout.shapes]
         packed = [
-            np.concatenate([objects(np.zeros(n)) if block is None else objects(block).reshape(-1)
-                            for block, n in zip(row, sizes, strict=True)]) for row in found
-        ]  # fmt: skip
+            np.concatenate(
+                [
+                    objects(np.zeros(n)) if block is None else objects(block).reshape(-1)
+                    for block, n in zip(row, sizes, strict=True)
+                ]
+            )
+            for row in found
+        ]
         return np.array(packed, dtype=object).reshape((len(found), layout.size))
 
     def residuals(self, vector: Any) -> tuple[Residual, ...]:
@@ -206,9 +211,13 @@ class Enclosures:
                 for group, row in enumerate(beta):
                     predicted = boxed(row @ slope)[()] + deltas[group]
                     found.append(
-                        Residual(name, group if len(beta) > 1 else None, Enclosure.of(gaps[group] - predicted),
-                                 Enclosure.of(gaps[group]))
-                    )  # fmt: skip
+                        Residual(
+                            name,
+                            group if len(beta) > 1 else None,
+                            Enclosure.of(gaps[group] - predicted),
+                            Enclosure.of(gaps[group]),
+                        )
+                    )
         return tuple(found)
 
     def gap(self, vector: Any) -> tuple[arb, arb]:
@@ -310,9 +319,17 @@ def prove(
         if found.box is not None:
             gap, elbo = (Enclosure.of(one) for one in enclosures.gap(place(found.box)))
     return Proof(
-        origin, residuals, found.reason, found.radius, found.unique, len(where.pinned), len(where.free), found.inertia,
-        gap, elbo,
-    )  # fmt: skip
+        origin,
+        residuals,
+        found.reason,
+        found.radius,
+        found.unique,
+        len(where.pinned),
+        len(where.free),
+        found.inertia,
+        gap,
+        elbo,
+    )
 
 
 def well_determined(cell: Cell) -> Cell:

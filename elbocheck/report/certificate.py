@@ -24,9 +24,10 @@ def print_certificate(console: Console, certificate: Certificate, problem: str) 
     if certificate.symmetries:
         count, widest = len(certificate.symmetries), max(one.size for one in certificate.symmetries)
         _say(
-            console, f"\nSymmetries: {count} declared; the derivative of F along {'it' if count == 1 else 'each'} is "
+            console,
+            f"\nSymmetries: {count} declared; the derivative of F along {'it' if count == 1 else 'each'} is "
             f"0 ± {above(widest)} at random points.",
-        )  # fmt: skip
+        )
     _say(console, "")
     if not certificate.proofs:
         _say(console, "Not proved: the float64 search found no stationary point of this problem.", "yellow")
@@ -56,12 +57,13 @@ def _say_proof(console: Console, proof: Proof) -> None:
         console,
         f"Proved ({proof.origin}): a stationary point exists within {above(proof.radius, 2)} of the computed one, "
         f"in natural units, and no other one{modulo} within {proof.unique:.0e} ({proof.free} coordinates{pinned}).",
-    )  # fmt: skip
+    )
     _say(console, f"  Kind: {_kind(proof.inertia)}.")
     _say(
-        console, f"  There F = {_written(proof.elbo)} nats per datum, and F − S − δ = {_around(proof.gap)}.",
+        console,
+        f"  There F = {_written(proof.elbo)} nats per datum, and F − S − δ = {_around(proof.gap)}.",
         "green" if proof.gap.contains_zero else "bold red",
-    )  # fmt: skip
+    )
 
 
 def _kind(inertia: Inertia | None) -> str:

@@ -163,8 +163,9 @@ def scatter(rows: Sequence[Row]) -> Scatter | None:
     across = decades(gradients, *WIDE, FLOOR)
     up = decades(
         [*(size for *_, one in named for size in (one.gap, one.bound)), *(abs(one.gap) for *_, one in paths)],
-        *HIGH, FLOOR,
-    )  # fmt: skip
+        *HIGH,
+        FLOOR,
+    )
     beta = max((one.beta for *_, one in verified), default=0.0)
     rounding = max((one.bound - one.beta * one.gradient for *_, one in verified), default=0.0)
     drawn = thinned([*verified, *controls])
@@ -173,18 +174,32 @@ def scatter(rows: Sequence[Row]) -> Scatter | None:
         for name, step, one in paths
     ]
     dots += [
-        Dot(style(one.kind), across(one.gradient), up(one.gap), up(one.bound),
-            f"{name}, {check if one.kind == 'control' else one.kind}: {_numbers(one)}")
+        Dot(
+            style(one.kind),
+            across(one.gradient),
+            up(one.gap),
+            up(one.bound),
+            f"{name}, {check if one.kind == 'control' else one.kind}: {_numbers(one)}",
+        )
         for name, check, one in drawn
-    ]  # fmt: skip
+    ]
     places = [across.low * (across.high / across.low) ** (k / 120) for k in range(121)]
     heights = [beta * place + rounding for place in places]
     line = "M" + "L".join(f"{across(x)} {up(y)}" for x, y in zip(places, heights, strict=True) if y <= up.high)
     return Scatter(
-        dots, line if verified else "", beta, rounding, across.ticks(9), up.ticks(9),
-        points=len(verified), above=sum(one.gap > one.bound for *_, one in verified), drawn=len(drawn),
-        controls=len(controls), controls_above=sum(one.gap > one.bound for *_, one in controls), path=len(paths),
-    )  # fmt: skip
+        dots,
+        line if verified else "",
+        beta,
+        rounding,
+        across.ticks(9),
+        up.ticks(9),
+        points=len(verified),
+        above=sum(one.gap > one.bound for *_, one in verified),
+        drawn=len(drawn),
+        controls=len(controls),
+        controls_above=sum(one.gap > one.bound for *_, one in controls),
+        path=len(paths),
+    )
 
 
 Named = tuple[str, str, PointRecord]

@@ -15,9 +15,13 @@ from elbocheck.outcome import Outcome
 from elbocheck.report.terminal import show
 
 MARKS = {
-    Outcome.HOLDS.value: "[dim]·[/]", Outcome.VIOLATED.value: "[bold]x[/]", Outcome.INCONCLUSIVE.value: "[yellow]?[/]",
-    Outcome.OUT_OF_SCOPE.value: "[dim]o[/]", RAISED: "[yellow]![/]", "": " ",
-}  # fmt: skip
+    Outcome.HOLDS.value: "[dim]·[/]",
+    Outcome.VIOLATED.value: "[bold]x[/]",
+    Outcome.INCONCLUSIVE.value: "[yellow]?[/]",
+    Outcome.OUT_OF_SCOPE.value: "[dim]o[/]",
+    RAISED: "[yellow]![/]",
+    "": " ",
+}
 LETTERS = {name: check.letter for name, check in OF_TARGETS.items()} | {
     "ELBO increases": "I",
     "finite differences": "D",
@@ -75,8 +79,9 @@ def _print_legend(console: Console) -> None:
     console.print(
         f"checks: {'  '.join(checks[:6])}\n        {'  '.join(checks[6:])}\ntoday:  {'  '.join(practices[:3])}\n"
         f"        {'  '.join(practices[3:])}\nx rejects  · holds  ? inconclusive  ! the code under test raised\n",
-        style="dim", highlight=False,
-    )  # fmt: skip
+        style="dim",
+        highlight=False,
+    )
 
 
 def _columns(table: Table, practices: bool) -> None:
@@ -125,9 +130,13 @@ def _shares(matrix: Matrix) -> Table:
     faults = matrix.of("fault")
     kinds = sorted({row.kind for row in faults}, key=lambda kind: -sum(row.kind == kind for row in faults))
     table = Table(
-        title="Share of the faults rejected, by what is at fault", box=SIMPLE_HEAD, title_justify="left",
-        title_style="bold", pad_edge=False, padding=0,
-    )  # fmt: skip
+        title="Share of the faults rejected, by what is at fault",
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=0,
+    )
     table.add_column("", width=21, no_wrap=True)
     for kind in ("all", *kinds):
         table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True, width=6)

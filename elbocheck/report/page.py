@@ -98,9 +98,12 @@ def render(report: Report, seconds: float, arguments: str, written: str = "", co
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("elbocheck.report", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("elbocheck.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["nats"] = nats
     environment.filters["count"] = lambda number: f"{number:,}".replace(",", " ")  # a narrow space
     css, script = (_own(name) for name in ("page.css", "page.js"))

@@ -56,9 +56,13 @@ def draw(steps: Sequence[Snapshot], title: str, path: Path, dark: bool = False) 
         bound.set_title(title, loc="left", fontsize=10, fontweight="bold")
         bound.plot(places, [one.elbo for one in steps], color=colours["F"], lw=2, label="ELBO F")
         bound.plot(
-            places, [one.entropy_sum + one.delta for one in steps], color=colours["S"], lw=1.8, ls=(0, (4, 2)),
+            places,
+            [one.entropy_sum + one.delta for one in steps],
+            color=colours["S"],
+            lw=1.8,
+            ls=(0, (4, 2)),
             label=f"entropy sum S{plus}",
-        )  # fmt: skip
+        )
         bound.set_ylabel("nats per datum")
         parts = [("H[q]", [one.entropy_q for one in steps])]
         parts += [(f"−H[{name}]", [-one.factors[k].entropy for one in steps]) for k, name in enumerate(names)]

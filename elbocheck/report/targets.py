@@ -47,8 +47,11 @@ def summary_table(name: str, rows: Sequence[Row]) -> Table:
     table.add_column("outcome", no_wrap=False)
     for row in rows:
         table.add_row(
-            row.check, str(row.tally.problems), f"{row.tally.worst.gap:.0e}", f"{row.tally.worst.bound:.0e}",
+            row.check,
+            str(row.tally.problems),
+            f"{row.tally.worst.gap:.0e}",
+            f"{row.tally.worst.bound:.0e}",
             row.message if row.outcome == Outcome.HOLDS.value and row.message else row.outcome,
             style=STYLES[row.outcome] if row.outcome != Outcome.HOLDS.value else "",
-        )  # fmt: skip
+        )
     return table

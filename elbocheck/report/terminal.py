@@ -27,9 +27,14 @@ class Watcher:
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.done, self.begin = console, total, 0, time.perf_counter()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
         self.task = self.bar.add_task("verifying", total=total)
 
     def __enter__(self) -> Watcher:
@@ -77,8 +82,10 @@ def print_report(console: Console, report: Report, seconds: float) -> None:
         if row.message and row not in outside:
             console.print(
                 f"{row.target}/{row.posterior} on {row.data}, {row.check}: {row.outcome}\n  {row.message}",
-                style=STYLES[row.outcome], markup=False, highlight=False,
-            )  # fmt: skip
+                style=STYLES[row.outcome],
+                markup=False,
+                highlight=False,
+            )
             if row.failure.replay:  # a command must not be broken into lines
                 console.print(f"  repeat: {row.failure.replay}", markup=False, highlight=False, soft_wrap=True)
     if any(row.tally.worst.power for row in (*real, *random)):
@@ -150,27 +157,42 @@ def _name(row: Row) -> str:
 def _real_table(rows: list[Row]) -> Table:
     table = _table(
         "Real data: ELBO F and entropy sum S at the best stationary point",
-        ("model/posterior", "left"), ("data", "left"), ("F", "right"), ("S", "right"),
-        ("|F−S|", "right"), ("bound", "right"), ("pts", "right"),
-    )  # fmt: skip
+        ("model/posterior", "left"),
+        ("data", "left"),
+        ("F", "right"),
+        ("S", "right"),
+        ("|F−S|", "right"),
+        ("bound", "right"),
+        ("pts", "right"),
+    )
     for row in rows:
         best = row.best
         dagger = "†" if best is not None and best.delta else " "
         table.add_row(
-            _name(row), row.data,
+            _name(row),
+            row.data,
             "–" if best is None else f"{best.elbo:.4f}",
             "–" if best is None else f"{best.entropy_sum + best.delta:.4f}{dagger}",
-            _mark(row, f"{row.tally.worst.gap:.0e}"), f"{row.tally.worst.bound:.0e}", str(row.tally.points),
-        )  # fmt: skip
+            _mark(row, f"{row.tally.worst.gap:.0e}"),
+            f"{row.tally.worst.bound:.0e}",
+            str(row.tally.points),
+        )
     return table
 
 
 def _random_table(rows: list[Row], identity: dict[tuple[str, str, str], Row]) -> Table:
     table = _table(
         "Random problems: worst gap over all certified stationary points",
-        ("model/posterior", "left"), ("pts", "right"), ("|F−S|", "right"), ("bound", "right"),
-        ("any", "right"), ("max", "right"), ("saddle", "right"), ("ascent", "right"), ("open", "right"),
-    )  # fmt: skip
+        ("model/posterior", "left"),
+        ("pts", "right"),
+        ("|F−S|", "right"),
+        ("bound", "right"),
+        ("any", "right"),
+        ("max", "right"),
+        ("saddle", "right"),
+        ("ascent", "right"),
+        ("open", "right"),
+    )
     for row in rows:
         every, tally = identity[row.target, row.posterior, row.data], row.tally
         table.add_row(
@@ -201,13 +223,19 @@ def _scope_table(rows: list[Row]) -> Table:
 def _control_table(rows: list[Row]) -> Table:
     table = _table(
         "Negative controls: the identity must fail, by the predicted amount",
-        ("control", "left"), ("model/posterior", "left"), ("runs", "right"), ("|F−S|", "right"),
+        ("control", "left"),
+        ("model/posterior", "left"),
+        ("runs", "right"),
+        ("|F−S|", "right"),
         ("off by", "right"),
-    )  # fmt: skip
+    )
     for row in rows:
         least = "–" if row.least_gap is None else f"{row.least_gap:.3f}"
         table.add_row(
-            row.check.removeprefix("control: "), _name(row), str(row.tally.problems), least,
+            row.check.removeprefix("control: "),
+            _name(row),
+            str(row.tally.problems),
+            least,
             _mark(row, f"{row.tally.worst.relative:.0e}"),
-        )  # fmt: skip
+        )
     return table

@@ -223,9 +223,14 @@ RESTARTS = 8
 def restarted(sample: Sample, restart: int) -> Sample:
     """The same data at other random parameters."""
     return random_sample(
-        sample.cell, sample.x, sample.latents, sample.seed + restart, data_weights=sample.data_weights,
-        frozen=sample.frozen, label=sample.label,
-    )  # fmt: skip
+        sample.cell,
+        sample.x,
+        sample.latents,
+        sample.seed + restart,
+        data_weights=sample.data_weights,
+        frozen=sample.frozen,
+        label=sample.label,
+    )
 
 
 Part = RandomJob | RealJob | ControlJob
@@ -250,9 +255,14 @@ class Job:
 
 
 def jobs_for(
-    cells: Sequence[Cell], reals: Sequence[RealJob], examples: int, controls: int, seed: int, source: str = "",
+    cells: Sequence[Cell],
+    reals: Sequence[RealJob],
+    examples: int,
+    controls: int,
+    seed: int,
+    source: str = "",
     backend: Backend | None = None,
-) -> list[Job]:  # fmt: skip
+) -> list[Job]:
     """Everything to run on `cells`: a job for each compiled program, with its random problems and controls.
 
     Of everything the backend gets as much as it can afford, one at least.

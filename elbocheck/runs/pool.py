@@ -23,9 +23,12 @@ _ticks: Any = None
 
 
 def run(
-    jobs: Sequence[Job], workers: int, listen: Listener, backend: Backend | None = None,
+    jobs: Sequence[Job],
+    workers: int,
+    listen: Listener,
+    backend: Backend | None = None,
     keep: Keep = lambda job, rows: None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Run all jobs on `workers` processes (here if 1), on `backend`; rows come in the order of the jobs."""
     rows: dict[int, list[Row]] = {}
     backend = backend or get_backend()

@@ -46,11 +46,19 @@ def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
     last = recorded[-1]
     result, backend = last.result, last.backend
     return [
-        ("elbocheck", last.what), ("check", result.check), ("outcome", result.outcome.value), ("residual", result.gap),
-        ("bound", result.bound), ("gradient_norm", result.gradient_norm), ("points", result.points),
-        ("backend", backend.name), ("dtype", backend.dtype), ("seed", last.seed), ("problem", result.problem),
+        ("elbocheck", last.what),
+        ("check", result.check),
+        ("outcome", result.outcome.value),
+        ("residual", result.gap),
+        ("bound", result.bound),
+        ("gradient_norm", result.gradient_norm),
+        ("points", result.points),
+        ("backend", backend.name),
+        ("dtype", backend.dtype),
+        ("seed", last.seed),
+        ("problem", result.problem),
         *[("outside", str(one)) for one in result.claims if not one.covered],
-    ]  # fmt: skip
+    ]
 
 
 def _found(reports: Iterable[Any]) -> list[tuple[str, dict[str, Any], str]]:

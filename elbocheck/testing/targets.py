@@ -20,9 +20,11 @@ from elbocheck.testing.records import RECORDED, of_target
 
 
 def parameters(
-    targets: Sequence[Target], known: Sequence[KnownFailure] = (), examples: int = TARGET_PROFILES["quick"],
+    targets: Sequence[Target],
+    known: Sequence[KnownFailure] = (),
+    examples: int = TARGET_PROFILES["quick"],
     source: str = "",
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """`pytest.param`s: a call for each check and problem of the targets; checks of one problem go to one worker."""
     found = []
     for run in (one for target in targets for one in iter_checks(target, examples=examples)):

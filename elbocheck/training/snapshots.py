@@ -110,10 +110,14 @@ def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
     undeclared = decomposition.elbo - decomposition.declared
     entropy_q = decomposition.entropy_weight * decomposition.entropy_q
     return Snapshot(
-        step, decomposition.elbo, entropy_q, tuple(shares), decomposition.gradient_norm,
+        step,
+        decomposition.elbo,
+        entropy_q,
+        tuple(shares),
+        decomposition.gradient_norm,
         decomposition.bound + decomposition.elbo_rounding,
         undeclared if abs(undeclared) > decomposition.elbo_rounding else 0.0,
-    )  # fmt: skip
+    )
 
 
 def record(decomposition: Decomposition, kind: str) -> PointRecord:

@@ -143,9 +143,14 @@ def initial_mixture(rng: np.random.Generator, model: Model, x: np.ndarray, laten
 
 SAMPLES, COMPONENTS = 6, 2
 HERMITE = Variational(
-    name="hermite", title="diagonal Gaussian, Gauss–Hermite points", blocks=(MEAN, LOG_DIAGONAL), points=hermite(5),
-    initial=initial_diagonal, trained=("q_mean", "q_log_diagonal"), collapsed=collapsed,
-)  # fmt: skip
+    name="hermite",
+    title="diagonal Gaussian, Gauss–Hermite points",
+    blocks=(MEAN, LOG_DIAGONAL),
+    points=hermite(5),
+    initial=initial_diagonal,
+    trained=("q_mean", "q_log_diagonal"),
+    collapsed=collapsed,
+)
 ARBITRARY_HERMITE = replace(
     HERMITE,
     name="arbitrary",
@@ -155,16 +160,26 @@ ARBITRARY_HERMITE = replace(
     blocks=(replace(MEAN, constant=True), replace(LOG_DIAGONAL, constant=True)),
 )
 MONTE_CARLO = Variational(
-    name="monte-carlo", title="diagonal Gaussian, samples with fixed noise",
-    blocks=(MEAN, LOG_DIAGONAL, Block("q_noise", ("N", "S", "K"), constant=True)), axes={"S": SAMPLES},
-    points=monte_carlo, initial=initial_monte_carlo, trained=("q_mean", "q_log_diagonal"),
+    name="monte-carlo",
+    title="diagonal Gaussian, samples with fixed noise",
+    blocks=(MEAN, LOG_DIAGONAL, Block("q_noise", ("N", "S", "K"), constant=True)),
+    axes={"S": SAMPLES},
+    points=monte_carlo,
+    initial=initial_monte_carlo,
+    trained=("q_mean", "q_log_diagonal"),
     collapsed=collapsed_monte_carlo,
-)  # fmt: skip
+)
 MIXTURE_OF_GAUSSIANS = Variational(
-    name="mixture", title="mixture of two Gaussians", axes={"J": COMPONENTS},
+    name="mixture",
+    title="mixture of two Gaussians",
+    axes={"J": COMPONENTS},
     blocks=(
-        Block("q_logits", ("N", "J")), Block("q_means", ("N", "J", "K")), Block("q_log_deviations", ("N", "J", "K")),
+        Block("q_logits", ("N", "J")),
+        Block("q_means", ("N", "J", "K")),
+        Block("q_log_deviations", ("N", "J", "K")),
     ),
-    points=gaussian_mixture, initial=initial_mixture, trained=("q_logits", "q_means", "q_log_deviations"),
+    points=gaussian_mixture,
+    initial=initial_mixture,
+    trained=("q_logits", "q_means", "q_log_deviations"),
     collapsed=collapsed_mixture,
-)  # fmt: skip
+)

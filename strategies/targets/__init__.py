@@ -26,10 +26,17 @@ from elbocheck.strategies.targets.tools import CHARTS, EVERY, Params, Tools, Wri
 
 Writer = Callable[[Tools, Choice, np.random.Generator], Written]
 WRITERS: dict[str, Writer] = {
-    "observations": observations, "mixture": mixture, "linear regression": regression,
-    "logistic regression": regression, "Poisson regression": regression, "ppca": factor_analysis,
-    "factor analysis": factor_analysis, "sbn": belief_network, "vae": autoencoder, "hmm": hidden_markov,
-}  # fmt: skip
+    "observations": observations,
+    "mixture": mixture,
+    "linear regression": regression,
+    "logistic regression": regression,
+    "Poisson regression": regression,
+    "ppca": factor_analysis,
+    "factor analysis": factor_analysis,
+    "sbn": belief_network,
+    "vae": autoencoder,
+    "hmm": hidden_markov,
+}
 SIZES = (1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200, 320, 500, 800, 1000)
 """Numbers of data, about equally spaced in their logarithms."""
 MOST = {"jax": 200, "numpy": 1000, "numpy-differences": 200, "torch": 1000}
@@ -37,15 +44,26 @@ MOST_OF_CHAINS = 50
 MOST_OWN = {"jax": 50, "numpy": 32, "numpy-differences": 5, "torch": 200}
 """Most data with parameters of their own (a free q), each of which may cost black boxes an evaluation."""
 DIMENSIONS = {
-    "observations": (4, 1), "mixture": (3, 4), "ppca": (5, 3), "factor analysis": (5, 3), "sbn": (4, 3),
-    "vae": (4, 2), "hmm": (2, 3), "linear regression": (1, 4), "logistic regression": (1, 4),
+    "observations": (4, 1),
+    "mixture": (3, 4),
+    "ppca": (5, 3),
+    "factor analysis": (5, 3),
+    "sbn": (4, 3),
+    "vae": (4, 2),
+    "hmm": (2, 3),
+    "linear regression": (1, 4),
+    "logistic regression": (1, 4),
     "Poisson regression": (1, 4),
-}  # fmt: skip
+}
 """Kind -> most dimensions, most components, latents, states or features."""
 POSTERIORS = {
-    "mixture": ("exact", "free", "held"), "ppca": ("exact", "free"), "factor analysis": ("exact", "free"),
-    "sbn": ("exact", "free"), "hmm": ("exact", "free"), "vae": ("encoder",),
-}  # fmt: skip
+    "mixture": ("exact", "free", "held"),
+    "ppca": ("exact", "free"),
+    "factor analysis": ("exact", "free"),
+    "sbn": ("exact", "free"),
+    "hmm": ("exact", "free"),
+    "vae": ("encoder",),
+}
 UNITS = (0, -1, 1, -3, 3, -6, 6)
 OFFSETS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 
@@ -99,7 +117,7 @@ def correct_targets(
     """
     return choices(
         libraries=libraries, kinds=kinds, families=families, stressed=stressed, hints=hints, max_data=max_data
-    ).map(correct_target)  # fmt: skip
+    ).map(correct_target)
 
 
 def choices(
@@ -154,9 +172,14 @@ def stresses(kind: str, family: str) -> tuple[str, ...]:
 
 @st.composite
 def _choices(
-    draw: st.DrawFn, libraries: Sequence[str], kinds: Sequence[str], families: Sequence[str], stressed: bool | None,
-    hints: bool | None, max_data: int,
-) -> Choice:  # fmt: skip
+    draw: st.DrawFn,
+    libraries: Sequence[str],
+    kinds: Sequence[str],
+    families: Sequence[str],
+    stressed: bool | None,
+    hints: bool | None,
+    max_data: int,
+) -> Choice:
     kind, library = draw(st.sampled_from(kinds)), draw(st.sampled_from(libraries))
     possible = observed(kind, families)
     if stressed:
@@ -168,9 +191,11 @@ def _choices(
     most_dims, most_latents = DIMENSIONS[kind]
     black_box = library == "numpy-differences"
     count = draw(st.sampled_from([size for size in SIZES if size <= most]))
-    sizes = count, draw(st.integers(1, min(most_dims, 2) if black_box else most_dims)), draw(
-        st.integers(1, min(most_latents, 2) if black_box else most_latents)
-    )  # fmt: skip
+    sizes = (
+        count,
+        draw(st.integers(1, min(most_dims, 2) if black_box else most_dims)),
+        draw(st.integers(1, min(most_latents, 2) if black_box else most_latents)),
+    )
     available = stresses(kind, family)
     stress = ""
     if stressed or (stressed is None and available and draw(one_in(4))):
@@ -219,9 +244,15 @@ def correct_target(choice: Choice) -> CorrectTarget:
         made = ARRAY_LIBRARIES[library].array
         params = tree({name: made(np.array(one, dtype=float), None) for name, one in written.params.items()})
     problem = Problem(
-        params, elbo=elbo, factors=factors, grad=grad if own else None, library=library, label=repr(choice),
-        log_evidence=elbo if written.exact and choice.form else None, subset=None if choice.weighted else subset,
-    )  # fmt: skip
+        params,
+        elbo=elbo,
+        factors=factors,
+        grad=grad if own else None,
+        library=library,
+        label=repr(choice),
+        log_evidence=elbo if written.exact and choice.form else None,
+        subset=None if choice.weighted else subset,
+    )
     return CorrectTarget(problem, choice, written)
 
 

@@ -8,9 +8,17 @@ import numpy as np
 
 LIBRARIES = ("jax", "numpy", "numpy-differences", "torch")
 KINDS = (
-    "observations", "mixture", "linear regression", "logistic regression", "Poisson regression", "ppca",
-    "factor analysis", "sbn", "vae", "hmm",
-)  # fmt: skip
+    "observations",
+    "mixture",
+    "linear regression",
+    "logistic regression",
+    "Poisson regression",
+    "ppca",
+    "factor analysis",
+    "sbn",
+    "vae",
+    "hmm",
+)
 STRESSES = ("", "scales", "logits", "empty", "equal")
 SATURATED = 40.0
 

@@ -89,9 +89,12 @@ def factor_analysis(t: Tools, choice: Choice, rng: np.random.Generator) -> Writt
         observed = Factor("x", Normal(mean, noise), data[:, None], parameters=("x.W", "x.mean", "x.noise"))
         entropy = 0.5 * latents * (LOG_2PI + 1.0) + log_det + t.constant(np.zeros(count))
         return Declaration(
-            (Factor("z", prior, points), observed), t.constant(np.full((count, 2 * latents), 0.5 / latents)), entropy,
-            each(t, count, w), optimal=choice.q == "exact",
-        )  # fmt: skip
+            (Factor("z", prior, points), observed),
+            t.constant(np.full((count, 2 * latents), 0.5 / latents)),
+            entropy,
+            each(t, count, w),
+            optimal=choice.q == "exact",
+        )
 
     return Written(params, value, declare, exact=choice.q == "exact")
 

@@ -193,8 +193,11 @@ def hidden_markov(t: Tools, choice: Choice, rng: np.random.Generator) -> Written
             Factor("x", model.distribution(at_path), values_of_x, parameters=tuple(model.params)),
         )
         return Declaration(
-            factors if steps > 1 else (factors[0], factors[2]), xp.exp(log_q), None, each(t, count, w),
+            factors if steps > 1 else (factors[0], factors[2]),
+            xp.exp(log_q),
+            None,
+            each(t, count, w),
             optimal=choice.q == "exact",
-        )  # fmt: skip
+        )
 
     return Written(params, value, declare, exact=choice.q == "exact")

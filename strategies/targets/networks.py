@@ -94,9 +94,7 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
         mean, log_variance, z = encode(p, chosen)
         a = prior_variance(p)
         if choice.form == 0:
-            kl = 0.5 * xp.sum(
-                (mean * mean + xp.exp(log_variance)) / a - 1.0 + xp.log(a) - log_variance, axis=1
-            )  # fmt: skip
+            kl = 0.5 * xp.sum((mean * mean + xp.exp(log_variance)) / a - 1.0 + xp.log(a) - log_variance, axis=1)
             return t.mean(reconstruction(p, chosen, z) - kl, w, rows)
         prior = xp.mean(-0.5 * xp.sum(LOG_2PI + xp.log(a) + z * z / a, axis=-1), axis=1)
         entropy = 0.5 * xp.sum(LOG_2PI + 1.0 + log_variance, axis=1)
@@ -125,9 +123,11 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
             of_z = Factor("z", prior, z, parameters=names)
         of_x = Factor("x", observed(p, z), data[:, None], parameters=tuple(k for k in params if k.startswith("dec")))
         return Declaration(
-            (of_z, of_x), t.constant(np.full((count, SAMPLES), 1.0 / SAMPLES)), Normal(mean, xp.exp(log_variance)),
+            (of_z, of_x),
+            t.constant(np.full((count, SAMPLES), 1.0 / SAMPLES)),
+            Normal(mean, xp.exp(log_variance)),
             each(t, count, w),
-        )  # fmt: skip
+        )
 
     return Written(params, value, declare)
 

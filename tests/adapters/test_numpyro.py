@@ -86,7 +86,7 @@ CASES: dict[str, tuple[Program, Program, Any]] = {
     "mixture, graph": (mixture, classes, TraceGraph_ELBO()),
     "VAE": (vae, encoder, Trace_ELBO()),
     "VAE, analytic KL": (vae, encoder, TraceMeanField_ELBO()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -109,9 +109,7 @@ def test_particles_average_to_the_bound() -> None:
 
 
 def test_noise_depends_on_the_seed_only() -> None:
-    one, same, other = (
-        moved(adapter.problem(ppca, mean_field, X, data=N, seed=seed), 1) for seed in (0, 0, 1)
-    )  # fmt: skip
+    one, same, other = (moved(adapter.problem(ppca, mean_field, X, data=N, seed=seed), 1) for seed in (0, 0, 1))
     assert decompose(one).elbo == decompose(same).elbo != decompose(other).elbo
 
 
@@ -134,8 +132,9 @@ def test_subsampled_plates_are_scaled(loss: Any) -> None:
     problem = adapter.problem(hierarchical, shared_guide, X, data=N, loss=loss)
     assert_identity(moved(problem, 1))
     assert [one.parameters for one in problem.declaration.factors] == [
-        ("location", "width"), ("spread",),
-    ]  # fmt: skip
+        ("location", "width"),
+        ("spread",),
+    ]
 
 
 def masked(program: Program) -> Program:
@@ -235,10 +234,14 @@ DISTRIBUTIONS: dict[str, tuple[Callable[[Any], Any], Any, bool]] = {
     "Normal, known variance": (lambda a: dist.Normal(a[0], 1.5), REALS, True),
     "MultivariateNormal": (lambda a: dist.MultivariateNormal(PAIR, a[0] * SYMMETRIC), SIMPLEX, True),
     "MultivariateNormal, precision": (
-        lambda a: dist.MultivariateNormal(PAIR, precision_matrix=a[0] * SYMMETRIC), SIMPLEX, True,
+        lambda a: dist.MultivariateNormal(PAIR, precision_matrix=a[0] * SYMMETRIC),
+        SIMPLEX,
+        True,
     ),
     "LowRankMultivariateNormal": (
-        lambda a: dist.LowRankMultivariateNormal(PAIR, PAIR[:, None] * a[1], a), SIMPLEX, False,
+        lambda a: dist.LowRankMultivariateNormal(PAIR, PAIR[:, None] * a[1], a),
+        SIMPLEX,
+        False,
     ),
     "LogNormal": (lambda a: dist.LogNormal(a[0], a[1]), REALS, True),
     "Laplace": (lambda a: dist.Laplace(0.3, a[0]), REALS, True),
@@ -259,7 +262,7 @@ DISTRIBUTIONS: dict[str, tuple[Callable[[Any], Any], Any, bool]] = {
     "Binomial": (lambda a: dist.Binomial(4, logits=a[0]), COUNTS, True),
     "Multinomial": (lambda a: dist.Multinomial(3, a / a.sum()), ROWS, True),
     "NegativeBinomial": (lambda a: dist.NegativeBinomialLogits(2.5, a[0]), COUNTS, True),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)

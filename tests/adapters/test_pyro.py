@@ -179,8 +179,12 @@ def test_trained_parameters_come_from_the_store() -> None:
 
 
 def subsampled(x: Any) -> None:
-    shared = pyro.sample("shared", dist.Normal(pyro.param("location", torch.tensor(0.3)), pyro.param(
-        "width", torch.tensor(1.5), constraint=POSITIVE)))  # fmt: skip
+    shared = pyro.sample(
+        "shared",
+        dist.Normal(
+            pyro.param("location", torch.tensor(0.3)), pyro.param("width", torch.tensor(1.5), constraint=POSITIVE)
+        ),
+    )
     spread = pyro.param("spread", torch.ones(D), constraint=POSITIVE)
     with pyro.plate("data", N, subsample_size=5) as rows:
         pyro.sample("x", dist.Normal(shared, spread).to_event(1), obs=x[rows])

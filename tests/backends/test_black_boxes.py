@@ -30,7 +30,7 @@ DISCONTINUED = {
     "float": (lambda v: sum(float(np.real(x)) ** 2 for x in v), lambda v: 2 * v),
     "real": (lambda v: np.real(v[0]) * np.real(v[1]), lambda v: np.array([v[1], v[0], 0.0])),
     "slogdet": (lambda v: np.linalg.slogdet(np.eye(3) + np.outer(v, v))[1], lambda v: 2 * v / (1 + v @ v)),
-}  # fmt: skip
+}
 
 
 def derived(function: Callable[[Any], Any]) -> tuple[np.ndarray, Any]:

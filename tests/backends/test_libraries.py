@@ -85,9 +85,15 @@ def test_everything_else_is_numpys() -> None:
 
 def test_a_library_that_is_missing_is_named_with_its_extra() -> None:
     missing = Library(
-        "no_such_library", NUMPY.owns, NUMPY.namespace, NUMPY.array, NUMPY.constant, NUMPY.backend,
-        NUMPY.backend_under_test, extra="some",
-    )  # fmt: skip
+        "no_such_library",
+        NUMPY.owns,
+        NUMPY.namespace,
+        NUMPY.array,
+        NUMPY.constant,
+        NUMPY.backend,
+        NUMPY.backend_under_test,
+        extra="some",
+    )
     assert not missing.installed
     assert not missing.loaded
     with pytest.raises(MissingExtraError, match="needs no_such_library"):

@@ -182,8 +182,13 @@ def test_batches_refuse_what_would_mix_lanes_up() -> None:
 
 
 HESSIANS = (
-    "sbn/exact", "ppca/full", "gmm-full/exact", "vae-1/encoder", "hmm-gaussian/exact", "dirichlet-mixture/exact",
-)  # fmt: skip
+    "sbn/exact",
+    "ppca/full",
+    "gmm-full/exact",
+    "vae-1/encoder",
+    "hmm-gaussian/exact",
+    "dirichlet-mixture/exact",
+)
 
 
 @pytest.mark.parametrize("name", HESSIANS)
@@ -232,8 +237,11 @@ def test_data_beyond_the_type_are_refused() -> None:
 
 
 def test_of_real_data_as_much_as_the_backend_can_afford() -> None:
-    jobs = [RealJob("ppca/full", "iris", 1, 2, 0), RealJob("hmm-gaussian/exact", "waiting_times", 2, 2, 0),
-            RealJob("gmm-full/exact", "old_faithful", 2, 2, 0)]  # fmt: skip
+    jobs = [
+        RealJob("ppca/full", "iris", 1, 2, 0),
+        RealJob("hmm-gaussian/exact", "waiting_times", 2, 2, 0),
+        RealJob("gmm-full/exact", "old_faithful", 2, 2, 0),
+    ]
     assert [job.affordable(get_backend("jax")) for job in jobs] == jobs
     numpy = get_backend("numpy")
     fewer = [job.affordable(numpy) for job in jobs]

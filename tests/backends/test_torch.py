@@ -18,8 +18,14 @@ from elbocheck.errors import MissingExtraError
 from elbocheck.models import find_cell
 from support.oracle_tools import draw
 
-NAMES = ("sbn/exact", "hmm-gaussian/exact", "ppca/exact", "gamma-mixture/exact", "von-mises-mixture/exact",
-         "sparse-coding/hermite")  # fmt: skip
+NAMES = (
+    "sbn/exact",
+    "hmm-gaussian/exact",
+    "ppca/exact",
+    "gamma-mixture/exact",
+    "von-mises-mixture/exact",
+    "sparse-coding/hermite",
+)
 """Enumeration, a scan, a Cholesky factor, polygamma functions, series and erf."""
 needs_torch = pytest.mark.skipif("torch" not in available(), reason="needs torch: pip install 'elbocheck[torch]'")
 

@@ -49,9 +49,15 @@ def components(family: Any, x: Any, names: tuple[str, ...], **beta: Any) -> Fact
 
 
 def mixture(
-    params: Params, *, x: Any = X, q: Any = Q, weights: Any = WEIGHTS, component: Family = Normal,
-    prior: Family = Categorical, beta: float = -1.0,
-) -> Declaration:  # fmt: skip
+    params: Params,
+    *,
+    x: Any = X,
+    q: Any = Q,
+    weights: Any = WEIGHTS,
+    component: Family = Normal,
+    prior: Family = Categorical,
+    beta: float = -1.0,
+) -> Declaration:
     """Two normals in one dimension, with a q that nobody optimised."""
     chosen = Factor("c", prior(params["logits"]), jnp.eye(2)[None], ("logits",), {"logits": params["logits"]})
     family = component(params["means"][None], jnp.exp(params["log_variances"])[None])
@@ -92,9 +98,12 @@ def borrowing(params: Params) -> Any:
 
 
 def network(
-    logits: Callable[[Params], Any] = linear, owned: tuple[str, ...] = ("weights", "bias"), *,
-    unit: Family = Bernoulli, declared: bool = True,
-) -> Problem:  # fmt: skip
+    logits: Callable[[Params], Any] = linear,
+    owned: tuple[str, ...] = ("weights", "bias"),
+    *,
+    unit: Family = Bernoulli,
+    declared: bool = True,
+) -> Problem:
     """A belief network with one observed unit and two hidden ones."""
 
     def declare(params: Params) -> Declaration:

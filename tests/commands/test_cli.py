@@ -257,10 +257,11 @@ def test_a_file_of_ones_own_goes_with_no_model(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("attribute", ["", ":ONE", ":CELLS"])
 def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, attribute: str) -> None:
     (tmp_path / "mine.py").write_text(
-        "from dataclasses import replace\n" + MODULE
+        "from dataclasses import replace\n"
+        + MODULE
         + "ONE = replace(find_cell('sbn/exact'), capacity=(5, 2, 2), suffix='-mine')\nCELLS = (ONE,)\n",
         encoding="utf-8",
-    )  # fmt: skip
+    )
     seen: list[object] = []
 
     def record(jobs: list[Job], *_: object) -> Report:

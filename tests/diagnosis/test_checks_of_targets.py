@@ -53,9 +53,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     "order": ({"subset": dependent_on_order}, "permutation", "data", "", ""),
     "n − 1": ({"fit": lambda p: MIXTURE.em(p, count=0.1)}, "fit", "training", "x", ""),
     "frozen weights": (
-        {"fit": lambda p: {**MIXTURE.em(p), "logits": np.asarray(p["logits"])}}, "fit", "training", "z", "",
+        {"fit": lambda p: {**MIXTURE.em(p), "logits": np.asarray(p["logits"])}},
+        "fit",
+        "training",
+        "z",
+        "",
     ),
-}  # fmt: skip
+}
 
 
 def judge(problem: Problem, name: str) -> Result:

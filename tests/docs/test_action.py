@@ -67,9 +67,14 @@ class Runner:
         shell = {key: str(self.folder / file) for key, file in files.items()} | {"RUNNER_TEMP": str(self.folder)}
         path = f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
-            ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)], cwd=self.folder, check=False,
-            capture_output=True, text=True, encoding="utf-8", env={**os.environ, **environment, **shell, "PATH": path},
-        )  # fmt: skip
+            ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(script)],
+            cwd=self.folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **environment, **shell, "PATH": path},
+        )
 
     @staticmethod
     def filled(text: str, context: dict[str, str]) -> str:

@@ -81,9 +81,11 @@ def commands(block: Any) -> list[str]:
     """The commands of elbocheck that a block shows."""
     lines = [line.removeprefix("$ ") for line in block.body.splitlines()]
     shown = [line for line in lines if line.startswith("elbocheck ") and "{" not in line]
-    return [] if block.language not in ("console", "") or "output" in block.marks else [
-        line for line in shown if line.split()[1].isalpha() and not line.split()[1][0].isdigit()
-    ]  # fmt: skip
+    return (
+        []
+        if block.language not in ("console", "") or "output" in block.marks
+        else [line for line in shown if line.split()[1].isalpha() and not line.split()[1][0].isdigit()]
+    )
 
 
 def test_every_page_whose_blocks_could_run_is_run() -> None:

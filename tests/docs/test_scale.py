@@ -30,9 +30,12 @@ def script() -> Any:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, with small models."""
     return subprocess.run(
-        [sys.executable, str(SCRIPT), "--small", "--budget", "0.1", *arguments], capture_output=True, text=True,
-        check=False, encoding="utf-8",
-    )  # fmt: skip
+        [sys.executable, str(SCRIPT), "--small", "--budget", "0.1", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
 
 
 def rows_of(path: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
@@ -102,9 +105,13 @@ def test_a_process_that_is_stopped_is_a_row(tmp_path: Path, limits: tuple[str, .
 def good(**changes: Any) -> dict[str, Any]:
     """A row within all bars, with these parts in other words."""
     row: dict[str, Any] = {
-        "model": "mixture", "library": "jax", "size": 100_000, "bare": {"seconds": 1.0, "wall": 1.0, "peak": 500.0},
-        "reading": {"seconds": 2.9, "wall": 2.0, "peak": 1700.0}, "check": {"wall": 59.0, "ok": True, "verdict": ""},
-    }  # fmt: skip
+        "model": "mixture",
+        "library": "jax",
+        "size": 100_000,
+        "bare": {"seconds": 1.0, "wall": 1.0, "peak": 500.0},
+        "reading": {"seconds": 2.9, "wall": 2.0, "peak": 1700.0},
+        "check": {"wall": 59.0, "ok": True, "verdict": ""},
+    }
     row = {**row, **changes}
     return {**row, "ratios": script().ratios(row)}
 

@@ -66,8 +66,14 @@ def test_the_catalogue_is_large_enough() -> None:
     assert len(SURPRISING) >= 15
     assert len({fault.model for fault in FAULTS}) == len(MODELS) >= 6
     assert set(Counter(fault.kind for fault in FAULTS)) == {
-        "value", "entropy", "gradient", "training", "scale", "sign", "data"
-    }  # fmt: skip
+        "value",
+        "entropy",
+        "gradient",
+        "training",
+        "scale",
+        "sign",
+        "data",
+    }
     assert len({(fault.model, fault.name) for fault in PLANTED}) == len(PLANTED)
     assert len({(fault.model, fault.new, fault.old) for fault in PLANTED}) == len(PLANTED)
     assert all(len(one.sentence) > 10 for one in (*PLANTED, *SURPRISING))

@@ -71,11 +71,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         r"'logits' has the shape \(3,\)",
     ),
     "unknown block": (
-        {"factors": lambda p: Declaration(
-            (MIXTURE.factors(p).factors[0],) * 2, MIXTURE.responsibilities(p), None, np.full(6, 1 / 6))},
+        {
+            "factors": lambda p: Declaration(
+                (MIXTURE.factors(p).factors[0],) * 2, MIXTURE.responsibilities(p), None, np.full(6, 1 / 6)
+            )
+        },
         "two factors are called 'z'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -303,9 +306,15 @@ def test_the_command_line(tmp_path: Path) -> None:
 def test_the_pytest_door(tmp_path: Path) -> None:
     command = ("-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider")
     good = run(
-        *command, "--elbocheck-target", "targets:target", "--elbocheck-report", "r.json", "--junitxml", "j.xml",
+        *command,
+        "--elbocheck-target",
+        "targets:target",
+        "--elbocheck-report",
+        "r.json",
+        "--junitxml",
+        "j.xml",
         folder=tmp_path,
-    )  # fmt: skip
+    )
     assert good.returncode == 0, good.stdout
     assert "target targets:target, dtype float64, profile quick" in good.stdout
     assert "mixture: 8 checks, 8 holds" in good.stdout

@@ -134,8 +134,9 @@ def test_complex_steps_are_believed_only_where_they_are_right(trap: str, unit: f
     def declare(p: Any) -> Declaration:
         r = np.exp(log_joint(p))
         z = Factor("z", Categorical(p["l"]), np.eye(2)[None], ("l",))
-        return Declaration((z, Factor("x", Exponential(1 / scale(p)), x, ("u",))), r / r.sum(1, keepdims=True), None,
-                           np.full(8, 1 / 8))  # fmt: skip
+        return Declaration(
+            (z, Factor("x", Exponential(1 / scale(p)), x, ("u",))), r / r.sum(1, keepdims=True), None, np.full(8, 1 / 8)
+        )
 
     start = {"l": rng.normal(size=2), "u": shift + 0.3 * rng.normal(size=2)}
     right = Problem(start, elbo, declare)

@@ -46,9 +46,13 @@ APART = {"elbocheck.gate": ("elbocheck.models", "elbocheck.strategies", "elboche
 FACADE = "elbocheck"
 """The package itself loads everything else lazily; inside the package only its version may be imported from it."""
 HYPOTHESIS = (
-    "elbocheck.drawing", "elbocheck.strategies", "elbocheck.gate", "elbocheck.testing", "elbocheck.properties",
+    "elbocheck.drawing",
+    "elbocheck.strategies",
+    "elbocheck.gate",
+    "elbocheck.testing",
+    "elbocheck.properties",
     "elbocheck._pytest_plugin",
-)  # fmt: skip
+)
 PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = (("elbocheck.backends.jax",), ("elbocheck.backends.namespace", "elbocheck.adapters"))
 TORCH = (
@@ -253,9 +257,14 @@ def test_no_model_knows_a_backend(module: str) -> None:
 def run(code: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False,
-        env=environment, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -80,9 +80,11 @@ def at_exact_posterior(sample: Sample) -> Sample | None:
     scale = 0.4 if name == "scaled" else 0.0
     root = np.exp(-scale) * np.broadcast_to(np.linalg.cholesky(covariance), (len(mean), *covariance.shape))
     params = {
-        "q_mean": np.exp(-scale) * mean, "q_log_diagonal": np.log(np.diagonal(root, axis1=1, axis2=2)),
-        "q_lower": np.tril(root, -1), "q_log_scale": np.asarray(scale),
-    }  # fmt: skip
+        "q_mean": np.exp(-scale) * mean,
+        "q_log_diagonal": np.log(np.diagonal(root, axis1=1, axis2=2)),
+        "q_lower": np.tril(root, -1),
+        "q_log_scale": np.asarray(scale),
+    }
     return sample.with_params({name: params[name] for name in sample.params.keys() & params.keys()})
 
 

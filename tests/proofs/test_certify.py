@@ -39,9 +39,13 @@ from elbocheck.proofs.krawczyk import across  # noqa: E402
 from elbocheck.report.certificate import _written, above  # noqa: E402
 
 SIZES = {
-    "ppca/exact": (12, 3, 2), "sbn/exact": (16, 4, 1), "gmm-full/exact": (14, 2, 2), "gmm-spherical/exact": (14, 2, 2),
-    "poisson-mixture/exact": (14, 2, 2), "vae-1/encoder": (8, 2, 1),
-}  # fmt: skip
+    "ppca/exact": (12, 3, 2),
+    "sbn/exact": (16, 4, 1),
+    "gmm-full/exact": (14, 2, 2),
+    "gmm-spherical/exact": (14, 2, 2),
+    "poisson-mixture/exact": (14, 2, 2),
+    "vae-1/encoder": (8, 2, 1),
+}
 BITS_OF_SBN = (0b0000, 0b1111, 0b0000, 0b1111, 0b0001, 0b1110, 0b0010, 0b1101, 0b0100, 0b1011, 0b1000, 0b0111,
                0b0000, 0b1111, 0b0110, 0b1000)  # fmt: skip
 """Two opposite patterns with every bit flipped now and then, not quite symmetrically: one hidden unit, far from ±∞."""
@@ -192,9 +196,14 @@ def test_a_wrong_symmetry_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("hmm-categorical/exact", 1 + 2 + 2), ("mfa/exact", 1 + 2), ("categorical-mixture/exact", 1 + 2 * 2),
-     ("multinomial-mixture/exact", 1 + 2), ("gmm-tied/free", 1 + 4)],
-)  # fmt: skip
+    [
+        ("hmm-categorical/exact", 1 + 2 + 2),
+        ("mfa/exact", 1 + 2),
+        ("categorical-mixture/exact", 1 + 2 * 2),
+        ("multinomial-mixture/exact", 1 + 2),
+        ("gmm-tied/free", 1 + 4),
+    ],
+)
 def test_symmetries_declared_elsewhere_hold(name: str, count: int) -> None:
     cell, rng = find_cell(name), np.random.default_rng(0)
     small = unpadded(random_sample(cell, cell.model.data.simulate(rng, 4, 2, 2), 2, 0)).problem()

@@ -76,9 +76,11 @@ class Structure(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
     def count(self, tag: str, style: str = "") -> int:
-        return sum(found == tag and style in (values.get("class") or "").split() for found, values in self.tags) if (
-            style
-        ) else sum(found == tag for found, _ in self.tags)  # fmt: skip
+        return (
+            sum(found == tag and style in (values.get("class") or "").split() for found, values in self.tags)
+            if (style)
+            else sum(found == tag for found, _ in self.tags)
+        )
 
 
 def test_the_page_says_everything() -> None:

@@ -26,18 +26,26 @@ DRIVER = os.environ.get("ELBOCHECK_DRIVER") or shutil.which("chromedriver")
 MISSING = [
     name
     for name, there in (
-        ("Chromium", BROWSER), ("chromedriver", DRIVER), ("Selenium", importlib.util.find_spec("selenium")),
+        ("Chromium", BROWSER),
+        ("chromedriver", DRIVER),
+        ("Selenium", importlib.util.find_spec("selenium")),
     )
     if not there
-]  # fmt: skip
+]
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
     pytest.mark.xdist_group("browser"),
 ]
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--window-size=1280,900",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
 EVIL = "<script>document.title = 'broken into'</script><img src=x onerror=\"document.title = 'broken into'\">"
 
 

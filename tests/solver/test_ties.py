@@ -66,5 +66,7 @@ def test_what_is_tied(name: str, blocks: set[str]) -> None:
 def test_ascents_tie_nothing() -> None:
     starts = draw(find_cell("poisson-mixture/exact").on(get_backend("numpy")), (8, 3, 3)).problem().starts
     assert {start.label: start.tied is not None for start in starts} == {
-        "ascent": False, "collapsed": True, "saddle": False,
-    }  # fmt: skip
+        "ascent": False,
+        "collapsed": True,
+        "saddle": False,
+    }

@@ -31,9 +31,14 @@ def evidence(p: Any) -> Any:
 
 
 def mixture(
-    *, logits: Callable[[Any], Any] = lambda u: u, weights: Any = None, hints: bool = True, held: bool = False,
-    tempered: float = 1.0, shares: Any = SHARES,
-) -> Problem:  # fmt: skip
+    *,
+    logits: Callable[[Any], Any] = lambda u: u,
+    weights: Any = None,
+    hints: bool = True,
+    held: bool = False,
+    tempered: float = 1.0,
+    shares: Any = SHARES,
+) -> Problem:
     """A mixture of two normals; what it varies is how it is parametrised, differentiated and declared."""
 
     def q(p: Any) -> Any:
@@ -130,8 +135,12 @@ def penalised() -> Problem:
     def declare(p: Any) -> Declaration:
         one = jnp.ones((1, 1))
         prior = Factor("prior", Normal(0 * one, one), p["logit"] * one, weight=1 / 3)
-        return Declaration((prior, Factor("x", Bernoulli(p["logit"] * one), x[:, None], ("logit",))),
-                           jnp.ones((3, 1)), jnp.zeros(3), jnp.full(3, 1 / 3))  # fmt: skip
+        return Declaration(
+            (prior, Factor("x", Bernoulli(p["logit"] * one), x[:, None], ("logit",))),
+            jnp.ones((3, 1)),
+            jnp.zeros(3),
+            jnp.full(3, 1 / 3),
+        )
 
     return Problem({"logit": np.array(0.4)}, elbo, declare)
 
@@ -235,9 +244,16 @@ RIGHT: dict[str, Callable[[], Problem]] = {
     "one layer for mean and scale, prior beside 0": lambda: one_head(1.0),
 }
 COVERED = {
-    "normalised logits": {"z", "x"}, "no hints": {"z", "x"}, "shares as a NumPy array": {"z", "x"},
-    "shifted logits": {"z", "x"}, "q held, annealed": {"z", "x"}, "q held at the exact posterior": {"z", "x"},
-    "two latents, one scale": {"w + b", "y"}, "two latents, one scale, no hints": {"w + b", "y"},
-    "three latents, one scale": {"a + b + c", "y"}, "sigma points, one datum": {"z", "x"},
-    "sigma points, five data": {"z", "x"}, "one layer for mean and scale": {"z", "x"},
-}  # fmt: skip
+    "normalised logits": {"z", "x"},
+    "no hints": {"z", "x"},
+    "shares as a NumPy array": {"z", "x"},
+    "shifted logits": {"z", "x"},
+    "q held, annealed": {"z", "x"},
+    "q held at the exact posterior": {"z", "x"},
+    "two latents, one scale": {"w + b", "y"},
+    "two latents, one scale, no hints": {"w + b", "y"},
+    "three latents, one scale": {"a + b + c", "y"},
+    "sigma points, one datum": {"z", "x"},
+    "sigma points, five data": {"z", "x"},
+    "one layer for mean and scale": {"z", "x"},
+}

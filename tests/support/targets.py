@@ -69,10 +69,17 @@ class Mixture:
     def problem(self, **changes: Any) -> Problem:
         """The correct problem, with some of its fields replaced."""
         fields = {
-            "params": START, "elbo": self.elbo, "factors": self.factors, "grad": self.gradient, "fit": self.em,
-            "log_evidence": self.evidence, "subset": self.subset,
-            "particles": (self.elbo, self.elbo), "label": f"N = {len(self.x)}", **changes,
-        }  # fmt: skip
+            "params": START,
+            "elbo": self.elbo,
+            "factors": self.factors,
+            "grad": self.gradient,
+            "fit": self.em,
+            "log_evidence": self.evidence,
+            "subset": self.subset,
+            "particles": (self.elbo, self.elbo),
+            "label": f"N = {len(self.x)}",
+            **changes,
+        }
         return Problem(**fields)
 
 

@@ -17,9 +17,13 @@ from elbocheck.families import Categorical, Normal
 
 X = np.array([[-1.3], [-0.9], [0.2], [1.1], [1.6], [2.4]])
 RATE = 0.2
-LIBRARIES = ["jax", "numpy", pytest.param("torch", marks=pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="torch is not installed"
-))]  # fmt: skip
+LIBRARIES = [
+    "jax",
+    "numpy",
+    pytest.param(
+        "torch", marks=pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+    ),
+]
 
 
 def mixture(xp: Any, x: Any, missing: float = 0.0) -> tuple[Any, Any]:
@@ -170,9 +174,12 @@ def test_before_the_first_reading() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"every": 0}, "every must be at least 1 step; got 0"), ({"tolerance": 0.0}, "tolerance must be positive"),
-     ({"tolerance": float("nan")}, "got nan")],
-)  # fmt: skip
+    [
+        ({"every": 0}, "every must be at least 1 step; got 0"),
+        ({"tolerance": 0.0}, "tolerance must be positive"),
+        ({"tolerance": float("nan")}, "got nan"),
+    ],
+)
 def test_unusable_options_are_refused(options: Any, message: str) -> None:
     elbo, declare = mixture(jnp, jnp.asarray(X))
     with pytest.raises(InputError, match=message):

@@ -44,7 +44,7 @@ from elbocheck.backends.balls.functions import (
     tile,
     total,
     where,
-)  # fmt: skip
+)
 from elbocheck.backends.balls.linalg import cholesky, diagonal, inverse
 from elbocheck.backends.namespace import Constants, Namespace
 from elbocheck.errors import NotRigorousError
@@ -98,10 +98,11 @@ def ball_namespace() -> Namespace:
 def _namespace(bits: int) -> Namespace:
     two, pi = arb(2), arb.pi()
     constants = Constants(
-        *(Balls(objects(np.array(value, dtype=object))) for value in (
-            (2 * pi).log(), two.log(), arb.const_euler(), two.sqrt(), (2 / pi).sqrt()
-        ))
-    )  # fmt: skip
+        *(
+            Balls(objects(np.array(value, dtype=object)))
+            for value in ((2 * pi).log(), two.log(), arb.const_euler(), two.sqrt(), (2 / pi).sqrt())
+        )
+    )
     return BallNamespace(
         _XP, expit, gammaln, digamma, erf, middles, constants=constants, expected_log_factorial=expected_log_factorial
     )

@@ -123,9 +123,12 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         parts["½ log σ²"] = -0.5 * namespace(density).xp.log(variance + zeros(density))
         normal = type(distribution)
         for name, other in (
-            ("σ² for σ", variance * variance), ("σ for σ²", variance**0.5), ("1 / σ² for σ²", 1.0 / variance),
-            ("2 σ² for σ²", 2.0 * variance), ("½ σ² for σ²", 0.5 * variance),
-        ):  # fmt: skip
+            ("σ² for σ", variance * variance),
+            ("σ for σ²", variance**0.5),
+            ("1 / σ² for σ²", 1.0 / variance),
+            ("2 σ² for σ²", 2.0 * variance),
+            ("½ σ² for σ²", 0.5 * variance),
+        ):
             parts[f"with {name}"] = normal(mean, other).log_density(value) - density
         spread = _variance_part(factor, declaration)
         if spread is not None:
@@ -160,11 +163,15 @@ def _variance_part(factor: Factor, declaration: Declaration) -> Any:
 
 
 CONSTANTS = {
-    "½ log 2π per dimension": 0.5 * LOG_2PI, "½ per dimension (D/2)": 0.5, "log 2π per dimension": LOG_2PI,
-    "½ log 2πe per dimension": 0.5 * (LOG_2PI + 1.0), "½ log 2 per dimension": 0.5 * math.log(2.0),
-    "log 2 per dimension": math.log(2.0), "½ log π per dimension": 0.5 * math.log(math.pi),
+    "½ log 2π per dimension": 0.5 * LOG_2PI,
+    "½ per dimension (D/2)": 0.5,
+    "log 2π per dimension": LOG_2PI,
+    "½ log 2πe per dimension": 0.5 * (LOG_2PI + 1.0),
+    "½ log 2 per dimension": 0.5 * math.log(2.0),
+    "log 2 per dimension": math.log(2.0),
+    "½ log π per dimension": 0.5 * math.log(math.pi),
     "one nat per dimension": 1.0,
-}  # fmt: skip
+}
 
 
 def _constants(factor: Factor, elements: tuple[float, ...], data: int) -> Iterator[Suspect]:
@@ -192,9 +199,11 @@ def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:
             yield Suspect(f"datum {n} left out", "data", "", tuple(-float(w[n] * e[n]) for w, e in points))
             yield Suspect(f"datum {n} counted twice", "data", "", tuple(float(w[n] * e[n]) for w, e in points))
             yield Suspect(
-                f"datum {n} left out, with the mean over the others", "data", "",
+                f"datum {n} left out, with the mean over the others",
+                "data",
+                "",
                 tuple(float((w @ e - w[n] * e[n]) / (1.0 - w[n]) - w @ e) for w, e in points),
-            )  # fmt: skip
+            )
 
 
 def _groups(factor: Factor) -> int:

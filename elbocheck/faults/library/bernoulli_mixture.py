@@ -82,7 +82,11 @@ def declare(params: Params, x: Array) -> Declaration:
         factors=(
             Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
-                "x", Bernoulli(log_odds), x[:, None, :], ("log_odds",), {"log_odds": log_odds},
+                "x",
+                Bernoulli(log_odds),
+                x[:, None, :],
+                ("log_odds",),
+                {"log_odds": log_odds},
                 groups=every,
             ),
         ),
@@ -90,7 +94,7 @@ def declare(params: Params, x: Array) -> Declaration:
         entropy=None,
         data_weights=np.full(len(x), 1 / len(x)),
         optimal=True,
-    )  # fmt: skip
+    )
 
 
 def log_evidence(params: Params, x: Array) -> float:

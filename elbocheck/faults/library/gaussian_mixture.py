@@ -96,7 +96,11 @@ def declare(params: Params, x: Array) -> Declaration:
         factors=(
             Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
-                "x", component, x[:, None, :], ("means", "log_variances"), beta,
+                "x",
+                component,
+                x[:, None, :],
+                ("means", "log_variances"),
+                beta,
                 groups=every,
             ),
         ),
@@ -104,7 +108,7 @@ def declare(params: Params, x: Array) -> Declaration:
         entropy=None,
         data_weights=np.full(len(x), 1 / len(x)),
         optimal=True,
-    )  # fmt: skip
+    )
 
 
 def log_evidence(params: Params, x: Array) -> float:

@@ -81,7 +81,11 @@ def declare(params: Params, x: Array) -> Declaration:
         factors=(
             Factor("z", Categorical(params["logits"]), every, ("logits",)),
             Factor(
-                "x", Poisson(log_rates), x[:, None, :], ("log_rates",), {"log_rates": log_rates},
+                "x",
+                Poisson(log_rates),
+                x[:, None, :],
+                ("log_rates",),
+                {"log_rates": log_rates},
                 groups=every,
             ),
         ),
@@ -89,7 +93,7 @@ def declare(params: Params, x: Array) -> Declaration:
         entropy=None,
         data_weights=np.full(len(x), 1 / len(x)),
         optimal=True,
-    )  # fmt: skip
+    )
 
 
 def log_evidence(params: Params, x: Array) -> float:

@@ -169,9 +169,10 @@ def test_linear_algebra() -> None:
     factor = xp.linalg.cholesky(x)
     with flint.ctx.workprec(192):
         for found in (
-            xp.matmul(x, xp.linalg.inv(x)) - np.eye(3), xp.matmul(factor, xp.matrix_transpose(factor)) - x,
+            xp.matmul(x, xp.linalg.inv(x)) - np.eye(3),
+            xp.matmul(factor, xp.matrix_transpose(factor)) - x,
             xp.matmul(x, xp.linalg.solve(x, x)) - x,
-        ):  # fmt: skip
+        ):
             assert all(one.contains(0) for one in found.v.ravel())
     assert np.all(np.triu(np.frompyfunc(float, 1, 1)(factor.v[0]).astype(float), 1) == 0.0)
 

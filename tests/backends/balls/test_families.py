@@ -199,7 +199,7 @@ REFUSED = {
     "multinomial": lambda x: f.Multinomial(x, 3).entropy(),
     "negative binomial": lambda x: f.NegativeBinomial(x, 2.5).entropy(),
     "von Mises": lambda x: f.VonMises(x, x).log_partition(),
-}  # fmt: skip
+}
 
 
 def exact(x: Any) -> Any:
