@@ -15,7 +15,7 @@ import numpy as np
 
 from elbocheck.bound.criterion import Criterion, criteria
 from elbocheck.bound.directions import Direction, directions, targets
-from elbocheck.bound.factor_terms import ClaimAt, FactorTerms
+from elbocheck.bound.factor_terms import ClaimAt, FactorTerms, Scaling
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import Reading, read, rounding_constant
 
@@ -93,7 +93,7 @@ class Decomposition:
     @property
     def bound(self) -> float:
         """‖β‖·‖∇F‖ + rounding, for the total gap over free parameters."""
-        beta = np.sum([term.weight * term.beta for term in self.factors], axis=0)
+        beta = np.sum([term.weight * term.scaling.beta for term in self.factors], axis=0)
         return float(np.linalg.norm(beta)) * (self.gradient_norm + self.gradient_rounding) + self.rounding
 
     @property
@@ -122,7 +122,7 @@ class Decomposition:
 
     def factor_bound(self, term: FactorTerms) -> float:
         """‖β_f‖·‖∇F‖ + rounding for one factor or component."""
-        return term.beta_norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
+        return term.scaling.norm * (self.gradient_norm + self.gradient_rounding) + term.rounding
 
 
 def decompose(
@@ -204,10 +204,12 @@ def _by_datum(problem: Problem, sketched: bool) -> Decomposition:
                     rounding=constant * magnitude
                     + unsure
                     + differences * float(np.abs(row) @ (absolute + stretch * scale)),
-                    beta=np.where(free, moved[group] / weight, 0.0),
-                    beta_norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,
-                    covered=not missing and not np.any(moved[group][~free]),
-                    criterion_residual=missing,
+                    scaling=Scaling(
+                        beta=np.where(free, moved[group] / weight, 0.0),
+                        norm=float(np.linalg.norm(np.where(free, moved[group], 0.0))) / weight,
+                        covered=not missing and not np.any(moved[group][~free]),
+                        residual=missing,
+                    ),
                     weight=weight,
                 )
             )
@@ -303,10 +305,12 @@ def _terms_along(reading: Reading, found: Direction, thorough: bool) -> Iterator
                 predicted=times * found.reported[group] + delta + left,
                 magnitude=size,
                 rounding=rounding,
-                beta=moved[group] if times == 1.0 else times * moved[group],
-                beta_norm=times * lengths[group],
-                covered=count == 1 and not recipe.reason and free[group],
-                criterion_residual=max(recipe.residual, float(np.finfo(float).tiny)) if recipe.reason else 0.0,
+                scaling=Scaling(
+                    beta=moved[group] if times == 1.0 else times * moved[group],
+                    norm=times * lengths[group],
+                    covered=count == 1 and not recipe.reason and free[group],
+                    residual=max(recipe.residual, float(np.finfo(float).tiny)) if recipe.reason else 0.0,
+                ),
                 weight=float(term["weight"]),
             )
 

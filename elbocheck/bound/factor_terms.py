@@ -10,6 +10,23 @@ from elbocheck.outcome import Claim
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """β of one factor: the direction of parameters that multiplies its natural parameters."""
+
+    beta: np.ndarray
+    """(P,), in units of the parameters, free elements only; that of the family over the factor's weight."""
+
+    norm: float
+    """‖β‖."""
+
+    covered: bool
+    """Whether β moves free parameters only, so that stationarity implies gap = δ."""
+
+    residual: float
+    """Not 0 if no β scales all natural parameters of the factor, so that nothing is predicted."""
+
+
+@dataclass(frozen=True)
 class FactorTerms:
     """The terms of one factor, or of one component of it; nats per datum.
 
@@ -49,20 +66,16 @@ class FactorTerms:
     A β that was solved for misses (R) by what it leaves of its system, Σ |(∂η/∂θ)β − η|·|T − ∇A|, at any condition.
     """
 
-    beta: np.ndarray
-    """(P,); that of the family over `weight`."""
-
-    beta_norm: float
-    """‖β‖ in units of the parameters."""
-
-    covered: bool
-    """Whether β moves free parameters only, so that stationarity implies `gap` = `delta`."""
-
-    criterion_residual: float
-    """Not 0 if no β scales all natural parameters of the factor, so that nothing is predicted."""
+    scaling: Scaling
+    """The direction that scales its natural parameters."""
 
     weight: float = 1.0
     """Declared multiple of these terms in the bound (annealing)."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether stationarity implies `gap` = `delta`."""
+        return self.scaling.covered
 
     @property
     def gap(self) -> float:

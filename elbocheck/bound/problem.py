@@ -15,9 +15,8 @@ from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.departures import Departure
-from elbocheck.bound.factors import Declaration, Factor, log_density_of
+from elbocheck.bound.factors import Declaration, log_density_of
 from elbocheck.bound.layout import Layout
-from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
 from elbocheck.limits import limited
@@ -89,15 +88,6 @@ class Problem:
     departures: tuple[Departure, ...] = ()
     """Known reasons why training stops elsewhere."""
 
-    points: Callable[[Any], WeightedPoints] | None = None
-    """params -> q: with `given` one half of `factors`.
-
-    From the two the criterion finds the direction of a prior without parameters, if no closed form is declared.
-    """
-
-    given: Callable[[Any, Mapping[str, Any]], tuple[Factor, ...]] | None = None
-    """(params, latents) -> factors: the other half."""
-
     library: str = ""
     """Whose arrays the functions take, "jax", "numpy" or "torch".
 
@@ -110,7 +100,7 @@ class Problem:
                 raise NotFiniteError(f"{self.label}: parameter {name!r} is not finite: {_shown(value)}")
         if self.factors is None and self.prepared.compiled is None:
             raise InputError(f"{self.label}: `factors` is missing; give a function params -> Declaration")
-        for name in ("elbo", "factors", "grad", "fit", "subset", "points", "given"):
+        for name in ("elbo", "factors", "grad", "fit", "subset"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InputError(f"{self.label}: `{name}` must be a function; got {getattr(self, name)!r}")
         for name, given in (("free", self.free), ("units", self.units)):
@@ -158,10 +148,6 @@ class Problem:
             layout=self.layout,
             declare=lambda params, fixed: self.declared(rebuilt(tree, params)),
             elbo=None if self.elbo is None else lambda params, fixed: self.scalar("elbo", rebuilt(tree, params)),
-            points=None if self.points is None else lambda params, fixed: self.call("points", rebuilt(tree, params)),
-            factors=None
-            if self.given is None
-            else lambda params, fixed, latents: self.call("given", rebuilt(tree, params), latents),
         )
 
     def call(self, name: str, params: Any, *arguments: Any) -> Any:

@@ -73,7 +73,7 @@ def unpredicted(decomposition: Decomposition) -> list[FactorTerms]:
     return [
         term
         for term in decomposition.factors
-        if term.criterion_residual and not abs(term.gap - term.delta) <= term.rounding
+        if term.scaling.residual and not abs(term.gap - term.delta) <= term.rounding
     ]
 
 
@@ -88,7 +88,7 @@ def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms], claims:
             points=0,
             message=f"value and gradient hold; by the theorem {'; '.join(map(str, outside))} ({problem})",
         )
-    reasons = ", ".join(f"{term.label!r} (residual {term.criterion_residual:.1e})" for term in terms)
+    reasons = ", ".join(f"{term.label!r} (residual {term.scaling.residual:.1e})" for term in terms)
     return Result(
         check,
         problem,

@@ -32,7 +32,7 @@ def every_point(problem: Problem) -> Result:
     loose = at_most(problem)
     blocks, note = judged(read(problem)) if problem.elbo is not None and not loose else ([], "")
     terms = decompose(problem)
-    covered = [term for term in terms.factors if not term.criterion_residual]
+    covered = [term for term in terms.factors if not term.scaling.residual]
     if not abs(terms.elbo - terms.declared) <= terms.elbo_rounding or any(
         not abs(term.residual) <= term.rounding for term in covered
     ):
@@ -48,7 +48,7 @@ def _of_gaps(terms: Decomposition) -> list[Deviation]:
     return [
         Deviation(f"factor {term.label}", abs(term.residual), term.rounding, term.magnitude)
         for term in terms.factors
-        if not term.criterion_residual
+        if not term.scaling.residual
     ]
 
 
@@ -82,7 +82,7 @@ def _of_catalogue(problem: Problem) -> Result:
 def _left(terms: Decomposition) -> Iterator[tuple[str, float, float, float]]:
     """(what, what (R) leaves, its computed bound, Σ|terms|) of every factor that has a β."""
     for term in terms.factors:
-        if not term.criterion_residual:
+        if not term.scaling.residual:
             pseudo = term.pseudo_gap - (term.predicted - term.delta)
             yield f"factor {term.label}", term.residual, term.rounding, term.magnitude
             yield f"pseudo-entropy of factor {term.label}", pseudo, term.rounding, term.magnitude

@@ -71,7 +71,7 @@ def _terms(terms: Decomposition) -> Iterator[str]:
         gap, predicted, delta, rounding = (
             sum(term.weight * getattr(term, key) for term in part) for key in ("gap", "predicted", "delta", "rounding")
         )
-        if any(term.criterion_residual for term in part):
+        if any(term.scaling.residual for term in part):
             yield f"    {_short(name, 14):<14}{_number(gap):>11}  no β scales this factor: nothing is predicted"
             continue
         yield (

@@ -102,7 +102,7 @@ def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
                 name,
                 entropy=sum(term.weight * term.entropy for term in own),
                 gap=sum(term.weight * term.gap for term in own),
-                predicted=sum(np.nan if term.criterion_residual else term.weight * term.predicted for term in own),
+                predicted=sum(np.nan if term.scaling.residual else term.weight * term.predicted for term in own),
                 delta=sum(term.weight * term.delta for term in own) + outside.get(name, 0.0),
                 rounding=sum(term.weight * term.rounding for term in own),
             )
@@ -124,7 +124,7 @@ def record(decomposition: Decomposition, kind: str) -> PointRecord:
     """One verified point, or one control."""
     gap = decomposition.elbo - decomposition.entropy_sum - (0.0 if kind == "control" else decomposition.delta)
     bound = decomposition.bound + decomposition.elbo_rounding
-    beta = float(np.linalg.norm(np.sum([term.weight * term.beta for term in decomposition.factors], axis=0)))
+    beta = float(np.linalg.norm(np.sum([term.weight * term.scaling.beta for term in decomposition.factors], axis=0)))
     return PointRecord(kind, decomposition.gradient_norm, abs(gap), bound, beta)
 
 

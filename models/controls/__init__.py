@@ -67,7 +67,7 @@ def most_off(sample: Sample) -> Sample:
 
 def slope_of_values(sample: Sample, problem: Problem) -> float:
     """β·∇F from ELBO values alone: the slope of F(θ + εβ) at ε = 0 by extrapolated differences."""
-    beta = np.sum([term.beta for term in decompose(problem).factors], axis=0) * problem.unit_vector
+    beta = np.sum([term.scaling.beta for term in decompose(problem).factors], axis=0) * problem.unit_vector
 
     def value(step: np.ndarray) -> np.ndarray:
         flat = [

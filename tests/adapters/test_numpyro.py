@@ -273,7 +273,7 @@ def test_distributions(name: str) -> None:
     terms = decompose(problem)
     (term,) = terms.factors
     assert terms.elbo == pytest.approx(terms.declared, rel=1e-12)
-    if covered or term.criterion_residual == 0.0:
+    if covered or term.scaling.residual == 0.0:
         assert abs(term.residual) <= 1e-10
 
 

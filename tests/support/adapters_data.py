@@ -34,5 +34,5 @@ def assert_identity(problem: Problem, tolerance: float = 1e-10) -> None:
     terms = decompose(problem)
     assert abs(terms.elbo - terms.declared) <= tolerance * terms.magnitude
     for term in terms.factors:
-        assert term.criterion_residual == 0.0, term.name
+        assert term.scaling.residual == 0.0, term.name
         assert abs(term.residual) <= tolerance * max(abs(term.log_density), abs(term.entropy)), term.name
