@@ -14,7 +14,7 @@ from elbocheck.models.base import Model
 from elbocheck.models.catalogue import find_model
 from elbocheck.models.datasets import Dataset
 from elbocheck.strategies.checked import flag, whole
-from elbocheck.strategies.members import RECIPES, family_of, least_length
+from elbocheck.strategies.members import RECIPES, family_of, is_wide, least_length
 from elbocheck.strategies.numbers import generator, one_in
 from elbocheck.strategies.of_cells import WEIGHTINGS, drawn_weights
 
@@ -36,7 +36,8 @@ def datasets(
     """Data x (N, D) with weights (N,) that sum to 1, N and D from their least to their most.
 
     `family`: of `elbocheck.families`, or its name; the D columns are drawn from members of their own, and one value of
-    a family of vectors is a row; of matrices (Wishart) it is D × D, and x (N, D, D). `model`: of the catalogue, or its
+    a family of vectors is a row (a pair, of normal-gamma); of matrices (Wishart) it is D × D, and x (N, D, D), of
+    normal-Wishart (D + 1) × D. `model`: of the catalogue, or its
     name; data with its structure, or without it. Neither: any family of numbers or vectors that has values of so many
     elements. `weighted`: whether weights differ (as soon as N > 1); None: in two data sets of three, half of these with
     some zeros.
@@ -62,7 +63,7 @@ def datasets(
         sources = [family_of(family, "datasets")]
         least = least_length(sources[0])
     else:
-        sources, least = [one for one in FAMILIES if one.event_ndim < 2 and least_length(one) <= max_dims], 1
+        sources, least = [one for one in FAMILIES if is_wide(one) and least_length(one) <= max_dims], 1
     whole("datasets", "max_dims", max_dims, least)
     return _datasets(sources, (min_data, max_data), (max(min_dims, least), max_dims), weightings)
 

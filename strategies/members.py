@@ -192,3 +192,8 @@ def family_of(given: Any, where: str) -> type[Distribution]:
 def least_length(family: type[Distribution]) -> int:
     """Fewest columns of data of a family: elements of one value, of which families of shares and counts need two."""
     return 2 if family.event_ndim == 1 and family is not ef.MultivariateNormal else 1
+
+
+def is_wide(family: type[Distribution]) -> bool:
+    """Whether a row of data may be any number of its values, or a value of any length."""
+    return family.event_ndim < 2 and family is not ef.NormalGamma

@@ -28,7 +28,9 @@ from elbocheck.families.multinomial import Multinomial as Multinomial
 from elbocheck.families.multivariate_normal import MultivariateNormal as MultivariateNormal
 from elbocheck.families.negative_binomial import NegativeBinomial as NegativeBinomial
 from elbocheck.families.normal import Normal as Normal
+from elbocheck.families.normal_gamma import NormalGamma as NormalGamma
 from elbocheck.families.normal_known_variance import NormalKnownVariance as NormalKnownVariance
+from elbocheck.families.normal_wishart import NormalWishart as NormalWishart
 from elbocheck.families.pareto import Pareto as Pareto
 from elbocheck.families.poisson import Poisson as Poisson
 from elbocheck.families.rayleigh import Rayleigh as Rayleigh

@@ -30,6 +30,13 @@ def _positive_definite(u: np.ndarray) -> np.ndarray:
     return finite & symmetric & np.all(np.linalg.eigvalsh(u) > 0.0, axis=-1)
 
 
+def _over_precision(u: np.ndarray) -> np.ndarray:
+    """(*batch, D + 1, D): a vector in the first row, a positive definite matrix below."""
+    if u.shape[-2] != u.shape[-1] + 1:
+        return np.zeros(u.shape[:-2], bool)
+    return np.asarray(np.all(np.isfinite(u[..., 0, :]), axis=-1) & _positive_definite(u[..., 1:, :]))
+
+
 SUPPORTS: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "real": ("real numbers", np.isfinite),
     "positive": ("positive numbers", lambda u: u > 0.0),
@@ -45,6 +52,11 @@ SUPPORTS: Mapping[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "counts": ("rows of whole numbers from 0", lambda u: np.all((u >= 0.0) & _whole(u), axis=-1)),
     "simplex": ("rows of positive numbers that sum to 1", lambda u: np.all(u > 0.0, axis=-1) & _sums_to_one(u)),
     "positive definite": ("symmetric positive definite matrices", _positive_definite),
+    "mean and precision": (
+        "pairs of a real and a positive number",
+        lambda u: np.full(u.shape[:-1], u.shape[-1] == 2) & np.all(np.isfinite(u), axis=-1) & (u[..., -1] > 0.0),
+    ),
+    "mean over precision": ("a vector above a symmetric positive definite matrix", _over_precision),
     "vector": ("vectors of real numbers", lambda u: np.all(np.isfinite(u), axis=-1)),
 }
 """Name -> (what it is called, which values (*batch, *event) lie in it (*batch,))."""

@@ -45,7 +45,7 @@ def test_data_are_in_the_support(family: Any) -> None:
     """log p is finite by elbocheck and by scipy.stats, which gives −∞ outside the support."""
     for one in draw_many(datasets(family=family, min_dims=2), 15):
         assert one.name == family.family
-        batch, length = ((), one.x.shape[1]) if family.event_ndim else ((one.x.shape[1],), 0)
+        batch, length = ((), one.x.shape[-1]) if family.event_ndim else ((one.x.shape[1],), 0)
         member = RECIPES[family].member(np.random.default_rng(0), batch, length)
         if hasattr(member, "trials"):
             member = type(member)(member.logits, 12)
