@@ -70,15 +70,16 @@ OFFSETS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 
 @dataclass(frozen=True, eq=False)
 class CorrectTarget:
-    """A bound that is correct: `problem` for `Target(name, [problem])`, and the `choice` that it was made from.
-
-    `elbo` is written by hand and shares no formula with the declaration. `repr(choice)` is the problem's label, and
-    `correct_target(choice)` makes the same again.
-    """
+    """A bound that is correct; `repr(choice)` is the problem's label, `correct_target(choice)` makes the same again."""
 
     problem: Problem
+    """For `Target(name, [problem])`."""
+
     choice: Choice
+    """What it was made from."""
+
     written: Written
+    """The value by hand, which shares no formula with the declaration, and the declaration."""
 
     @property
     def stressed(self) -> bool:

@@ -20,16 +20,22 @@ SLOW_MEANS = {"geometric": 15.0, "negative binomial": 15.0}
 
 @dataclass(frozen=True)
 class Components:
-    """K components. `params`: blocks; `log_density(params, rows)` (n, K) of the data `x`, by hand.
-
-    `values(params)`: the family's parameters, each (K, ...); `distribution(values)`; `x`: data as declared (N, 1, ...).
-    """
+    """K components, and data that were drawn from them."""
 
     params: dict[str, np.ndarray]
+    """Blocks, in the charts that are trained."""
+
     x: Array
+    """Data as declared (N, 1, ...)."""
+
     log_density: Callable[[Params, Rows], Array]
+    """(params, rows) -> (n, K), by hand."""
+
     values: Callable[[Params], dict[str, Array]]
+    """params -> the family's parameters, each (K, ...)."""
+
     distribution: Callable[[dict[str, Array]], Distribution]
+    """What declares these values."""
 
 
 def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.ndarray) -> Components:

@@ -117,9 +117,10 @@ def _complex_log_i0(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Chart:
-    """A positive number v from an unconstrained one u: exp(u), log(1 + exp(u)), u² or u itself."""
+    """A positive number v from an unconstrained one u."""
 
     name: str
+    """Of v(u): "log" exp(u), "softplus" log(1 + exp(u)), "squared" u², "raw" u itself."""
 
     def value(self, t: Tools, u: Array) -> Array:
         """v(u)."""
@@ -153,15 +154,19 @@ class Chart:
 
 @dataclass(frozen=True)
 class Written:
-    """One bound, written twice: `value` by hand, `declare` by `elbocheck.families`.
-
-    `params`: block -> array; blocks are called "part.name". `value(params, rows)`: the bound on these rows, nats per
-    datum. `declare(params)`: all of it. `exact`: whether the value is (1/N) log p(x). `grad`: ∂value/∂params, written
-    by hand, of NumPy arrays.
-    """
+    """One bound, written twice: by hand, and with `elbocheck.families`."""
 
     params: dict[str, np.ndarray]
+    """Block -> array; blocks are called "part.name"."""
+
     value: Callable[[Params, Rows], Array]
+    """(params, rows) -> the bound on these rows, by hand, nats per datum."""
+
     declare: Callable[[Params], Declaration]
+    """params -> all of it."""
+
     exact: bool = False
+    """Whether the value is (1/N) log p(x)."""
+
     grad: Callable[[Params], Params] | None = None
+    """params -> ∂value/∂params by hand, of NumPy arrays; None where nobody wrote it."""
