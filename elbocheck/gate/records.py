@@ -40,7 +40,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that was checked. `exit_code`: 0 all hold, 1 something violated or left inconclusive, 2 a bad target."""
+    """Everything that was checked.
+
+    `exit_code`: 0 all hold, 1 something is violated, stale or left inconclusive, or nothing applies, 2 a bad target.
+    """
 
     checked: tuple[Checked, ...] = ()
     """In the order in which it ran."""
