@@ -116,8 +116,9 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Everything, and what is judged by it, side by side."""
         record = asdict(self)
+        verdicts, change = record.pop("verdicts"), record.pop("change")
         judged = {"rejected": self.rejected, "diagnosed": self.diagnosed, "as_it_should": self.as_it_should}
-        return {**record, **record.pop("verdicts"), **record.pop("change"), **judged}
+        return {**record, **verdicts, **change, **judged}
 
 
 @dataclass(frozen=True)

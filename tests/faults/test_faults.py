@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
@@ -165,6 +165,13 @@ def test_a_fault_that_survives_and_a_false_alarm_fail_the_run() -> None:
     alarm = row(group="correct", verdicts=raised, name="correct")
     assert not Matrix((alarm,)).ok
     assert "must pass, but: fit raised" in " ".join(printed(alarm).split())
+
+
+def test_machines_get_a_row_flat() -> None:
+    (found,) = Matrix((row(),)).to_json()["rows"]
+    parts = {one.name for kind in (Row, Verdicts, Change) for one in fields(kind)} - {"verdicts", "change"}
+    assert set(found) == {*parts, "rejected", "diagnosed", "as_it_should"}
+    assert (found["kind"], found["outcomes"]["value"], found["rejected"]) == ("value", "holds", False)
 
 
 def test_a_fault_that_does_not_apply_is_refused() -> None:
