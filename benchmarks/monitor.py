@@ -129,7 +129,7 @@ def main() -> None:
         **{f"VAE, {data} data": autoencoder(data) for data in options.vae},
     }
     heads = [f"{'every ' + str(count):>10}" for count in EVERY]
-    print(f"{'loop':<20}{'parameters':>11}{'step':>9}{'reading':>9}{'ratio':>7}{''.join(heads)}")
+    print(f"{'loop':<19}{'parameters':>10}{'step':>7}{'reading':>8}{'ratio':>6}{''.join(heads)}")
     for name, problem in problems.items():
         elbo, params = problem.elbo, problem.params
         assert elbo is not None
@@ -140,7 +140,7 @@ def main() -> None:
         reading = best(lambda: monitor(params), 3, options.repeats)  # noqa: B023
         longer = "".join(f"{reading / (step * count):>10.0%}" for count in EVERY)
         size = problem.vector.size
-        print(f"{name:<20}{size:>11}{1e3 * step:>9.2f}{1e3 * reading:>9.2f}{reading / step:>7.0f}{longer}")
+        print(f"{name:<19}{size:>10}{1e3 * step:>7.2f}{1e3 * reading:>8.2f}{reading / step:>6.0f}{longer}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -43,6 +44,8 @@ SIZES = {
 SMALL = {"mixture": (200, 400), "vae": (16,), "width": (300,), "linear": (5,), "logistic": (5,)}
 GROUPS = {"numpy": ("linear", "logistic")}
 KINDS = ("bare", "reading", "check")
+WIDTH = 80
+"""Columns of tables."""
 
 RATIO, EXTRA_MB, CHECK_SECONDS = 3.0, 300.0, 60.0
 """Bars of `--assert`: a reading in multiples of the bare code, MB beside those multiples, seconds of `check_target`."""
@@ -263,38 +266,50 @@ def cell(row: Row, kind: str, name: str, form: str = ".3g") -> str:
 
 
 def table(rows: list[Row], what: str) -> list[str]:
-    """Lines of one table: `data` (rows by the number of data), `width` (by parameters) or `numpy` (calls)."""
+    """Lines of one table: `data` (rows by the number of data), `width` (by parameters) or `numpy` (calls).
+
+    Three parts below each other, each with all rows: seconds, memory (or calls) and cover, and
+    the whole check if one was run.
+    """
     black = what == "numpy"
-    heads = ["model", "library", "data" if what == "data" else "parameters", "bare s", "reading s", "ratio", "clock"]
-    heads += ["elbo", "factors"] if black else ["bare MB", "reading MB", "ratio"]
-    heads += ["covered", "first s", "check s", "verdict"]
-    lines = [heads]
+    keys, times, memory, checks = [], [], [], []
     for row in rows:
         size = row["size"] if what == "data" else row.get("bare", {}).get("parameters", row["size"])
         calls = [cell(row, "reading", "calls_elbo", "d"), cell(row, "reading", "calls_factors", "d")]
-        memory = [cell(row, kind, "peak", ".0f") for kind in ("bare", "reading")] + [
-            cell(row, "ratios", "memory", ".1f")
-        ]
+        peaks = [cell(row, kind, "peak", ".0f") for kind in ("bare", "reading")]
         said = [row["check"]["verdict"]] if "verdict" in row.get("check", {}) else []
         said += [f"{kind}: {row[kind]['error']}" for kind in KINDS if "error" in row.get(kind, {})]
-        lines.append(
-            [row["model"], row["library"], f"{size:,}"]
-            + [cell(row, "bare", "seconds"), cell(row, "reading", "seconds")]
-            + [cell(row, "ratios", "seconds"), cell(row, "ratios", "wall")]
-            + (calls if black else memory)
-            + [
-                cell(row, "reading", "covered", ""),
-                cell(row, "reading", "first_wall", ".1f"),
-                cell(row, "check", "wall", ".1f"),
-                "; ".join(said) or "–",
-            ]
-        )
-    widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
-    left = (0, 1, len(heads) - 1)
-    return [
-        "  ".join(text.ljust(widths[k]) if k in left else text.rjust(widths[k]) for k, text in enumerate(line)).rstrip()
-        for line in lines
-    ]
+        keys.append([row["model"], row["library"], f"{size:,}"])
+        times.append([cell(row, *one) for one in (("bare", "seconds"), ("reading", "seconds"))])
+        times[-1] += [cell(row, "ratios", "seconds"), cell(row, "ratios", "wall")]
+        memory.append(calls if black else [*peaks, cell(row, "ratios", "memory", ".1f")])
+        memory[-1] += [cell(row, "reading", "covered", ""), cell(row, "reading", "first_wall", ".1f")]
+        checks.append([cell(row, "check", "wall", ".1f"), "; ".join(said) or "–"])
+    key = ["model", "library", "data" if what == "data" else "parameters"]
+    heads = [*(["elbo", "factors"] if black else ["bare MB", "reading MB", "ratio"]), "covered", "first s"]
+    parts = [(["bare s", "reading s", "ratio", "clock"], times), (heads, memory)]
+    if any(one != ["–", "–"] for one in checks):
+        parts.append((["check s", "verdict"], checks))
+    lines: list[str] = []
+    for head, found in parts:
+        own = [one + other for one, other in zip(keys, found, strict=True)]
+        lines += ["", *aligned([[*key, *head], *own], left=(0, 1, 4) if found is checks else (0, 1))]
+    return lines[1:]
+
+
+def aligned(lines: list[list[str]], left: tuple[int, ...]) -> list[str]:
+    """Cells in columns, `left` ones to the left; of the last column what exceeds `WIDTH` goes to lines below."""
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    last = len(widths) - 1
+    begin = sum(widths[:last]) + 2 * last
+    found = []
+    for line in lines:
+        cells = [
+            one.ljust(n) if k in left else one.rjust(n) for k, (one, n) in enumerate(zip(line, widths, strict=True))
+        ]
+        first, *others = textwrap.wrap(line[last], WIDTH - begin) if last in left else [cells[last]]
+        found += ["  ".join([*cells[:last], first]).rstrip(), *(" " * begin + one for one in others)]
+    return found
 
 
 def tables(rows: list[Row]) -> dict[str, list[str]]:

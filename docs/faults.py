@@ -9,6 +9,7 @@ import argparse
 import io
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 from refresh import fill, lines
@@ -20,13 +21,20 @@ from elbocheck.report.faults import print_matrix
 PAGE = Path(__file__).with_name("faults.md")
 
 
+def wrapped(text: str) -> list[str]:
+    """A text in lines of 80 columns; what follows the first is indented."""
+    return textwrap.wrap(text, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
 def listing(matrix: Matrix) -> list[str]:
     """Every fault: its line, and what elbocheck says."""
     found = []
     for row in matrix.of("fault"):
-        assert row.found is not None, row
-        found += [f"# {row.model}, {row.name}: {row.sentence}", f"- {row.before}", f"+ {row.after}"]
-        found += [f"{row.first}: {row.found.sentence}", ""]
+        said, change = row.verdicts, row.change
+        assert said.found is not None, row
+        found += wrapped(f"# {row.model}, {row.name}: {row.sentence}")
+        found += [*wrapped(f"- {change.before}"), *wrapped(f"+ {change.after}")]
+        found += [*wrapped(f"{said.first}: {said.found.sentence}"), ""]
     return found
 
 

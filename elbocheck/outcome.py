@@ -12,34 +12,45 @@ from elbocheck.profiles import MOST_INCONCLUSIVE
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is at fault, as far as it can be told.
-
-    `kind`: "value", "entropy", "gradient", "training", "scale", "sign" or "data"; `factor`, `component`: where, "q" for
-    the variational distribution, empty and None if it is the whole bound or cannot be told; `suspect`: the usual
-    mistake of exactly that size, empty if none is; `sentence`: all that for people.
-    """
+    """What is at fault, as far as it can be told."""
 
     kind: str
+    """ "value", "entropy", "gradient", "training", "scale", "sign" or "data"."""
+
     factor: str = ""
+    """Where: its name, "q" for the variational distribution, empty for the whole bound or if it cannot be told."""
+
     component: int | None = None
+    """Of the factor; None if it concerns all, or cannot be told."""
+
     suspect: str = ""
+    """The usual mistake of exactly that size, empty if none is."""
+
     sentence: str = ""
+    """All that, for people."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the theorem says of a factor, or of factors that only together have a β (THEORY section 9).
-
-    `covered`: F = S + δ holds for them at every stationary point; else `reason` says why not, and at a stationary point
-    their gap is δ + `rest`, where `rest` = gap − δ − β·∇F is taken here; nats per datum, times the weights.
-    `rounding`: of `rest`.
-    """
+    """What the theorem says of a factor, or of factors that only together have a β (THEORY section 9)."""
 
     factors: tuple[str, ...]
+    """Names."""
+
     covered: bool
+    """Whether F = S + δ holds for them at every stationary point."""
+
     reason: str = ""
+    """Why not; empty if it does."""
+
     rest: float = 0.0
+    """gap − δ − β·∇F at the point where it was taken, times the weights, nats per datum.
+
+    At a stationary point the gap of factors that are not covered is δ + `rest`.
+    """
+
     rounding: float = 0.0
+    """Bound on the rounding error of `rest`."""
 
     @property
     def label(self) -> str:
@@ -69,33 +80,55 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found on one problem.
-
-    `gap`, `bound`: the deviation that was judged and its computed bound, nats per datum, where gap / bound was
-    largest; `relative`: that deviation over Σ|terms|. `points`: how many parameter points were verified; `kinds`:
-    inertia of each of them; `power`: the smallest error, nats per datum, that would have been seen in every term that
-    was judged, which is the largest of their bounds; `attempts`: reasons of searches that were not certified.
-    `message`: for people, naming the factor; empty if the check holds; `note`: what explains a result that holds;
-    `at`: the parameters that were judged (P,), where they are not the problem's own;
-    `diagnosis`: of one that does not; `claims`: what the theorem says of each factor, apart from the verdict.
-    """
+    """What one check found on one problem; sizes in nats per datum."""
 
     check: str
+    """Name in the table of checks."""
+
     problem: str
+    """Label of the problem."""
+
     outcome: Outcome
+    """The verdict."""
+
     gap: float = 0.0
+    """The deviation that was judged, the one whose ratio to its bound was largest."""
+
     bound: float = 0.0
+    """The computed bound of that deviation."""
+
     relative: float = 0.0
+    """The largest deviation over the Σ|terms| behind it."""
+
     points: int = 1
+    """How many parameter points were verified."""
+
     kinds: tuple[str, ...] = ()
+    """Inertia of each of them: "maximum", "saddle", …"""
+
     attempts: tuple[str, ...] = ()
+    """ "origin: reason" of searches that were not certified."""
+
     message: str = ""
+    """For people, naming the factor; empty if the check holds."""
+
     gradient_norm: float = 0.0
+    """‖∇F‖ in natural units, the largest of the points; 0 where it was not needed."""
+
     power: float = 0.0
+    """The smallest error that would have been seen in every term that was judged: the largest of their bounds."""
+
     note: str = ""
+    """What explains a result that holds."""
+
     at: tuple[float, ...] = ()
+    """The parameters that were judged (P,), where they are not the problem's own; else empty."""
+
     diagnosis: Diagnosis | None = None
+    """What is at fault in a result that does not hold, where it was asked for."""
+
     claims: tuple[Claim, ...] = ()
+    """What the theorem says of each factor, apart from the verdict."""
 
     @property
     def ratio(self) -> float:
@@ -110,12 +143,20 @@ class Worst:
     """The largest numbers of many results, nats per datum."""
 
     gap: float = 0.0
-    """The deviation whose ratio to its bound was largest; so are the next two."""
+    """The deviation whose ratio to its bound was largest."""
+
     bound: float = 0.0
+    """The bound of that deviation."""
+
     ratio: float = 0.0
+    """`gap` / `bound`; at most 1 where all hold."""
+
     relative: float = 0.0
     """Deviation over Σ|terms|."""
+
     gradient: float = 0.0
+    """The largest ‖∇F‖, in natural units."""
+
     power: float = 0.0
     """The smallest error that would have been seen in every problem."""
 
@@ -125,21 +166,35 @@ class Tally:
     """Many results of one check, counted; nothing inconclusive is dropped, and too much of it is an outcome."""
 
     problems: int = 0
+    """Results that were counted."""
+
     points: int = 0
     """Verified parameter points."""
+
     inconclusive: int = 0
+    """Those without verdict, for rounding or for want of a certified point."""
+
     out_of_scope: int = 0
+    """Those that the theorem says nothing about."""
+
     outcome: str = Outcome.HOLDS.value
     """The worst so far; that too much was inconclusive is judged by `judged`."""
+
     message: str = ""
     """Of the first result that does not hold, of the first violation if there is one."""
+
     inertia: dict[str, int] = field(default_factory=dict)
     """Kind of point -> how many."""
+
     searches_without_certificate: dict[str, int] = field(default_factory=dict)
     """Reason -> how many."""
+
     worst: Worst = field(default_factory=Worst)
+    """Over all of them."""
+
     claims: tuple[str, ...] = ()
     """What the theorem says of each factor, each label once."""
+
     open: tuple[str, ...] = ()
     """Problem and reason of the first results that are neither a verdict for nor against."""
 

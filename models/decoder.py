@@ -14,19 +14,31 @@ from elbocheck.models.base import Params
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """Features of z, on which every head of the observation model is linear.
-
-    `axis`: axis name of the features; `features(params, z) -> (N or 1, M, F)`; `rescaling(params, weights)`: the
-    tangent that undoes z -> a z in all heads, whose weight blocks are named by `weights` (THEORY section 5).
-    """
+    """Features of z, on which every head of the observation model is linear."""
 
     name: str
+    """In the names of models."""
+
     axis: str
+    """Axis name of the features."""
+
     blocks: tuple[Block, ...]
+    """Its parameters, without the heads."""
+
     features: Callable[[Arrays, Array], Array]
+    """(params, z (N or 1, M, K)) -> (N or 1, M, F)."""
+
     rescaling: Callable[[Arrays, tuple[str, ...]], Mapping[str, Array]]
+    """(params, weights) -> the tangent that undoes z -> a z in all heads (THEORY section 5).
+
+    `weights` names their weight blocks.
+    """
+
     initial: Callable[[np.random.Generator, int], Params]
+    """(rng, K) -> starting parameters."""
+
     axes: Mapping[str, int] = field(default_factory=dict)
+    """Axis name -> length, of axes that no model has; empty where the features are z itself."""
 
     def width(self, latents: int) -> int:
         """Number of features."""

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from elbocheck.strategies.families import distributions
     from elbocheck.strategies.of_cells import samples, sizes
     from elbocheck.strategies.targets import CorrectTarget, choices, correct_target, correct_targets
-    from elbocheck.strategies.targets.choice import Choice
+    from elbocheck.strategies.targets.choice import Choice, ChosenData, ChosenStyle
     from elbocheck.strategies.targets.planted import planted
 
 _PUBLIC = {
     "Choice": "elbocheck.strategies.targets.choice",
+    "ChosenData": "elbocheck.strategies.targets.choice",
+    "ChosenStyle": "elbocheck.strategies.targets.choice",
     "CorrectTarget": "elbocheck.strategies.targets",
     "choices": "elbocheck.strategies.targets",
     "correct_target": "elbocheck.strategies.targets",
@@ -34,6 +36,8 @@ _PUBLIC = {
 
 __all__ = [
     "Choice",
+    "ChosenData",
+    "ChosenStyle",
     "CorrectTarget",
     "choices",
     "correct_target",

@@ -20,14 +20,16 @@ LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to draw a family. `member(rng, batch, length)`: a member with parameters (*batch), vectors of `length`.
-
-    `values(rng, member, shape)`: values (*shape), for vectors (*shape, length), for matrices (*shape, length, length),
-    where `shape` ends with the batch.
-    """
+    """How to draw a family."""
 
     member: Callable[[np.random.Generator, Shape, int], Any]
+    """(rng, batch, length) -> a member with parameters (*batch), vectors of `length`."""
+
     values: Callable[[np.random.Generator, Any, Shape], np.ndarray]
+    """(rng, member, shape) -> values (*shape), for vectors (*shape, length), for matrices (*shape, length, length).
+
+    `shape` ends with the batch.
+    """
 
 
 def _positive(rng: np.random.Generator, shape: Shape, centre: float = 1.0) -> np.ndarray:

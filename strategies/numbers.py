@@ -43,6 +43,7 @@ class DrawnGenerator:
     """
 
     draw: st.DrawFn
+    """Of the composite strategy."""
 
     def integers(self, low: int, high: int | None = None, size: Size = None) -> Numbers:
         """Integers from `low` to `high` − 1, or from 0 to `low` − 1. Raises `InputError` if there are none."""

@@ -32,17 +32,34 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Draw:
-    """What Hypothesis chose; `repr` is what a failure shows. `seed`: of all numbers; None where each was drawn."""
+    """What Hypothesis chose; `repr` is what a failure shows."""
 
     cell: str
+    """Name."""
+
     sizes: tuple[int, int, int]
+    """(N, D, K)."""
+
     structure: str
+    """Of the data: drawn from the "model", "noise", or half of them "duplicates"."""
+
     weighting: str
+    """Of the data: "equal", "some zero" or "random"."""
+
     log10_scale: float
+    """Power of ten that multiplies the data."""
+
     log10_offset: float
+    """Power of ten of what is added to them before."""
+
     spread: float
+    """Standard deviation of the noise that is added to starting parameters; 0 for none."""
+
     frozen: tuple[str, ...]
+    """Blocks that are not trained."""
+
     seed: int | None
+    """Of all numbers; None where each was drawn."""
 
 
 @st.composite

@@ -40,35 +40,51 @@ ELSEWHERE = "the direction that scales its natural parameters also moves q, its 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make β of some factors at any point.
-
-    `parts`: the combination of candidates, None where β is solved for at every point or there is none; `reason`: why
-    the theorem does not cover them, "" if it does; `residual`: ‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found;
-    `rescales`: the degree of a fixed prior whose values β rescales in part of a block, 0 for others.
-    """
+    """How to make β of some factors at any point."""
 
     factors: tuple[str, ...]
+    """Names; more than one have a β only together."""
+
     parts: tuple[Part, ...] | None = None
+    """The combination of candidates; None where β is declared or solved for at every point, or there is none."""
+
     reason: str = ""
+    """Why the theorem does not cover them; empty if it does."""
+
     residual: float = 0.0
+    """‖(∂η/∂θ)β − η‖ / ‖η‖ of the best direction found.
+
+    Of a declared β, or one that does not meet the gap: what is left of the gap, over Σ|terms|.
+    """
+
     closed: bool = False
+    """Whether β is what the factor declares."""
+
     rescales: int = 0
+    """Degree of a fixed prior whose values β rescales in part of a block; 0 for others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """β of some factors at one point.
-
-    `beta`: rows (G, P), one for each component that has its own; `slopes`, `reported`: ∂F along each, declared and of
-    the code under test; `errors`: of both, beyond rounding; `missed`: what an inexact β may cost; nats per datum.
-    """
+    """β of some factors at one point; nats per datum."""
 
     recipe: Recipe
+    """How it was made, and whether the theorem covers them."""
+
     beta: np.ndarray
+    """(G, P), one row for each component that has its own."""
+
     slopes: tuple[float, ...]
+    """(G,): ∂F along each row, F of the declared distributions."""
+
     reported: tuple[float, ...]
+    """(G,): ∂F along each row, F of the code under test."""
+
     errors: tuple[float, ...]
+    """(G,): of both slopes together, beyond rounding; 0 where derivatives are exact."""
+
     missed: float = 0.0
+    """What an inexact β may cost."""
 
 
 def targets(reading: Reading, name: str) -> np.ndarray:
@@ -106,8 +122,10 @@ class Finder:
     """The search for recipes, at the problem's own point and at two beside it."""
 
     problem: Problem
+    """At the point for which recipes are sought."""
+
     points: list[Reading] = field(init=False)
-    solved: dict[str, Recipe] = field(default_factory=dict)
+    """Readings at the three points, those of them that are finite."""
 
     def __post_init__(self) -> None:
         self.points = [one for one in (read(self.problem), *read_beside(self.problem)) if one.finite]

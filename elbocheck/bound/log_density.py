@@ -24,9 +24,13 @@ class LogDensity:
     """The density; of a function, what it is at the value of the factor is taken."""
 
     family: ClassVar[str] = "log density"
+
     event_ndim: ClassVar[int] = 0
+
     constant_base_measure: ClassVar[bool] = True
+
     scale_degree: ClassVar[int | None] = None
+
     outside: ClassVar[str] = "it is declared by its log density, not as an exponential family: S keeps its E log p"
     """Why the theorem does not cover it."""
 

@@ -13,12 +13,19 @@ from elbocheck.outcome import Claim, Outcome, Result
 
 @dataclass(frozen=True)
 class Deviation:
-    """A number that must not exceed its bound; `scale` is Σ|terms| behind it, `what` names it in messages."""
+    """A number that must not exceed its bound, nats per datum."""
 
     what: str
+    """Its name in messages."""
+
     size: float
+    """Absolute value of what should be 0."""
+
     bound: float
+    """Computed; infinite where it has overflowed, so that nothing can be said."""
+
     scale: float = 0.0
+    """Σ|terms| behind it; 0 where no relative size makes sense."""
 
     @property
     def excess(self) -> float:

@@ -31,16 +31,19 @@ PROBE = 2.0**-13
 
 @dataclass(frozen=True)
 class Stop:
-    """Where training stopped.
-
-    `problem`: at that point; `gain`: what a Newton step along ∇F would still add to F, nats per datum; `away`: the
-    length of that step, in natural units.
-    """
+    """Where training stopped."""
 
     problem: Problem
+    """At that point."""
+
     terms: Decomposition
+    """Of the problem there."""
+
     gain: float
+    """What a Newton step along ∇F would still add to F, nats per datum."""
+
     away: float
+    """Length of that step, in natural units."""
 
     @property
     def converged(self) -> bool:

@@ -40,10 +40,13 @@ LOUD = 1e-3
 
 @dataclass(frozen=True)
 class Probe:
-    """One point: the problem there, its terms, and by how much the reported ELBO exceeds the declared one."""
+    """One point at which the reported and the declared ELBO are compared."""
 
     problem: Problem
+    """At the point."""
+
     terms: Decomposition
+    """Of the problem there."""
 
     @property
     def excess(self) -> float:

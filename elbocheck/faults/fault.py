@@ -15,21 +15,31 @@ Kind = Literal["value", "entropy", "gradient", "training", "scale", "sign", "dat
 
 @dataclass(frozen=True)
 class Fault:
-    """One line of `library/<model>.py` in which `old`, which occurs once in the file, becomes `new`.
-
-    `kind` and `factor` are the diagnosis that a check must make: what is wrong (a value, an entropy, …) and in which
-    factor ("q": in the variational distribution; "": in the bound as a whole). `sentence`: the fault, for people.
-    `equivalent`: a proof that no promise is broken; empty for all others.
-    """
+    """One line of `library/<model>.py`, replaced, and the diagnosis that a check must make of it."""
 
     model: str
+    """Name of the file."""
+
     name: str
+    """In tables; unique in its model."""
+
     kind: Kind
+    """What is wrong: a value, an entropy, …"""
+
     factor: str
+    """Where: a factor's name, "q" for the variational distribution, empty for the bound as a whole."""
+
     sentence: str
+    """The fault, for people."""
+
     old: str
+    """Text that occurs once in the file, within one line."""
+
     new: str
+    """What it becomes."""
+
     equivalent: str = ""
+    """A proof that no promise is broken; empty for all others."""
 
 
 @cache

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,45 +33,92 @@ Task = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One target: what every check said, and what people do today.
+class Verdicts:
+    """What every check said of a target, and what people do today."""
 
-    `group`: "fault", "equivalent", "correct" or "surprising". `outcomes`: check -> outcome, "" where it does not apply.
-    `first`: the first check that rejects, and `found`, the diagnosis it makes. `practices`: practice -> whether it
-    rejects. `before`, `after`: the line that the fault changes. `sentence`, `proof`: for people.
-    """
+    outcomes: dict[str, str]
+    """Check -> its outcome; empty where it does not apply."""
+
+    first: str = ""
+    """The first check that rejects; empty if none does."""
+
+    found: Diagnosis | None = None
+    """The diagnosis that this check makes."""
+
+    practices: dict[str, bool] = field(default_factory=dict)
+    """Practice of today -> whether it rejects; empty where none was tried."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The line that a fault changes, and what a check must find; all empty for correct targets."""
+
+    kind: str = ""
+    """What is wrong, of the right diagnosis."""
+
+    factor: str = ""
+    """Where it is, of the right diagnosis."""
+
+    before: str = ""
+    """The line as it should be."""
+
+    after: str = ""
+    """The line as it is."""
+
+    proof: str = ""
+    """Why it breaks no promise, for people; empty for real faults."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target: what every check said of it, and what people do today."""
 
     group: str
+    """ "fault", "equivalent", "correct" or "surprising"."""
+
     model: str
+    """Name of the model whose code it is; empty for surprising targets."""
+
     name: str
+    """Of the fault or the surprise; "correct" for others."""
+
     sentence: str
-    outcomes: dict[str, str]
-    kind: str = ""
-    factor: str = ""
-    first: str = ""
-    found: Diagnosis | None = None
-    practices: dict[str, bool] = field(default_factory=dict)
-    before: str = ""
-    after: str = ""
-    proof: str = ""
+    """What it is, for people."""
+
+    verdicts: Verdicts
+    """What was said of it."""
+
+    change: Change = Change()
+    """What was done to it."""
+
     seconds: float = 0.0
+    """On the clock."""
 
     @property
     def rejected(self) -> bool:
         """Whether a check rejects the target."""
-        return bool(self.first)
+        return bool(self.verdicts.first)
 
     @property
     def diagnosed(self) -> bool:
         """Whether the first check that rejects names the right kind and factor."""
-        return self.found is not None and (self.found.kind, self.found.factor) == (self.kind, self.factor)
+        found = self.verdicts.found
+        return found is not None and (found.kind, found.factor) == (self.change.kind, self.change.factor)
 
     @property
     def as_it_should(self) -> bool:
         """A fault is rejected with the right diagnosis, everything else passes all checks."""
         if self.group == "fault":
             return self.rejected and self.diagnosed
-        return all(outcome in FINE for outcome in self.outcomes.values()) and any(self.outcomes.values())
+        outcomes = self.verdicts.outcomes.values()
+        return all(outcome in FINE for outcome in outcomes) and any(outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, and what is judged by it, side by side."""
+        record = asdict(self)
+        verdicts, change = record.pop("verdicts"), record.pop("change")
+        judged = {"rejected": self.rejected, "diagnosed": self.diagnosed, "as_it_should": self.as_it_should}
+        return {**record, **verdicts, **change, **judged}
 
 
 @dataclass(frozen=True)
@@ -79,6 +126,7 @@ class Matrix:
     """All rows of a run."""
 
     rows: tuple[Row, ...]
+    """In the order of `tasks`."""
 
     def of(self, group: str) -> tuple[Row, ...]:
         """The rows of one group."""
@@ -92,8 +140,8 @@ class Matrix:
         """Check or practice -> how many faults it rejects."""
         counts: Counter[str] = Counter()
         for row in self.of("fault"):
-            counts.update(name for name, outcome in row.outcomes.items() if outcome == Outcome.VIOLATED.value)
-            counts.update(name for name, rejected in row.practices.items() if rejected)
+            counts.update(name for name, outcome in row.verdicts.outcomes.items() if outcome == Outcome.VIOLATED.value)
+            counts.update(name for name, rejected in row.verdicts.practices.items() if rejected)
         return {name: counts[name] for name in (*OF_TARGETS, *PRACTICES)}
 
     def to_json(self) -> dict[str, Any]:
@@ -104,17 +152,14 @@ class Matrix:
                 "faults": len(faults),
                 "rejected": sum(row.rejected for row in faults),
                 "diagnosed": sum(row.diagnosed for row in faults),
-                "rejected_today": sum(any(row.practices.values()) for row in faults),
+                "rejected_today": sum(any(row.verdicts.practices.values()) for row in faults),
                 "killed_by": self.killed(),
                 "surprising": len(self.of("surprising")),
                 "equivalent": len(self.of("equivalent")),
                 "models": len(self.of("correct")),
                 "as_it_should": self.ok,
             },
-            "rows": [
-                {**asdict(row), "rejected": row.rejected, "diagnosed": row.diagnosed, "as_it_should": row.as_it_should}
-                for row in self.rows
-            ],
+            "rows": [row.to_json() for row in self.rows],
         }
 
 
@@ -129,32 +174,32 @@ def judge(task: Task) -> Row:
     group, index = task
     begin = time.perf_counter()
     if group == "correct":
-        outcomes, _, _ = checked(problem(MODELS[index]))
-        practices = {name: rejected_by(name, MODELS[index]) for name in PRACTICES}
-        seconds = time.perf_counter() - begin
-        return Row(group, MODELS[index], "correct", "", outcomes, practices=practices, seconds=seconds)
+        model = MODELS[index]
+        verdicts = replace(checked(problem(model)), practices=practised(model))
+        return Row(group, model, "correct", "", verdicts, seconds=time.perf_counter() - begin)
     if group == "surprising":
         surprise = SURPRISING[index]
-        outcomes, first, found = checked(surprise.make())
-        seconds = time.perf_counter() - begin
-        return Row(group, "", surprise.name, surprise.sentence, outcomes, first=first, found=found, seconds=seconds)
+        verdicts = checked(surprise.make())
+        return Row(group, "", surprise.name, surprise.sentence, verdicts, seconds=time.perf_counter() - begin)
     return judge_fault((FAULTS if group == "fault" else EQUIVALENT)[index])
 
 
 def judge_fault(fault: Fault) -> Row:
     """The row of one fault or equivalent mutant."""
     begin = time.perf_counter()
-    outcomes, first, found = checked(problem(fault.model, fault))
-    before, after = lines(fault)
-    return Row(
-        "equivalent" if fault.equivalent else "fault", fault.model, fault.name, fault.sentence, outcomes, fault.kind,
-        fault.factor, first, found, {name: rejected_by(name, fault.model, fault) for name in PRACTICES}, before, after,
-        fault.equivalent, time.perf_counter() - begin,
-    )  # fmt: skip
+    verdicts = replace(checked(problem(fault.model, fault)), practices=practised(fault.model, fault))
+    change = Change(fault.kind, fault.factor, *lines(fault), fault.equivalent)
+    group = "equivalent" if fault.equivalent else "fault"
+    return Row(group, fault.model, fault.name, fault.sentence, verdicts, change, time.perf_counter() - begin)
 
 
-def checked(target: Problem) -> tuple[dict[str, str], str, Diagnosis | None]:
-    """(check -> outcome, the first that rejects, its diagnosis)."""
+def practised(model: str, fault: Fault | None = None) -> dict[str, bool]:
+    """Practice of today -> whether it rejects a model's code, with the fault in it if one is given."""
+    return {name: rejected_by(name, model, fault) for name in PRACTICES}
+
+
+def checked(target: Problem) -> Verdicts:
+    """What every check says, and the diagnosis of the first that rejects."""
     outcomes, first, found = {}, "", None
     with np.errstate(all="ignore"):
         for name, check in OF_TARGETS.items():
@@ -166,7 +211,7 @@ def checked(target: Problem) -> tuple[dict[str, str], str, Diagnosis | None]:
             outcomes[name] = "" if result is None else result.outcome.value
             if result is not None and result.outcome is Outcome.VIOLATED and not first:
                 first, found = name, diagnose(target, result)
-    return outcomes, first, found
+    return Verdicts(outcomes, first, found)
 
 
 def run(workers: int, listen: Callable[[Row], None]) -> Matrix:

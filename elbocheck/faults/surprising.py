@@ -20,11 +20,16 @@ from elbocheck.faults.problems import made, problem, sample
 
 @dataclass(frozen=True)
 class Surprise:
-    """A correct target; `sentence`: why one could take it for a broken one."""
+    """A correct target that could be taken for a broken one."""
 
     name: str
+    """In tables."""
+
     sentence: str
+    """Why one could take it for a broken one."""
+
     make: Callable[[], Problem]
+    """Makes the target anew."""
 
 
 def on(model: str, x: Array, params: Params, **changes: Any) -> Problem:

@@ -28,10 +28,17 @@ class Run:
     """One check of one case, to be called; returns what it found, raises `TargetError` for a bad target."""
 
     target: Target
+    """Whose code is called, within its timeout."""
+
     check: str
+    """Name in the table of checks."""
+
     case: Case
+    """What is checked."""
+
     number: int
     """Which of the target's cases."""
+
     examined: list[None]
     """Shared by the checks of one case, which is examined once, before the first of them."""
 

@@ -27,11 +27,22 @@ class KnownFailure:
     """One entry; raises `InputError` for an empty id or reason."""
 
     id: str
+    """ "target::check", with * and ? as in file names."""
+
     reason: str
+    """Why it fails, for people."""
+
     issue: str = ""
+    """Address of what tracks it, or empty."""
+
     date: datetime.date | None = None
+    """When it was declared."""
+
     expires: datetime.date | None = None
+    """The last day on which it excuses anything; None: for ever."""
+
     case: str = ""
+    """File of a case for `elbocheck replay`, or empty."""
 
     def __post_init__(self) -> None:
         for name in ("id", "reason"):

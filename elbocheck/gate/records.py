@@ -12,14 +12,25 @@ from elbocheck.outcome import Outcome, Result
 
 @dataclass(frozen=True)
 class Checked:
-    """One check of one case: `result` is None where the check does not apply."""
+    """One check of one case."""
 
     target: str
+    """Name of the target."""
+
     check: str
+    """Name in the table of checks."""
+
     case: Case
+    """What was checked."""
+
     result: Result | None
+    """None where the check does not apply."""
+
     seconds: float = 0.0
+    """On the clock, compilation and diagnosis included."""
+
     known: KnownFailure | None = None
+    """The declared failure whose id matches, if one does."""
 
     @property
     def id(self) -> str:
@@ -29,16 +40,22 @@ class Checked:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that was checked. `exit_code`: 0 all hold, 1 something violated or left inconclusive, 2 a bad target.
+    """Everything that was checked.
 
-    `stale`: known failures that passed, matched nothing or have expired, each a failure of its own. `bad`: why the
-    target could not be judged.
+    `exit_code`: 0 all hold, 1 something is violated, stale or left inconclusive, or nothing applies, 2 a bad target.
     """
 
     checked: tuple[Checked, ...] = ()
+    """In the order in which it ran."""
+
     stale: tuple[str, ...] = ()
+    """What is wrong with known failures that passed, matched nothing or have expired; each is a failure of its own."""
+
     bad: str = ""
+    """Why the target could not be judged; empty if it could."""
+
     seconds: float = field(default=0.0, compare=False)
+    """On the clock, for the whole run."""
 
     @property
     def results(self) -> tuple[Result, ...]:

@@ -29,9 +29,16 @@ class Replayed:
     """What a case gave: the check again, and whether the outcome is still the recorded one."""
 
     name: str
+    """What was repeated, for people: its target or cell, and its problem."""
+
     result: Result | None
+    """None where the check does not apply any more."""
+
     recorded: str
+    """The outcome that the case has on file."""
+
     checked: Checked | None = None
+    """The same with its target; None for samples of the catalogue."""
 
 
 def target_replay(checked: Checked, target: Target, source: str) -> dict[str, Any] | None:

@@ -19,29 +19,39 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One problem of a target and how to make it again: `arguments` of the recipe, or the `index` in its list."""
+    """One problem of a target and how to make it again."""
 
     problem: Problem
+    """To be checked."""
+
     index: int = 0
+    """Its place in the target's list; 0 where it was drawn."""
+
     arguments: Arguments | None = None
+    """What the target's function made it from; None where there is none."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Code under test.
-
-    `problems`: a sequence of Problems; or a Hypothesis strategy of Problems; or a function that makes one from keyword
-    arguments, drawn from `arguments`, name -> strategy of plain values (numbers, strings, lists, NumPy arrays). Only
-    the first and the last can be replayed without Hypothesis.
-    `timeout`: seconds that one call of the code under test may take before it counts as hanging; neither compilation
-    nor what elbocheck does with the results counts.
-    Raises `InputError` for fields of the wrong kind.
-    """
+    """Code under test. Raises `InputError` for fields of the wrong kind."""
 
     name: str
+    """In reports, and in the ids that known failures match."""
+
     problems: Sequence[Problem] | SearchStrategy[Problem] | Callable[..., Problem]
+    """A sequence of Problems, a Hypothesis strategy of them, or a function that makes one from keyword arguments.
+
+    Only the first and the last can be replayed without Hypothesis.
+    """
+
     arguments: Mapping[str, SearchStrategy[Any]] = field(default_factory=dict)
+    """Name -> strategy of plain values (numbers, strings, lists, NumPy arrays), for a function `problems`."""
+
     timeout: float = 60.0
+    """Seconds that one call of the code under test may take before it counts as hanging.
+
+    Neither compilation nor what elbocheck does with the results counts.
+    """
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():

@@ -39,15 +39,19 @@ PROBES = 3
 
 @dataclass(frozen=True)
 class Enclosure:
-    """An interval that contains a true value: `text` in decimals, `middle` and `radius` as floats that contain it.
-
-    `contains_zero`: of the ball itself, which may be narrower than any float.
-    """
+    """An interval that contains a true value."""
 
     text: str
+    """In decimals, with forty digits at most."""
+
     middle: float
+    """As a float."""
+
     radius: float
+    """So that `middle` ± `radius`, two floats, contain it; infinite where nothing is known."""
+
     contains_zero: bool
+    """Of the ball itself, which may be narrower than any float."""
 
     @classmethod
     def of(cls, ball: arb) -> Enclosure:
@@ -69,9 +73,16 @@ class Residual:
     """gap − (β·∇F + δ) of one factor, or of one component of it, enclosed: contains 0 where the identity holds."""
 
     factor: str
+    """Its name."""
+
     component: int | None
+    """None where the factor has one β for all."""
+
     residual: Enclosure
+    """The difference itself, nats per datum."""
+
     gap: Enclosure
+    """E_q log p + E_q H[p], beside which it is small; nats per datum."""
 
     @property
     def holds(self) -> bool:
@@ -84,23 +95,37 @@ class Residual:
 
 @dataclass(frozen=True)
 class Proof:
-    """What is proved at a stationary point.
-
-    `origin`: of the search; `residuals`: (R) at the computed point; `reason`: why no stationary point is proved, empty
-    if one is; `radius`, `unique`: see `krawczyk.Existence`; `pinned`: coordinates pinned against symmetries, `free`:
-    the others; `gap`: F − S − δ at the true stationary point, `elbo`: F there, both in nats per datum.
-    """
+    """What is proved at a stationary point."""
 
     origin: str
+    """Of the search that found it."""
+
     residuals: tuple[Residual, ...]
+    """(R) at the computed point."""
+
     reason: str
+    """Why no stationary point is proved; empty if one is."""
+
     radius: float
+    """See `krawczyk.Existence`."""
+
     unique: float
+    """See `krawczyk.Existence`."""
+
     pinned: int
+    """How many coordinates are pinned against symmetries."""
+
     free: int
+    """How many are not."""
+
     inertia: Inertia | None
+    """Signs of the Hessian's eigenvalues; None if they are not proved."""
+
     gap: Enclosure | None
+    """F − S − δ at the true stationary point, nats per datum; None if none is proved."""
+
     elbo: Enclosure | None
+    """F there, nats per datum; None if none is proved."""
 
     @property
     def proved(self) -> bool:
@@ -109,18 +134,25 @@ class Proof:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Everything that was proved about one problem; `to_json` for files.
-
-    `start`: (R) at the problem's own parameters; `symmetries`: T·∇F of each declared symmetry, enclosed at random
-    points; `proofs`: one for every different stationary point that the search found.
-    """
+    """Everything that was proved about one problem; `to_json` for files."""
 
     name: str
+    """Of the cell."""
+
     sizes: tuple[int, ...]
+    """(N, D, K)."""
+
     bits: int
+    """Of the midpoints of all balls."""
+
     start: tuple[Residual, ...]
+    """(R) at the problem's own parameters."""
+
     symmetries: tuple[Enclosure, ...]
+    """T·∇F of each declared symmetry at random points."""
+
     proofs: tuple[Proof, ...]
+    """One for every different stationary point that the search found."""
 
     @property
     def identity(self) -> bool:
@@ -157,7 +189,10 @@ class Enclosures:
     """The functions of one problem in ball arithmetic; vectors are NumPy arrays of numbers, or of balls."""
 
     problem: Problem
+    """Whose functions are computed."""
+
     bits: int = 192
+    """Of the midpoints."""
 
     @property
     def backend(self) -> BallBackend:

@@ -38,12 +38,19 @@ SINGULAR = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """A point with some coordinates pinned. `free`, `pinned`: indices; `generators` (R, P): as many as pinned."""
+    """A point with some coordinates pinned, as many as there are independent generators of symmetries."""
 
     point: Objects
+    """(P,), in natural units."""
+
     free: np.ndarray
+    """Indices of coordinates that move."""
+
     pinned: np.ndarray
+    """Indices of the others."""
+
     generators: np.ndarray
+    """Indices of the generators that they are pinned against, as many as `pinned`."""
 
     def moved(self, displacement: Any) -> Objects:
         """The point displaced in its free coordinates."""
@@ -54,18 +61,22 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Existence:
-    """What was proved about a stationary point near a given one; lengths in natural units.
-
-    `reason`: why nothing was, empty if a stationary point exists; `radius`: how far from the given point it may lie in
-    any coordinate; `unique`: the radius of the box in which there is no other one on the slice; `box` (P,) encloses it;
-    `inertia`: signs of the Hessian's eigenvalues, None if they could not be proved.
-    """
+    """What was proved about a stationary point near a given one; lengths in natural units."""
 
     reason: str = ""
+    """Why nothing was; empty if a stationary point exists."""
+
     radius: float = np.inf
+    """How far from the given point it may lie in any coordinate."""
+
     unique: float = 0.0
+    """Radius of the box in which there is no other one on the slice."""
+
     box: Objects | None = None
+    """(P,), encloses it; None if none is proved."""
+
     inertia: Inertia | None = None
+    """Signs of the Hessian's eigenvalues; None if they could not be proved."""
 
     @property
     def proved(self) -> bool:

@@ -24,9 +24,16 @@ class Verdict:
     """
 
     what: str
+    """Name of the quantity, as in `checks.agreement.numbers`."""
+
     enclosure: Enclosure
+    """Of the true value."""
+
     errors: Mapping[str, float]
+    """Name of each float -> bound on its distance from the true value."""
+
     nearest: str
+    """Name of the float; empty where the enclosure cannot tell, or two are equal."""
 
 
 def referee(problem: Problem, found: Mapping[str, Decomposition], bits: int = 192) -> tuple[Verdict, ...]:

@@ -20,22 +20,36 @@ FLOOR = 1e-18
 
 @dataclass(frozen=True)
 class Curve:
-    """An SVG path with the class that colours it."""
+    """An SVG path."""
 
     style: str
+    """The class that colours it."""
+
     path: str
+    """Its attribute d."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of a card: curves between `top` and `bottom` with the ticks of its vertical axis."""
+    """One chart of a card."""
 
     title: str
+    """Written above it."""
+
     top: float
+    """Coordinate of its upper edge, y downwards."""
+
     bottom: float
+    """Coordinate of its lower edge."""
+
     ticks: list[Tick]
+    """Of its vertical axis."""
+
     curves: list[Curve]
+    """Lines over the steps."""
+
     bars: list[Curve]
+    """Stacked columns, one path for each colour; mostly none."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +57,28 @@ class Card:
     """Training of one model on one data set: F and S, the entropies of S, and F − S − δ with its bound."""
 
     model: str
+    """ "model/posterior"."""
+
     data: str
+    """Name of the data set."""
+
     entropies: list[str]
+    """Factors whose entropies S subtracts, in the order of their colours."""
+
     dagger: bool
+    """Whether δ is not 0, so that titles must name it."""
+
     first: Snapshot
+    """The first step."""
+
     last: Snapshot
+    """The last step."""
+
     panels: list[Panel]
+    """From above: F and S, the entropies, the gap."""
+
     steps: list[Tick]
+    """Ticks of the horizontal axis, which the panels share."""
 
 
 LEFT, RIGHT = 48.0, 352.0
@@ -118,31 +147,63 @@ def polyline(across: Callable[[float], float], up: Callable[[float], float], val
 
 @dataclass(frozen=True)
 class Dot:
-    """One point of the scatter, the height of its own bound, and what it is."""
+    """One point of the scatter."""
 
     style: str
+    """The class that colours it: "maximum", "saddle", "other", "control" or "step"."""
+
     x: float
+    """Coordinate of ‖∇F‖."""
+
     y: float
+    """Coordinate of |F − S − δ|."""
+
     limit: float
+    """Coordinate of its own bound, on the same axis as `y`."""
+
     title: str
+    """What it is, and its numbers, for who points at it."""
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Every verified point and control: |F − S − δ| over ‖∇F‖; `line`: the largest bound of this run."""
+    """Every verified point and control: |F − S − δ| over ‖∇F‖."""
 
     dots: list[Dot]
+    """Steps of training first, on which the others lie."""
+
     line: str
+    """Path of the largest bound of this run; empty if nothing was verified."""
+
     beta: float
+    """The largest ‖β‖ of a verified point."""
+
     rounding: float
+    """The largest rounding of a verified point, nats per datum."""
+
     across: list[Tick]
+    """Ticks of ‖∇F‖."""
+
     up: list[Tick]
+    """Ticks of |F − S − δ|."""
+
     points: int
+    """How many points were verified."""
+
     above: int
+    """How many of them exceed their own bound."""
+
     drawn: int
+    """How many dots of points and controls there are after thinning."""
+
     controls: int
+    """How many points are of negative controls."""
+
     controls_above: int
+    """How many of these exceed their own bound."""
+
     path: int
+    """How many steps of training are drawn."""
 
 
 WIDE, HIGH = (64.0, 700.0), (400.0, 16.0)

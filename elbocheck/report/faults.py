@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from rich.box import SIMPLE_HEAD
@@ -40,8 +41,8 @@ def print_matrix(console: Console, matrix: Matrix) -> None:
     show(console, _passing("Equivalent mutants, which break no promise", matrix.of("equivalent")))
     for row in matrix.of("equivalent"):
         console.print(f"{row.model}, {row.name}:", highlight=False, markup=False)
-        console.print(f"  - {row.before}\n  + {row.after}", highlight=False, markup=False)
-        console.print(f"  equivalent: {row.proof}\n", highlight=False, markup=False)
+        console.print(f"  - {row.change.before}\n  + {row.change.after}", highlight=False, markup=False)
+        console.print(f"  equivalent: {row.change.proof}\n", highlight=False, markup=False)
     if matrix.of("fault"):
         show(console, _shares(matrix))
     for row in matrix.rows:
@@ -55,7 +56,7 @@ def summary(matrix: Matrix) -> str:
     """The last sentences."""
     faults = matrix.of("fault")
     killed, right = sum(row.rejected for row in faults), sum(row.rejected and row.diagnosed for row in faults)
-    today = sum(any(row.practices.values()) for row in faults)
+    today = sum(any(row.verdicts.practices.values()) for row in faults)
     passing = [row for group in ("correct", "surprising", "equivalent") for row in matrix.of(group)]
     return (
         f"{killed} of {len(faults)} faults in {len(matrix.of('correct'))} models rejected, {right} with the right "
@@ -66,12 +67,13 @@ def summary(matrix: Matrix) -> str:
 
 def _complaint(row: Row) -> str:
     if row.group != "fault":
-        bad = [f"{name} {outcome}" for name, outcome in row.outcomes.items() if outcome not in ("", "holds")]
+        bad = [f"{name} {outcome}" for name, outcome in row.verdicts.outcomes.items() if outcome not in ("", "holds")]
         return f"must pass, but: {', '.join(bad)}"
     if not row.rejected:
         return "no check rejects it"
-    found = "nothing" if row.found is None else f"{row.found.kind} {row.found.factor}: {row.found.sentence}"
-    return f"should be {row.kind} {row.factor}, but {row.first} says {found}"
+    said = row.verdicts.found
+    found = "nothing" if said is None else f"{said.kind} {said.factor}: {said.sentence}"
+    return f"should be {row.change.kind} {row.change.factor}, but {row.verdicts.first} says {found}"
 
 
 def _print_legend(console: Console) -> None:
@@ -93,8 +95,9 @@ def _columns(table: Table, practices: bool) -> None:
 
 
 def _marks(row: Row, practices: bool) -> list[str]:
-    today = [MARKS[Outcome.VIOLATED.value if row.practices.get(name) else Outcome.HOLDS.value] for name in PRACTICES]
-    return [*(MARKS[row.outcomes[name]] for name in OF_TARGETS), *(today if practices else [])]
+    practised = row.verdicts.practices
+    today = [MARKS[Outcome.VIOLATED.value if practised.get(name) else Outcome.HOLDS.value] for name in PRACTICES]
+    return [*(MARKS[row.verdicts.outcomes[name]] for name in OF_TARGETS), *(today if practices else [])]
 
 
 def _matrix(rows: tuple[Row, ...]) -> Table:
@@ -108,16 +111,17 @@ def _matrix(rows: tuple[Row, ...]) -> Table:
         if row.model != model:
             model = row.model
             table.add_row(f"[bold]{model.replace('_', ' ')}[/]")
-        found = "none" if row.found is None else f"{row.found.kind} {row.found.factor}".strip()
+        said = row.verdicts
+        found = "none" if said.found is None else f"{said.found.kind} {said.found.factor}".strip()
         verdict = f"[green]{found}[/]" if row.diagnosed else f"[bold red]≠ {found}[/]"
-        table.add_row(f" {row.name}", *_marks(row, practices=True), row.first or "[bold red]none[/]", verdict)
+        table.add_row(f" {row.name}", *_marks(row, practices=True), said.first or "[bold red]none[/]", verdict)
     return table
 
 
 def _passing(title: str, rows: tuple[Row, ...]) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False, padding=0)
     table.add_column("", width=40, no_wrap=True)
-    practices = any(row.practices for row in rows)
+    practices = any(row.verdicts.practices for row in rows)
     _columns(table, practices)
     for row in rows:
         name = row.name if row.group == "surprising" else row.model.replace("_", " ")
@@ -128,7 +132,8 @@ def _passing(title: str, rows: tuple[Row, ...]) -> Table:
 
 def _shares(matrix: Matrix) -> Table:
     faults = matrix.of("fault")
-    kinds = sorted({row.kind for row in faults}, key=lambda kind: -sum(row.kind == kind for row in faults))
+    counts = Counter(row.change.kind for row in faults)
+    kinds = sorted(counts, key=lambda kind: -counts[kind])
     table = Table(
         title="Share of the faults rejected, by what is at fault",
         box=SIMPLE_HEAD,
@@ -142,22 +147,22 @@ def _shares(matrix: Matrix) -> Table:
         table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True, width=6)
 
     def add(name: str, rejected: Callable[[Row], bool]) -> None:
-        chosen = [[row for row in faults if kind in ("all", row.kind)] for kind in ("all", *kinds)]
+        chosen = [[row for row in faults if kind in ("all", row.change.kind)] for kind in ("all", *kinds)]
         table.add_row(name, *(f"{sum(map(rejected, rows)) / len(rows):.0%}" for rows in chosen))
 
     def by_check(name: str) -> Callable[[Row], bool]:
-        return lambda row: row.outcomes[name] == Outcome.VIOLATED.value
+        return lambda row: row.verdicts.outcomes[name] == Outcome.VIOLATED.value
 
     def by_practice(name: str) -> Callable[[Row], bool]:
-        return lambda row: row.practices[name]
+        return lambda row: row.verdicts.practices[name]
 
     table.add_row(
-        "[dim]number of faults[/]", *(str(sum(k in ("all", r.kind) for r in faults)) for k in ("all", *kinds))
+        "[dim]number of faults[/]", *(str(number) for number in (len(faults), *(counts[kind] for kind in kinds)))
     )
     add("[bold]elbocheck[/]", lambda row: row.rejected)
     for name in OF_TARGETS:
         add(f"  {name}", by_check(name))
-    add("[bold]today, all of it[/]", lambda row: any(row.practices.values()))
+    add("[bold]today, all of it[/]", lambda row: any(row.verdicts.practices.values()))
     for name in PRACTICES:
         add(f"  {name}", by_practice(name))
     return table

@@ -34,10 +34,19 @@ class Line:
     """One row of the table of cells."""
 
     row: Row
+    """From which it is made."""
+
     check: str
+    """Name of the check; "control" for all controls."""
+
     gap: float | None
+    """The worst of the row, of what must have a gap the smallest; nats per datum, None if there is none."""
+
     bound: float | None
+    """Of that gap; None where it must exceed any."""
+
     kinds: tuple[int, int, int]
+    """How many (maxima, saddles, other points) the row found."""
 
     @property
     def name(self) -> str:

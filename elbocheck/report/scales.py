@@ -11,21 +11,33 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark on an axis: coordinate and label."""
+    """A mark on an axis."""
 
     at: float
+    """Coordinate along the axis."""
+
     label: str
+    """What is written there."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from `low` to `high` on coordinates from `start` to `end`; values outside are moved to the edge."""
+    """Values on coordinates; values outside are moved to the edge."""
 
     low: float
+    """Least value; positive if logarithmic."""
+
     high: float
+    """Greatest value."""
+
     start: float
+    """Coordinate of `low`."""
+
     end: float
+    """Coordinate of `high`; less than `start` where the axis points up."""
+
     logarithmic: bool = False
+    """Whether equal ratios are equally far apart, not equal differences."""
 
     def __call__(self, value: float) -> float:
         low, high = (math.log10(self.low), math.log10(self.high)) if self.logarithmic else (self.low, self.high)

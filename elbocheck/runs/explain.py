@@ -16,18 +16,28 @@ from elbocheck.training.snapshots import Climbs, Snapshot, along
 
 @dataclass(frozen=True)
 class Explanation:
-    """One bound on one data set: its terms at the start and where the search ended, and the steps between.
-
-    `rows`: data before equal rows were merged; `point` is not certified where no search was.
-    """
+    """One bound on one data set: its terms at the start and where the search ended, and the steps between."""
 
     cell: Cell
+    """Model and posterior."""
+
     data: str
+    """Name of the data."""
+
     sizes: tuple[int, int, int]
+    """(N, D, K), equal rows merged."""
+
     rows: int
+    """Data before equal rows were merged."""
+
     start: Decomposition
+    """Terms where the search began."""
+
     point: StationaryPoint
+    """Where it ended; not certified where no search was."""
+
     steps: tuple[Snapshot, ...]
+    """Between the two, at most `snapshots.MOST`."""
 
 
 def sample_for(

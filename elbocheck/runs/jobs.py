@@ -39,16 +39,22 @@ def judge(row: Row, result: Result, sample: Sample, source: str = "") -> None:
 
 @dataclass(frozen=True)
 class RandomJob:
-    """Random problems for cells that share one compiled program.
-
-    `in_turn`: one search per problem, from each of its starts in turn, and the others only until one is certified.
-    """
+    """Random problems for cells that share one compiled program."""
 
     cells: tuple[str, ...]
+    """Names."""
+
     examples: int
+    """Problems per cell."""
+
     seed: int
+    """Of Hypothesis' draws."""
+
     source: str = ""
+    """Where cells of others are found, as `models.find_cell` takes it; empty: the catalogue."""
+
     in_turn: bool = False
+    """One search per problem, from each of its starts in turn, and the others only until one is certified."""
 
     @property
     def size(self) -> int:
@@ -100,18 +106,28 @@ class RandomJob:
 
 @dataclass(frozen=True)
 class RealJob:
-    """One cell on one real data set, from several random starts.
-
-    `thinning`: of the data one row in so many, where searches are costly and the backend cannot afford all.
-    """
+    """One cell on one real data set, from several random starts."""
 
     cell: str
+    """Name."""
+
     data: str
+    """Name of a shipped data set, or path of a CSV file."""
+
     latents: int
+    """K."""
+
     starts: int
+    """How many."""
+
     seed: int
+    """Of the first start; each has the next one."""
+
     weights_column: str | None = None
+    """Column of the file that holds data weights; None: all are equal."""
+
     thinning: int = 1
+    """Of the data one row in so many, where searches are costly and the backend cannot afford all."""
 
     @property
     def size(self) -> int:
@@ -158,11 +174,16 @@ class RealJob:
 
 @dataclass(frozen=True)
 class ControlJob:
-    """Negative controls, by position in the list of controls."""
+    """Negative controls: correct bounds whose F − S must be seen to miss 0."""
 
     positions: tuple[int, ...]
+    """In the list of controls."""
+
     examples: int
+    """Problems per control."""
+
     seed: int
+    """Of Hypothesis' draws."""
 
     @property
     def size(self) -> int:
@@ -241,6 +262,7 @@ class Job:
     """Parts that share a compiled program, for one process."""
 
     parts: tuple[Part, ...]
+    """Run one after the other."""
 
     @property
     def size(self) -> int:

@@ -17,8 +17,13 @@ class Optimum:
     """The best stationary point of a row on real data, nats per datum."""
 
     elbo: float
+    """F."""
+
     entropy_sum: float
+    """S."""
+
     delta: float
+    """δ; F = S + δ within the row's bound."""
 
 
 @dataclass
@@ -38,21 +43,41 @@ class Row:
     """One row of a report: the tally of one check on one (target, posterior, data), and what is shown beside it."""
 
     target: str
+    """Name of the model, or of the code under test."""
+
     posterior: str
+    """Of a cell of the catalogue; else empty."""
+
     data: str
+    """Name of the data set, "random", or the label of a problem."""
+
     check: str
+    """Name of the check; "control: …" of a control."""
+
     tally: Tally = field(default_factory=Tally)
+    """Its results, counted."""
+
     said: str = ""
     """In place of the tally's message."""
+
     ascents: int = 0
     """Problems whose search for a maximum was certified; the other points come from redundant latents."""
+
     least_gap: float | None = None
     """The smallest gap, of what must have one."""
+
     best: Optimum | None = None
+    """On real data, of the stationary points; None if none was certified."""
+
     failure: Failure = field(default_factory=Failure)
+    """Empty where nothing fails."""
+
     seconds: float = 0.0
+    """On the clock."""
+
     records: tuple[PointRecord, ...] = ()
     """Every verified point; of controls, every one that was judged."""
+
     training: tuple[Snapshot, ...] = ()
     """On real data, the search for the maximum that is shown, step by step."""
 
@@ -184,8 +209,13 @@ class Report:
     """Everything a run found. `exit_code`: 0 if every row holds, else 1."""
 
     rows: tuple[Row, ...]
+    """In the order of tables."""
+
     backend: str
+    """Name of what computed them."""
+
     dtype: str
+    """In which: "float64" or "float32"."""
 
     @property
     def points(self) -> int:

@@ -22,9 +22,16 @@ class Record:
     """What a running test found, for the properties that the plugin makes of it."""
 
     what: str
+    """ "target::check" of a target; of other tests, the label of the problem."""
+
     result: Result
+    """What was found."""
+
     backend: Backend
+    """What computed it."""
+
     seed: str = ""
+    """Seed of the problem, or the arguments that a target's was drawn with; empty if there is none."""
 
 
 RECORDED: list[Record] = []

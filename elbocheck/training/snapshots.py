@@ -21,19 +21,25 @@ MOST = 60
 
 @dataclass(frozen=True)
 class Share:
-    """What one factor contributes, its components summed, times its weight in the bound; nats per datum.
-
-    `entropy`: E_q H[p_f], which S subtracts; `gap` = E_q log p_f + `entropy`; `delta`: δ, and of a factor outside the
-    theorem what takes the place of 0 there; `predicted` = β·∇F + `delta`, NaN where no β exists; `rounding`: bound on
-    the rounding error of their difference.
-    """
+    """What one factor contributes, its components summed, times its weight in the bound; nats per datum."""
 
     name: str
+    """Of the factor."""
+
     entropy: float
+    """E_q H[p_f], which S subtracts."""
+
     gap: float
+    """E_q log p_f + `entropy`."""
+
     predicted: float
+    """β·∇F + `delta`; NaN where no β exists."""
+
     delta: float
+    """δ, and of a factor outside the theorem what takes the place of 0 there."""
+
     rounding: float = 0.0
+    """Bound on the rounding error of `gap` − `predicted`."""
 
     @property
     def distance(self) -> float:
@@ -48,19 +54,28 @@ class Share:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The bound at one step of training; nats per datum.
-
-    `gradient`: ‖∇F‖ over what is trained, in units of the parameters; `bound`: ‖β‖·‖∇F‖ + rounding; `undeclared`:
-    F minus the F of the declared distributions, 0 if that is within rounding.
-    """
+    """The bound at one step of training; nats per datum."""
 
     step: int
+    """Its number; 0 is the start."""
+
     elbo: float
+    """F, as the code under test reports it."""
+
     entropy_q: float
+    """H[q], times its weight in the bound."""
+
     factors: tuple[Share, ...]
+    """One for each name."""
+
     gradient: float
+    """‖∇F‖ over what is trained, in natural units of the parameters."""
+
     bound: float
+    """‖β‖·‖∇F‖ + rounding, which |F − S − δ| must not exceed."""
+
     undeclared: float = 0.0
+    """F minus the F of the declared distributions, 0 if that is within rounding."""
 
     @property
     def entropy_sum(self) -> float:
@@ -79,16 +94,22 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class PointRecord:
-    """One point of the report's scatter: |F − S − δ| (of a control |F − S|) and ‖∇F‖; nats per datum.
-
-    `kind`: the inertia (maximum, saddle, …), or "control"; `bound`: beta · gradient + rounding, where `beta` is ‖β‖.
-    """
+    """One point of the report's scatter; nats per datum."""
 
     kind: str
+    """The inertia ("maximum", "saddle", …), or "control"."""
+
     gradient: float
+    """‖∇F‖, in natural units of the parameters."""
+
     gap: float
+    """|F − S − δ|, of a control |F − S|."""
+
     bound: float
+    """`beta` · `gradient` + rounding."""
+
     beta: float
+    """‖β‖ of the whole bound."""
 
 
 def snapshot(decomposition: Decomposition, step: int = 0) -> Snapshot:
@@ -137,8 +158,13 @@ class Climb:
     """
 
     vectors: list[np.ndarray] = field(default_factory=list)
+    """Parameters (P,) of each step."""
+
     best: float = -np.inf
+    """The highest F so far."""
+
     least: float = np.inf
+    """‖∇F‖ of the last step."""
 
     def __call__(self, vector: np.ndarray, value: float, gradient: float) -> None:
         noise = 4 * np.finfo(float).eps * abs(value)
@@ -153,6 +179,7 @@ class Climbs:
     """The climbs from all starts of a problem, by their labels; searches for saddles do not only climb."""
 
     found: dict[str, Climb] = field(default_factory=dict)
+    """Label of the start -> its climb."""
 
     def __call__(self, start: Start) -> Climb:
         path = Climb()

@@ -65,11 +65,16 @@ def near_totals(rng: np.random.Generator, data: int, observed: int) -> np.ndarra
 
 @dataclass(frozen=True)
 class BaseMeasure:
-    """log h and E log h of one family, from textbook formulas or SciPy; `parameters(params)`: (K, D) each."""
+    """log h and E log h of one family, from textbook formulas or SciPy, where parameters are (K, D) each."""
 
     log_h: Callable[[np.ndarray], np.ndarray]
+    """x -> log h, element by element."""
+
     expected: Callable[..., np.ndarray]
+    """params -> E log h under each component (K, D)."""
+
     log_joint: Callable[..., np.ndarray]
+    """(x (N, 1, D), params) -> Σ_d log p(x_nd | component k) (N, K)."""
 
 
 def base_measure_mismatch(measure: BaseMeasure) -> Callable[[Sample, Problem], float]:

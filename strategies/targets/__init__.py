@@ -17,7 +17,7 @@ from elbocheck.errors import InputError
 from elbocheck.strategies.checked import flag, whole
 from elbocheck.strategies.numbers import one_in
 from elbocheck.strategies.of_cells import SEEDS
-from elbocheck.strategies.targets.choice import KINDS, LIBRARIES, STRESSES, Choice
+from elbocheck.strategies.targets.choice import KINDS, LIBRARIES, STRESSES, Choice, ChosenData, ChosenStyle
 from elbocheck.strategies.targets.families import FAMILIES, MULTIVARIATE, NAMES
 from elbocheck.strategies.targets.gaussians import factor_analysis, regression
 from elbocheck.strategies.targets.mixtures import hidden_markov, mixture, observations
@@ -70,15 +70,16 @@ OFFSETS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 
 @dataclass(frozen=True, eq=False)
 class CorrectTarget:
-    """A bound that is correct: `problem` for `Target(name, [problem])`, and the `choice` that it was made from.
-
-    `elbo` is written by hand and shares no formula with the declaration. `repr(choice)` is the problem's label, and
-    `correct_target(choice)` makes the same again.
-    """
+    """A bound that is correct; `repr(choice)` is the problem's label, `correct_target(choice)` makes the same again."""
 
     problem: Problem
+    """For `Target(name, [problem])`."""
+
     choice: Choice
+    """What it was made from."""
+
     written: Written
+    """The value by hand, which shares no formula with the declaration, and the declaration."""
 
     @property
     def stressed(self) -> bool:
@@ -154,14 +155,14 @@ def observed(kind: str, families: Sequence[str] = NAMES) -> tuple[str, ...]:
 def stresses(kind: str, family: str) -> tuple[str, ...]:
     """What can be extreme in a kind with this family of the data."""
     one = FAMILIES.get(family)
-    scaled = family == MULTIVARIATE or bool(one and dict(one.stretch))
+    scaled = family == MULTIVARIATE or bool(one and one.ranges.stretch)
     found = {
         "scales": {
             "observations": scaled, "mixture": scaled, "hmm": scaled, "ppca": True, "factor analysis": True,
             "linear regression": True, "vae": family == "normal",
         },
         "logits": {
-            "observations": bool(one and one.logits), "mixture": True, "hmm": True, "sbn": True,
+            "observations": bool(one and one.ranges.logits), "mixture": True, "hmm": True, "sbn": True,
             "logistic regression": True, "Poisson regression": True, "vae": family in ("Bernoulli", "Poisson"),
         },
         "empty": {"mixture": True, "hmm": True, "sbn": True},
@@ -200,13 +201,15 @@ def _choices(
     stress = ""
     if stressed or (stressed is None and available and draw(one_in(4))):
         stress = draw(st.sampled_from(available))
-    return Choice(
-        kind=kind, library=library, sizes=sizes, family=family, q=q, chart=draw(st.sampled_from(CHARTS)),
-        covariance=draw(st.sampled_from(("cholesky", "precision", "matrix"))), normalise=draw(st.booleans()),
-        log10_unit=draw(st.sampled_from(UNITS)), offset=draw(st.sampled_from(OFFSETS)), form=draw(st.integers(0, 1)),
-        stress=stress, nested=draw(st.booleans()), hinted=draw(st.booleans()) if hints is None else hints,
-        graded=draw(st.booleans()), weighted=draw(st.booleans()), scipy=draw(st.booleans()), seed=draw(SEEDS),
-    )  # fmt: skip
+    chart = draw(st.sampled_from(CHARTS))
+    covariance, normalise = draw(st.sampled_from(("cholesky", "precision", "matrix"))), draw(st.booleans())
+    log10_unit, offset = draw(st.sampled_from(UNITS)), draw(st.sampled_from(OFFSETS))
+    form, nested = draw(st.integers(0, 1)), draw(st.booleans())
+    hinted = draw(st.booleans()) if hints is None else hints
+    graded, weighted, scipy = (draw(st.booleans()) for _ in range(3))
+    data = ChosenData(log10_unit, offset, weighted)
+    style = ChosenStyle(chart, covariance, normalise, form, nested, hinted, graded, scipy)
+    return Choice(kind, library, sizes, family, q, stress, data, style, seed=draw(SEEDS))
 
 
 def correct_target(choice: Choice) -> CorrectTarget:
@@ -214,13 +217,13 @@ def correct_target(choice: Choice) -> CorrectTarget:
     if choice.kind not in KINDS or choice.library not in LIBRARIES:
         raise InputError(f"correct_target: no such kind or library: {choice}")
     black_box = choice.library == "numpy-differences"
-    written_choice = replace(choice, scipy=choice.scipy and black_box and not choice.stress)
+    style = replace(choice.style, scipy=choice.style.scipy and black_box and not choice.stress)
     t = tools(choice.library)
     with double_precision():
-        written = WRITERS[choice.kind](t, written_choice, np.random.default_rng(choice.seed))
-    read, tree, path = structure(written.params, choice.nested)
+        written = WRITERS[choice.kind](t, replace(choice, style=style), np.random.default_rng(choice.seed))
+    read, tree, path = structure(written.params, choice.style.nested)
     library = t.library
-    own = choice.graded and written.grad is not None and library == "numpy"
+    own = choice.style.graded and written.grad is not None and library == "numpy"
 
     def elbo(params: Any) -> Any:
         value = written.value(read(params), EVERY)
@@ -232,7 +235,7 @@ def correct_target(choice: Choice) -> CorrectTarget:
 
     def factors(params: Any) -> Declaration:
         declaration = written.declare(read(params))
-        names = [tuple(path(name) for name in f.parameters) if choice.hinted else () for f in declaration.factors]
+        names = [tuple(path(name) for name in f.parameters) if choice.style.hinted else () for f in declaration.factors]
         pairs = zip(declaration.factors, names, strict=True)
         return replace(declaration, factors=tuple(replace(f, parameters=found) for f, found in pairs))
 
@@ -250,8 +253,8 @@ def correct_target(choice: Choice) -> CorrectTarget:
         grad=grad if own else None,
         library=library,
         label=repr(choice),
-        log_evidence=elbo if written.exact and choice.form else None,
-        subset=None if choice.weighted else subset,
+        log_evidence=elbo if written.exact and choice.style.form else None,
+        subset=None if choice.data.weighted else subset,
     )
     return CorrectTarget(problem, choice, written)
 

@@ -24,40 +24,83 @@ SATURATED = 40.0
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Everything that was chosen; `repr` makes it again, all numbers come from `seed`.
+class ChosenData:
+    """What is done to the data after they are drawn."""
 
-    `sizes`: (N, D, K), data, dimensions, and components, latents, states or features. `family` of the observations.
-    `q`: "exact", "free" (a table or Gaussian of its own for every datum), "held" (a constant table), "encoder".
-    `chart`, `covariance`: of positive numbers and covariance matrices. `normalise`: logits are declared as
-    log-probabilities. `log10_unit` of the data and their `offset` in units of their spread. `form`: 0 or 1, which of
-    two ways the value is written. `stress`: what is extreme. `nested` parameters, `hinted` factors, hand-written
-    `graded` gradient, `weighted` data, `scipy`: densities of scipy.stats, where there is a choice.
-    """
-
-    kind: str
-    library: str
-    sizes: tuple[int, int, int]
-    family: str = "normal"
-    q: str = "exact"
-    chart: str = "log"
-    covariance: str = "cholesky"
-    normalise: bool = False
     log10_unit: int = 0
+    """Power of ten that is their unit."""
+
     offset: float = 0.0
-    form: int = 0
-    stress: str = ""
-    nested: bool = False
-    hinted: bool = False
-    graded: bool = False
+    """How far from the origin they lie, in units of their spread."""
+
     weighted: bool = False
-    scipy: bool = False
-    seed: int = 0
+    """Whether they have weights of their own, not 1/N each."""
 
     @property
     def unit(self) -> float:
         """Unit of the data."""
         return float(10.0**self.log10_unit)
+
+
+@dataclass(frozen=True)
+class ChosenStyle:
+    """In which of several ways the same bound is written, where there is a choice."""
+
+    chart: str = "log"
+    """Of positive numbers, one of `tools.CHARTS`."""
+
+    covariance: str = "cholesky"
+    """What is trained of a covariance matrix: its "cholesky" factor, that of its "precision", or the "matrix"."""
+
+    normalise: bool = False
+    """Whether logits are declared as log-probabilities, and an autoencoder's prior is learned."""
+
+    form: int = 0
+    """0 or 1: which of two formulas gives the value."""
+
+    nested: bool = False
+    """Whether parameters are a dict of dicts, not a flat one."""
+
+    hinted: bool = False
+    """Whether factors name their parameters."""
+
+    graded: bool = False
+    """Whether a gradient written by hand is handed over, where there is one."""
+
+    scipy: bool = False
+    """Whether log densities are those of scipy.stats."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything that was chosen; `repr` makes it again."""
+
+    kind: str
+    """Of the model, one of `KINDS`."""
+
+    library: str
+    """Whose functions it is written with, one of `LIBRARIES`."""
+
+    sizes: tuple[int, int, int]
+    """(N, D, K): data, dimensions, and components, latents, states or features."""
+
+    family: str = "normal"
+    """Of the observations."""
+
+    q: str = "exact"
+    """ "exact", "free" (a table or Gaussian of its own for every datum), "held" (a constant table) or "encoder"."""
+
+    stress: str = ""
+    """What is extreme, one of `STRESSES`; empty for nothing."""
+
+    data: ChosenData = ChosenData()
+    """What is done to the data."""
+
+    style: ChosenStyle = ChosenStyle()
+    """How it is written."""
+
+    seed: int = 0
+    """From which all numbers come."""
 
 
 def stretched(rng: np.random.Generator, value: np.ndarray, log10_most: float) -> np.ndarray:
@@ -76,7 +119,7 @@ def saturated(rng: np.random.Generator, logits: np.ndarray, most: float = SATURA
 
 def data_weights(choice: Choice, rng: np.random.Generator) -> np.ndarray | None:
     """Weights (N,) summing to 1, or None for equal ones."""
-    if not choice.weighted:
+    if not choice.data.weighted:
         return None
     weights = np.exp(rng.normal(size=choice.sizes[0]))
     return np.asarray(weights / weights.sum())

@@ -20,16 +20,22 @@ SLOW_MEANS = {"geometric": 15.0, "negative binomial": 15.0}
 
 @dataclass(frozen=True)
 class Components:
-    """K components. `params`: blocks; `log_density(params, rows)` (n, K) of the data `x`, by hand.
-
-    `values(params)`: the family's parameters, each (K, ...); `distribution(values)`; `x`: data as declared (N, 1, ...).
-    """
+    """K components, and data that were drawn from them."""
 
     params: dict[str, np.ndarray]
+    """Blocks, in the charts that are trained."""
+
     x: Array
+    """Data as declared (N, 1, ...)."""
+
     log_density: Callable[[Params, Rows], Array]
+    """(params, rows) -> (n, K), by hand."""
+
     values: Callable[[Params], dict[str, Array]]
+    """params -> the family's parameters, each (K, ...)."""
+
     distribution: Callable[[dict[str, Array]], Distribution]
+    """What declares these values."""
 
 
 def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.ndarray) -> Components:
@@ -38,26 +44,26 @@ def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.nd
         return _multivariate(t, choice, rng, labels)
     family = FAMILIES[choice.family]
     _, dims, count = choice.sizes
-    known = family.known(rng, dims)
+    known = family.known.draw(rng, dims)
     natural = family.draw(rng, count, dims)
     x = family.sample(rng, {name: value[labels] for name, value in natural.items()}, known)
-    unit, offset = (choice.unit, choice.offset) if family.scales else (1.0, 0.0)
-    if not family.located:
+    unit, offset = (choice.data.unit, choice.data.offset) if family.scales else (1.0, 0.0)
+    if not family.ranges.located:
         offset = 0.0
     x = (x + offset) * unit
-    known = known if known is None or not family.known_units else known * unit**family.known_units
-    for name in family.located:
+    known = known if known is None or not family.known.units else known * unit**family.known.units
+    for name in family.ranges.located:
         natural[name] = (natural[name] + offset) * unit
-    powers = dict(family.positive)
+    powers = family.ranges.positive
     natural = {name: value * unit ** powers.get(name, 0.0) for name, value in natural.items()}
     natural = _stressed(choice, family, rng, natural)
-    charts = {name: Chart(choice.chart).fitting(t, natural[name]) for name in powers}
+    charts = {name: Chart(choice.style.chart).fitting(t, natural[name]) for name in powers}
     params = {f"x.{name}": charts[name].inverse(value) if name in charts else value for name, value in natural.items()}
 
     def values(p: Params) -> dict[str, Array]:
         found = {name: charts[name].value(t, p[f"x.{name}"]) if name in charts else p[f"x.{name}"] for name in natural}
         return {
-            name: t.log_softmax(value) if choice.normalise and name in family.normalised else value
+            name: t.log_softmax(value) if choice.style.normalise and name in family.ranges.normalised else value
             for name, value in found.items()
         }
 
@@ -66,7 +72,7 @@ def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.nd
 
     def log_density(p: Params, rows: Rows) -> Array:
         chosen = data[t.rows(rows)][:, None]
-        if choice.scipy and family.scipy is not None:
+        if choice.style.scipy and family.scipy is not None:
             each: Array = family.scipy(chosen, values(p), known)
         else:
             each = family.log_density(t, chosen, values(p), known)
@@ -77,12 +83,13 @@ def components(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.nd
 
 def _stressed(choice: Choice, family: Family, rng: np.random.Generator, natural: dict[str, Any]) -> dict[str, Any]:
     if choice.stress == "scales":
-        reach = dict(family.stretch)
+        reach = family.ranges.stretch
         return {name: stretched(rng, value, reach[name]) if name in reach else value for name, value in natural.items()}
     if choice.stress == "logits":
         most = SLOW_MEANS.get(family.name, SATURATED)
         return {
-            name: saturated(rng, value, most) if name in family.logits else value for name, value in natural.items()
+            name: saturated(rng, value, most) if name in family.ranges.logits else value
+            for name, value in natural.items()
         }
     if choice.stress == "equal":
         return {name: value[:1] * (1.0 + 1e-9 * rng.normal(size=value.shape)) for name, value in natural.items()}
@@ -92,14 +99,14 @@ def _stressed(choice: Choice, family: Family, rng: np.random.Generator, natural:
 def _multivariate(t: Tools, choice: Choice, rng: np.random.Generator, labels: np.ndarray) -> Components:
     """Multivariate normals; covariance L Lᵀ or precision L Lᵀ with L in a chart, or the covariance matrix itself."""
     _, dims, count = choice.sizes
-    unit, form = choice.unit, choice.covariance
+    unit, form = choice.data.unit, choice.style.covariance
     lower = 0.4 * np.tril(rng.normal(size=(count, dims, dims)), -1)
     diagonal = np.exp(0.3 * rng.normal(size=(count, dims)))
     factor = lower + diagonal[..., None] * np.eye(dims)
     mean = 2.0 * rng.normal(size=(count, dims))
     root = np.swapaxes(np.linalg.inv(factor), -1, -2) if form == "precision" else factor
     x = mean[labels] + np.einsum("nij,nj->ni", root[labels], rng.normal(size=(len(labels), dims)))
-    x, mean = (x + choice.offset) * unit, (mean + choice.offset) * unit
+    x, mean = (x + choice.data.offset) * unit, (mean + choice.data.offset) * unit
     factor = factor * (1.0 / unit if form == "precision" else unit)
     if choice.stress == "scales":
         factor = factor * stretched(rng, np.ones((count, 1, 1)), 5.0)
@@ -110,7 +117,7 @@ def _multivariate(t: Tools, choice: Choice, rng: np.random.Generator, labels: np
     places = np.zeros((len(below[0]), dims, dims))
     places[np.arange(len(below[0])), below[0], below[1]] = 1.0
     diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
-    chart = Chart(choice.chart).fitting(t, diagonal)
+    chart = Chart(choice.style.chart).fitting(t, diagonal)
     params = {"x.mean": mean}
     if form == "matrix":
         params["x.covariance"] = factor @ np.swapaxes(factor, -1, -2)
@@ -133,7 +140,7 @@ def _multivariate(t: Tools, choice: Choice, rng: np.random.Generator, labels: np
     def log_density(p: Params, rows: Rows) -> Array:
         v = values(p)
         deviation = data[t.rows(rows)][:, None] - v["mean"]
-        if choice.scipy:
+        if choice.style.scipy:
             covariance = v["covariance"] if form == "matrix" else _covariance(xp, v["factor"], form)
             logpdf = scipy.stats.multivariate_normal.logpdf
             zero = np.zeros(dims)

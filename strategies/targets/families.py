@@ -7,7 +7,7 @@ broadcast against data (N, 1, D). Densities are (N, K), already summed over inde
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,36 +25,71 @@ CLASSES = 3
 
 
 @dataclass(frozen=True)
-class Family:
-    """One family of `elbocheck.families`, written out by hand.
+class Ranges:
+    """Where the values of a family may lie, and what may move them there."""
 
-    `draw(rng, K, D) -> values` in natural units and `known(rng, D)`, constants that no one trains;
-    `sample(rng, values of each datum, known) -> x`. `positive`: values that live in a chart, with the power of the unit
-    of the data that they carry, and `stretch`: log10 of the most that stress multiplies them by. `located`: values that
-    move with an offset of the data; `logits`: values that saturate, `normalised` ones may be shifted freely.
-    `log_density(t, x (N, 1, ...), values (K, ...), known)`: (N, K, D), or (N, K) for vectors.
-    `scipy`: the same by scipy.stats. `vector`: whether one value is a vector.
-    """
+    positive: Mapping[str, float] = field(default_factory=dict)
+    """Value that lives in a chart -> the power of the unit of the data that it carries."""
+
+    stretch: Mapping[str, float] = field(default_factory=dict)
+    """Value -> log10 of the most that stress multiplies it by."""
+
+    located: tuple[str, ...] = ()
+    """Values that move with an offset of the data."""
+
+    logits: tuple[str, ...] = ()
+    """Values that saturate."""
+
+    normalised: tuple[str, ...] = ()
+    """Values that may be shifted along their last axis without changing anything."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Constants of a family that no one trains: numbers of trials, shapes, variances."""
+
+    draw: Callable[[np.random.Generator, int], Any] = lambda rng, D: None
+    """(rng, D) -> one for all columns, or one for each (D,); None if there is none."""
+
+    units: float = 0.0
+    """The power of the unit of the data that they carry."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of `elbocheck.families`, written out by hand."""
 
     name: str
+    """In choices and their labels."""
+
     draw: Callable[[np.random.Generator, int, int], dict[str, np.ndarray]]
+    """(rng, K, D) -> the parameters' values in natural units, each (K, D), for vectors (K, ..., C)."""
+
     sample: Callable[[np.random.Generator, dict[str, np.ndarray], Any], np.ndarray]
+    """(rng, values of each datum, known) -> x (N, ...)."""
+
     log_density: Callable[[Tools, Array, Values, Any], Array]
+    """(tools, x (N, 1, ...), values (K, ...), known) -> (N, K, D), for vectors (N, K)."""
+
     declare: Callable[[Tools, Values, Any], Distribution]
-    positive: Mapping[str, float] = ()  # type: ignore[assignment]
-    stretch: Mapping[str, float] = ()  # type: ignore[assignment]
-    located: tuple[str, ...] = ()
-    logits: tuple[str, ...] = ()
-    normalised: tuple[str, ...] = ()
-    known: Callable[[np.random.Generator, int], Any] = lambda rng, D: None
-    known_units: float = 0.0
+    """(tools, values, known) -> what declares it."""
+
+    ranges: Ranges = Ranges()
+    """Of its values."""
+
+    known: Known = Known()
+    """Its constants."""
+
     scipy: Callable[[np.ndarray, Values, Any], np.ndarray] | None = None
+    """(x, values, known) -> the log density by scipy.stats, shaped as `log_density` has it."""
+
     vector: bool = False
+    """Whether one value is a vector, so that columns are not independent."""
 
     @property
     def scales(self) -> bool:
         """Whether data may be in any unit."""
-        return bool(self.known_units or any(dict(self.positive).values()) or self.located)
+        return bool(self.known.units or any(self.ranges.positive.values()) or self.ranges.located)
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -207,67 +242,73 @@ st = scipy.stats
 SCALARS = (
     Family(
         "Bernoulli", _logits, lambda rng, v, _: (rng.random(v["logits"].shape) < _probability(v)).astype(float),
-        _bernoulli, lambda t, v, _: ef.Bernoulli(v["logits"]), logits=("logits",),
+        _bernoulli, lambda t, v, _: ef.Bernoulli(v["logits"]), ranges=Ranges(logits=("logits",)),
         scipy=lambda x, v, _: st.bernoulli.logpmf(x, _probability(v)),
     ),
     Family(
         "beta", lambda rng, K, D: {"a": _scale(rng, K, D, centre=0.7), "b": _scale(rng, K, D, centre=0.7)},
-        lambda rng, v, _: np.clip(rng.beta(v["a"], v["b"]), 1e-3, 1.0 - 1e-3),
-        _beta, lambda t, v, _: ef.Beta(v["a"], v["b"]), positive={"a": 0.0, "b": 0.0}, stretch={"a": 2.0, "b": 2.0},
+        lambda rng, v, _: np.clip(rng.beta(v["a"], v["b"]), 1e-3, 1.0 - 1e-3), _beta,
+        lambda t, v, _: ef.Beta(v["a"], v["b"]),
+        ranges=Ranges(positive={"a": 0.0, "b": 0.0}, stretch={"a": 2.0, "b": 2.0}),
         scipy=lambda x, v, _: st.beta.logpdf(x, v["a"], v["b"]),
     ),
     Family(
-        "binomial", _logits, lambda rng, v, n: rng.binomial(n, _probability(v)).astype(float),
-        _binomial, lambda t, v, n: ef.Binomial(v["logits"], n), logits=("logits",),
-        known=lambda rng, D: int(rng.integers(1, 13)), scipy=lambda x, v, n: st.binom.logpmf(x, n, _probability(v)),
+        "binomial", _logits, lambda rng, v, n: rng.binomial(n, _probability(v)).astype(float), _binomial,
+        lambda t, v, n: ef.Binomial(v["logits"], n), ranges=Ranges(logits=("logits",)),
+        known=Known(lambda rng, D: int(rng.integers(1, 13))),
+        scipy=lambda x, v, n: st.binom.logpmf(x, n, _probability(v)),
     ),
     Family(
-        "exponential", lambda rng, K, D: {"scale": _scale(rng, K, D)},
-        lambda rng, v, _: rng.exponential(v["scale"]), _exponential, lambda t, v, _: ef.Exponential(1.0 / v["scale"]),
-        positive={"scale": 1.0}, stretch={"scale": 5.0}, scipy=lambda x, v, _: st.expon.logpdf(x, scale=v["scale"]),
+        "exponential", lambda rng, K, D: {"scale": _scale(rng, K, D)}, lambda rng, v, _: rng.exponential(v["scale"]),
+        _exponential, lambda t, v, _: ef.Exponential(1.0 / v["scale"]),
+        ranges=Ranges(positive={"scale": 1.0}, stretch={"scale": 5.0}),
+        scipy=lambda x, v, _: st.expon.logpdf(x, scale=v["scale"]),
     ),
     Family(
         "gamma", lambda rng, K, D: {"shape": _scale(rng, K, D, centre=0.7), "rate": _scale(rng, K, D)},
-        lambda rng, v, _: rng.gamma(v["shape"], 1.0 / v["rate"]) + 1e-9 / v["rate"],
-        _gamma, lambda t, v, _: ef.Gamma(v["shape"], v["rate"]), positive={"shape": 0.0, "rate": -1.0},
-        stretch={"shape": 2.0, "rate": 5.0},
+        lambda rng, v, _: rng.gamma(v["shape"], 1.0 / v["rate"]) + 1e-9 / v["rate"], _gamma,
+        lambda t, v, _: ef.Gamma(v["shape"], v["rate"]),
+        ranges=Ranges(positive={"shape": 0.0, "rate": -1.0}, stretch={"shape": 2.0, "rate": 5.0}),
         scipy=lambda x, v, _: st.gamma.logpdf(x, v["shape"], scale=1.0 / v["rate"]),
     ),
     Family(
         "gamma, known shape", lambda rng, K, D: {"rate": _scale(rng, K, D)},
-        lambda rng, v, a: rng.gamma(a, 1.0 / v["rate"]) + 1e-9 / v["rate"],
-        _gamma_known_shape, lambda t, v, a: ef.GammaKnownShape(v["rate"], t.constant(a)), positive={"rate": -1.0},
-        stretch={"rate": 5.0}, known=lambda rng, D: _scale(rng, D, centre=0.5),
+        lambda rng, v, a: rng.gamma(a, 1.0 / v["rate"]) + 1e-9 / v["rate"], _gamma_known_shape,
+        lambda t, v, a: ef.GammaKnownShape(v["rate"], t.constant(a)),
+        ranges=Ranges(positive={"rate": -1.0}, stretch={"rate": 5.0}),
+        known=Known(lambda rng, D: _scale(rng, D, centre=0.5)),
         scipy=lambda x, v, a: st.gamma.logpdf(x, a, scale=1.0 / v["rate"]),
     ),
     Family(
-        "geometric", _logits, lambda rng, v, _: rng.geometric(1.0 - _probability(v)) - 1.0,
-        _geometric, lambda t, v, _: ef.Geometric(v["logits"]), logits=("logits",),
+        "geometric", _logits, lambda rng, v, _: rng.geometric(1.0 - _probability(v)) - 1.0, _geometric,
+        lambda t, v, _: ef.Geometric(v["logits"]), ranges=Ranges(logits=("logits",)),
         scipy=lambda x, v, _: st.geom.logpmf(x + 1.0, scipy.special.expit(-v["logits"])),
     ),
     Family(
         "inverse Gaussian", lambda rng, K, D: {"mean": _scale(rng, K, D), "shape": _scale(rng, K, D)},
         lambda rng, v, _: rng.wald(v["mean"], v["shape"]), _inverse_gaussian,
-        lambda t, v, _: ef.InverseGaussian(v["mean"], v["shape"]), positive={"mean": 1.0, "shape": 1.0},
-        stretch={"mean": 3.0, "shape": 5.0},
+        lambda t, v, _: ef.InverseGaussian(v["mean"], v["shape"]),
+        ranges=Ranges(positive={"mean": 1.0, "shape": 1.0}, stretch={"mean": 3.0, "shape": 5.0}),
         scipy=lambda x, v, _: st.invgauss.logpdf(x, v["mean"] / v["shape"], scale=v["shape"]),
     ),
     Family(
         "Laplace", lambda rng, K, D: {"scale": _scale(rng, K, D)}, lambda rng, v, _: rng.laplace(0.0, v["scale"]),
-        _laplace, lambda t, v, _: ef.Laplace(v["scale"]), positive={"scale": 1.0}, stretch={"scale": 5.0},
+        _laplace, lambda t, v, _: ef.Laplace(v["scale"]),
+        ranges=Ranges(positive={"scale": 1.0}, stretch={"scale": 5.0}),
         scipy=lambda x, v, _: st.laplace.logpdf(x, 0.0, v["scale"]),
     ),
     Family(
         "log-normal", lambda rng, K, D: {"mean": _normal(rng, K, D), "variance": _scale(rng, K, D, centre=-1.0)},
         lambda rng, v, _: rng.lognormal(v["mean"], np.sqrt(v["variance"])), _log_normal,
-        lambda t, v, _: ef.LogNormal(v["mean"], v["variance"]), positive={"variance": 0.0}, stretch={"variance": 10.0},
+        lambda t, v, _: ef.LogNormal(v["mean"], v["variance"]),
+        ranges=Ranges(positive={"variance": 0.0}, stretch={"variance": 10.0}),
         scipy=lambda x, v, _: st.lognorm.logpdf(x, np.sqrt(v["variance"]), scale=np.exp(v["mean"])),
     ),
     Family(
         "negative binomial", _logits,
-        lambda rng, v, r: rng.negative_binomial(r, scipy.special.expit(-v["logits"])).astype(float),
-        _negative_binomial, lambda t, v, r: ef.NegativeBinomial(v["logits"], r), logits=("logits",),
-        known=lambda rng, D: float(rng.choice([0.5, 1.0, 2.0, 3.5])),
+        lambda rng, v, r: rng.negative_binomial(r, scipy.special.expit(-v["logits"])).astype(float), _negative_binomial,
+        lambda t, v, r: ef.NegativeBinomial(v["logits"], r), ranges=Ranges(logits=("logits",)),
+        known=Known(lambda rng, D: float(rng.choice([0.5, 1.0, 2.0, 3.5]))),
         scipy=lambda x, v, r: st.nbinom.logpmf(x, r, scipy.special.expit(-v["logits"])),
     ),
     Family(
@@ -275,34 +316,33 @@ SCALARS = (
         lambda rng, v, _: rng.normal(v["mean"], np.sqrt(v["variance"])),
         lambda t, x, v, _: _gaussian(t, x, v["mean"], v["variance"]),
         lambda t, v, _: ef.Normal(v["mean"], v["variance"]),
-        positive={"variance": 2.0}, stretch={"variance": 10.0}, located=("mean",),
+        ranges=Ranges(positive={"variance": 2.0}, stretch={"variance": 10.0}, located=("mean",)),
         scipy=lambda x, v, _: st.norm.logpdf(x, v["mean"], np.sqrt(v["variance"])),
     ),
     Family(
         "normal, known variance", lambda rng, K, D: {"mean": 2.0 * _normal(rng, K, D)},
         lambda rng, v, k: rng.normal(v["mean"], np.sqrt(k)),
         lambda t, x, v, k: _gaussian(t, x, v["mean"], t.constant(k)),
-        lambda t, v, k: ef.NormalKnownVariance(v["mean"], t.constant(k)), located=("mean",),
-        known=lambda rng, D: _scale(rng, D), known_units=2.0,
-        scipy=lambda x, v, k: st.norm.logpdf(x, v["mean"], np.sqrt(k)),
+        lambda t, v, k: ef.NormalKnownVariance(v["mean"], t.constant(k)), ranges=Ranges(located=("mean",)),
+        known=Known(lambda rng, D: _scale(rng, D), 2.0), scipy=lambda x, v, k: st.norm.logpdf(x, v["mean"], np.sqrt(k)),
     ),
     Family(
         "Pareto", lambda rng, K, D: {"shape": _scale(rng, K, D, centre=0.5)},
         lambda rng, v, m: m * (1.0 + rng.pareto(v["shape"])), _pareto,
-        lambda t, v, m: ef.Pareto(v["shape"], t.constant(m)), positive={"shape": 0.0}, stretch={"shape": 4.0},
-        known=lambda rng, D: _scale(rng, D), known_units=1.0,
+        lambda t, v, m: ef.Pareto(v["shape"], t.constant(m)),
+        ranges=Ranges(positive={"shape": 0.0}, stretch={"shape": 4.0}), known=Known(lambda rng, D: _scale(rng, D), 1.0),
         scipy=lambda x, v, m: st.pareto.logpdf(x, v["shape"], scale=m),
     ),
     Family(
         "Poisson", lambda rng, K, D: {"rate": _scale(rng, K, D, centre=1.0, spread=1.0)},
         lambda rng, v, _: rng.poisson(v["rate"]).astype(float), _poisson,
-        lambda t, v, _: ef.Poisson(t.xp.log(v["rate"])), positive={"rate": 0.0}, stretch={"rate": 4.0},
+        lambda t, v, _: ef.Poisson(t.xp.log(v["rate"])), ranges=Ranges(positive={"rate": 0.0}, stretch={"rate": 4.0}),
         scipy=lambda x, v, _: st.poisson.logpmf(x, v["rate"]),
     ),
     Family(
         "Rayleigh", lambda rng, K, D: {"variance": _scale(rng, K, D)},
         lambda rng, v, _: rng.rayleigh(np.sqrt(v["variance"])), _rayleigh, lambda t, v, _: ef.Rayleigh(v["variance"]),
-        positive={"variance": 2.0}, stretch={"variance": 10.0},
+        ranges=Ranges(positive={"variance": 2.0}, stretch={"variance": 10.0}),
         scipy=lambda x, v, _: st.rayleigh.logpdf(x, scale=np.sqrt(v["variance"])),
     ),
     Family(
@@ -312,9 +352,10 @@ SCALARS = (
     ),
     Family(
         "Weibull", lambda rng, K, D: {"scale": _scale(rng, K, D)},
-        lambda rng, v, k: v["scale"] * rng.weibull(k + 0.0 * v["scale"]),
-        _weibull, lambda t, v, k: ef.Weibull(v["scale"], t.constant(k)), positive={"scale": 1.0},
-        stretch={"scale": 3.0}, known=lambda rng, D: _scale(rng, D, centre=0.4, spread=0.3),
+        lambda rng, v, k: v["scale"] * rng.weibull(k + 0.0 * v["scale"]), _weibull,
+        lambda t, v, k: ef.Weibull(v["scale"], t.constant(k)),
+        ranges=Ranges(positive={"scale": 1.0}, stretch={"scale": 3.0}),
+        known=Known(lambda rng, D: _scale(rng, D, centre=0.4, spread=0.3)),
         scipy=lambda x, v, k: st.weibull_min.logpdf(x, k, scale=v["scale"]),
     ),
 )  # fmt: skip
@@ -329,22 +370,23 @@ VECTORS = (
     Family(
         "categorical", lambda rng, K, D: {"logits": rng.normal(size=(K, D, CLASSES))},
         lambda rng, v, _: _one_hot(rng, v["logits"]), _categorical, lambda t, v, _: ef.Categorical(v["logits"]),
-        logits=("logits",), normalised=("logits",), scipy=lambda x, v, _: np.sum(
+        ranges=Ranges(logits=("logits",), normalised=("logits",)),
+        scipy=lambda x, v, _: np.sum(
             scipy.special.xlogy(x, scipy.special.softmax(v["logits"], axis=-1)), axis=-1
         ),
     ),
     Family(
         "Dirichlet", lambda rng, K, D: {"concentration": _scale(rng, K, D + 1, centre=0.5)},
         lambda rng, v, _: _simplex(rng, v["concentration"]), _dirichlet,
-        lambda t, v, _: ef.Dirichlet(v["concentration"]), positive={"concentration": 0.0},
-        stretch={"concentration": 2.0}, vector=True,
+        lambda t, v, _: ef.Dirichlet(v["concentration"]),
+        ranges=Ranges(positive={"concentration": 0.0}, stretch={"concentration": 2.0}), vector=True,
         scipy=lambda x, v, _: _rowwise(st.dirichlet.logpdf, x, v["concentration"]),
     ),
     Family(
         "multinomial", lambda rng, K, D: {"logits": _normal(rng, K, D + 1)},
-        lambda rng, v, n: _counts(rng, n, v["logits"]), _multinomial,
-        lambda t, v, n: ef.Multinomial(v["logits"], n), logits=("logits",), normalised=("logits",), vector=True,
-        known=lambda rng, D: int(rng.integers(1, 9)),
+        lambda rng, v, n: _counts(rng, n, v["logits"]), _multinomial, lambda t, v, n: ef.Multinomial(v["logits"], n),
+        ranges=Ranges(logits=("logits",), normalised=("logits",)), known=Known(lambda rng, D: int(rng.integers(1, 9))),
+        vector=True,
         scipy=lambda x, v, n: _rowwise(
             lambda row, p: st.multinomial.logpmf(row, n, p), x, scipy.special.softmax(v["logits"], axis=-1)
         ),
@@ -353,5 +395,5 @@ VECTORS = (
 
 FAMILIES: dict[str, Family] = {one.name: one for one in (*SCALARS, *VECTORS)}
 MULTIVARIATE = "multivariate normal"
-"""Has charts of its own, see `targets_covariances`."""
+"""Has charts of its own, see `components`."""
 NAMES = (*FAMILIES, MULTIVARIATE)

@@ -22,19 +22,19 @@ def factor_analysis(t: Tools, choice: Choice, rng: np.random.Generator) -> Writt
     closed form minus KL(q, N(0, I)). Both are declared with 2H sigma points, which are exact for quadratics.
     """
     count, dims, latents = choice.sizes
-    unit = choice.unit
+    unit = choice.data.unit
     loadings = rng.normal(size=(dims, latents)) * unit
     noise = np.exp(0.5 * rng.normal(size=1 if choice.kind == "ppca" else dims) - 1.0) * unit**2
-    mean = (rng.normal(size=dims) + choice.offset) * unit
+    mean = (rng.normal(size=dims) + choice.data.offset) * unit
     z = rng.normal(size=(count, latents))
     x = z @ loadings.T + mean + rng.normal(size=(count, dims)) * np.sqrt(noise)
     if choice.stress == "scales":
         noise = stretched(rng, noise, 10.0 if choice.q == "free" else 5.0)
     if choice.stress == "equal" and latents > 1:
         loadings = loadings[:, :1] * (1.0 + 1e-9 * rng.normal(size=loadings.shape))
-    chart = Chart(choice.chart).fitting(t, noise)
+    chart = Chart(choice.style.chart).fitting(t, noise)
     params = {"x.W": loadings, "x.mean": mean, "x.noise": chart.inverse(noise)}
-    widths = Chart("log" if choice.chart == "raw" else choice.chart)
+    widths = Chart("log" if choice.style.chart == "raw" else choice.style.chart)
     if choice.q == "free":
         params["q.mean"] = z + 0.3 * rng.normal(size=z.shape)
         params["q.scale"] = widths.inverse(np.exp(0.3 * rng.normal(size=z.shape) - 0.7))
@@ -46,7 +46,7 @@ def factor_analysis(t: Tools, choice: Choice, rng: np.random.Generator) -> Writt
     def marginal(p: Params, rows: Rows) -> Array:
         covariance = xp.matmul(p["x.W"], p["x.W"].T) + eye_x * (chart.value(t, p["x.noise"]) * ones)
         deviation = data[t.rows(rows)] - p["x.mean"]
-        if choice.form and not t.complex_step:
+        if choice.style.form and not t.complex_step:
             white = xp.linalg.solve(xp.linalg.cholesky(covariance), deviation.T)
             squares = xp.sum(white * white, axis=0)
         else:
@@ -146,13 +146,13 @@ def _alone(t: Tools, law: Any, y: Array, count: int, w: Array | None, names: tup
 def _linear(
     t: Tools, choice: Choice, rng: np.random.Generator, table: np.ndarray, slopes: np.ndarray, shift: np.ndarray
 ) -> Written:
-    count, unit = choice.sizes[0], choice.unit
+    count, unit = choice.sizes[0], choice.data.unit
     noise = np.exp(0.5 * rng.normal(size=1)) * unit**2
-    slopes, shift = slopes * unit, (shift + choice.offset) * unit
+    slopes, shift = slopes * unit, (shift + choice.data.offset) * unit
     response = table @ slopes + shift + rng.normal(size=count) * np.sqrt(noise)
     if choice.stress == "scales":
         noise = stretched(rng, noise, 10.0)
-    chart = Chart(choice.chart).fitting(t, noise)
+    chart = Chart(choice.style.chart).fitting(t, noise)
     weights = data_weights(choice, rng)
     w = None if weights is None else t.constant(weights)
     xp, a, y = t.xp, t.constant(table), t.constant(response)

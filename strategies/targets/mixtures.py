@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ STEPS = {1: 3, 2: 4, 3: 3}
 def observations(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
     """F = (1/N) Σ_n log p(x_n), no latents; data are (N, D)."""
     count = choice.sizes[0]
-    single = Choice(**{**vars(choice), "sizes": (*choice.sizes[:2], 1)})
+    single = replace(choice, sizes=(*choice.sizes[:2], 1))
     model = components(t, single, rng, np.zeros(count, dtype=int))
     weights = data_weights(choice, rng)
     w = None if weights is None else t.constant(weights)
@@ -86,14 +87,14 @@ def mixture(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
 
     def value(p: Params, rows: Rows) -> Array:
         log_joint = joint(p, rows)
-        if choice.q == "exact" and choice.form == 0:
+        if choice.q == "exact" and choice.style.form == 0:
             return t.mean(t.log_sum_exp(log_joint), w, rows)
         log_r = log_q(p, rows, log_joint)
         return t.mean(t.xp.sum(t.xp.exp(log_r) * (log_joint - log_r), axis=1), w, rows)
 
     def declare(p: Params) -> Declaration:
         log_r = log_q(p, EVERY, joint(p, EVERY))
-        logits = t.log_softmax(p["z.logits"]) if choice.normalise else p["z.logits"]
+        logits = t.log_softmax(p["z.logits"]) if choice.style.normalise else p["z.logits"]
         z = Factor("z", Categorical(logits), t.constant(np.eye(kinds)[None]), parameters=("z.logits",))
         x = Factor("x", model.distribution(model.values(p)), model.x, parameters=tuple(model.params))
         return Declaration((z, x), t.xp.exp(log_r), None, each(t, count, w), optimal=choice.q == "exact")
@@ -110,7 +111,7 @@ def mixture(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
 def _normal_gradient(t: Tools, choice: Choice, x: Array, weights: np.ndarray | None, fitted: Any) -> Any:
     """∂F/∂(logits, means, variances in their chart) of a mixture of normals with exact responsibilities."""
     count = choice.sizes[0]
-    chart = Chart(choice.chart).fitting(t, plain(fitted))
+    chart = Chart(choice.style.chart).fitting(t, plain(fitted))
     data = plain(x)
     w = np.full(count, 1.0 / count) if weights is None else weights
 

@@ -36,15 +36,15 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
     with the points m ± s (`form` 0); or E_q log p(x | z) p(z) over the samples plus H[q] in closed form (`form` 1).
     """
     count, dims, latents = choice.sizes
-    name, learned = choice.family, choice.normalise
-    unit = choice.unit if name.startswith("normal") else 1.0
+    name, learned = choice.family, choice.style.normalise
+    unit = choice.data.unit if name.startswith("normal") else 1.0
     signal = rng.normal(size=(count, latents)) @ rng.normal(size=(latents, dims))
     x = _decoded(name, rng, signal) * unit
     noise = np.exp(0.3 * rng.normal(size=1) - 0.5) * unit**2
     known = noise.copy()
     if choice.stress == "scales":
         noise = stretched(rng, noise, 8.0)
-    chart = Chart(choice.chart).fitting(t, noise)
+    chart = Chart(choice.style.chart).fitting(t, noise)
     params = {
         "encoder.hidden": rng.normal(size=(dims, HIDDEN)) / unit / np.sqrt(dims),
         "encoder.mean": rng.normal(size=(HIDDEN, latents)),
@@ -57,7 +57,7 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
         params["decoder.shift"] = saturated(rng, params["decoder.shift"], 40.0 if name == "Bernoulli" else 8.0)
     if name == "normal":
         params["decoder.noise"] = chart.inverse(noise)
-    prior_chart = Chart("log" if choice.chart == "raw" else choice.chart)
+    prior_chart = Chart("log" if choice.style.chart == "raw" else choice.style.chart)
     if learned:
         params["prior.variance"] = prior_chart.inverse(np.exp(0.3 * rng.normal(size=latents)))
     weights = data_weights(choice, rng)
@@ -93,7 +93,7 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
         chosen = t.rows(rows)
         mean, log_variance, z = encode(p, chosen)
         a = prior_variance(p)
-        if choice.form == 0:
+        if choice.style.form == 0:
             kl = 0.5 * xp.sum((mean * mean + xp.exp(log_variance)) / a - 1.0 + xp.log(a) - log_variance, axis=1)
             return t.mean(reconstruction(p, chosen, z) - kl, w, rows)
         prior = xp.mean(-0.5 * xp.sum(LOG_2PI + xp.log(a) + z * z / a, axis=-1), axis=1)
@@ -114,7 +114,7 @@ def autoencoder(t: Tools, choice: Choice, rng: np.random.Generator) -> Written:
         mean, log_variance, z = encode(p, EVERY)
         prior = Normal(0.0 * one[None, None], prior_variance(p)[None, None])
         names = tuple(key for key in params if key.startswith("prior"))
-        if choice.form == 0:
+        if choice.style.form == 0:
             s = xp.exp(0.5 * log_variance)
             pair = xp.stack([mean + s, mean - s], axis=1)[:, None]
             prior = Normal(0.0 * one[None, None, None], prior_variance(p)[None, None, None])

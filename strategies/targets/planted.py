@@ -58,12 +58,14 @@ def _twin(target: CorrectTarget) -> Written:
     if choice.library == "numpy":
         return target.written
     stable = replace(tools("numpy"), stable=True)
-    return WRITERS[choice.kind](stable, replace(choice, scipy=False), np.random.default_rng(choice.seed))
+    return WRITERS[choice.kind](
+        stable, replace(choice, style=replace(choice.style, scipy=False)), np.random.default_rng(choice.seed)
+    )
 
 
 def _gradient(target: CorrectTarget, block: str, size: float) -> Problem:
     problem, written = target.problem, target.written
-    read, tree, _ = structure(written.params, target.choice.nested)
+    read, tree, _ = structure(written.params, target.choice.style.nested)
     label = f"{problem.label}, ∂F/∂{block} × (1 + {size:g})"
     if problem.library == "numpy":
         twin = _twin(target)

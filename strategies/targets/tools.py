@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from elbocheck.backends.libraries import LIBRARIES, TORCH
+from elbocheck.backends.libraries import JAX, TORCH
 from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.factors import Declaration
 
@@ -24,25 +24,51 @@ LARGEST_NAIVE = 300.0
 """log(1 + exp(u)), as many people write it, overflows for u > 709."""
 
 
+def by_largest(xp: Any, x: Array, axis: int) -> Array:
+    """log Σ exp(x) along one axis, which goes; the largest term is taken out first."""
+    top = xp.max(xp.real(x), axis=axis, keepdims=True)
+    return xp.squeeze(top, axis) + xp.log(xp.sum(xp.exp(x - top), axis=axis))
+
+
+def as_it_is(array: np.ndarray) -> Array:
+    """A known array where NumPy's will do."""
+    return array
+
+
 @dataclass(frozen=True)
 class Tools:
-    """Functions of one array library, as its users call them. `xp`: NumPy itself, jax.numpy, or torch.
-
-    `complex_step`: NumPy code that continues to complex numbers (no logaddexp, no Cholesky factors of LAPACK, no
-    gammaln); otherwise NumPy code is free to do what does not. `stable`: the same without log(1 + exp(x)) as it is.
-    """
+    """Functions of one array library, as its users call them."""
 
     library: str
+    """Name of the array library."""
+
     xp: Any
+    """Its functions: NumPy itself, jax.numpy, or torch."""
+
     gammaln: Callable[[Array], Array]
+    """log Γ(x)."""
+
     log_i0: Callable[[Array], Array]
+    """log I₀(x), of the modified Bessel function."""
+
+    known: Callable[[np.ndarray], Array] = as_it_is
+    """Float64 array -> what code closes over; JAX takes NumPy's, which have no precision of their own."""
+
+    log_sum: Callable[[Any, Array, int], Array] = by_largest
+    """(xp, x, axis) -> log Σ exp(x) along the axis, which goes."""
+
     complex_step: bool = False
+    """Whether it is NumPy code that continues to complex numbers.
+
+    It has no logaddexp, no Cholesky factors of LAPACK and no gammaln of real numbers; other NumPy code may have them.
+    """
+
     stable: bool = False
+    """Whether log(1 + exp(x)) is never written as it is, which overflows; for code that continues."""
 
     def constant(self, array: Any) -> Array:
-        """A known array in float64: a tensor for torch; JAX code closes over NumPy arrays, which have no precision."""
-        array = np.asarray(array, dtype=float)
-        return TORCH.array(array, None) if self.library == "torch" else array
+        """A known array in float64."""
+        return self.known(np.asarray(array, dtype=float))
 
     def rows(self, rows: Rows) -> Any:
         """Indices that arrays of this library take."""
@@ -50,10 +76,7 @@ class Tools:
 
     def log_sum_exp(self, x: Array, axis: int = -1) -> Array:
         """log Σ exp(x) along one axis, which goes."""
-        if self.library == "torch":
-            return self.xp.logsumexp(x, axis)
-        top = self.xp.max(self.xp.real(x), axis=axis, keepdims=True)
-        return self.xp.squeeze(top, axis) + self.xp.log(self.xp.sum(self.xp.exp(x - top), axis=axis))
+        return self.log_sum(self.xp, x, axis)
 
     def log_softmax(self, x: Array) -> Array:
         """x minus log Σ exp(x), along the last axis."""
@@ -101,25 +124,46 @@ class Tools:
 @cache
 def tools(library: str) -> Tools:
     """The tools of "jax", "numpy", "numpy-differences" or "torch"."""
-    if library == "numpy":
-        return Tools("numpy", np, scipy.special.loggamma, _complex_log_i0, complex_step=True)
-    if library == "numpy-differences":
-        return Tools("numpy", np, scipy.special.gammaln, lambda x: np.log(scipy.special.i0e(x)) + x)
     with double_precision():
-        found = LIBRARIES[library].namespace()
-    xp = found.xp
-    return Tools(library, xp, xp.lgamma if library == "torch" else found.gammaln, lambda x: xp.log(xp.i0(x)))
+        return MADE[library]()
 
 
 def _complex_log_i0(x: Array) -> Array:
     return np.log(scipy.special.iv(0, x))
 
 
+def _jax() -> Tools:
+    found = JAX.namespace()
+    return Tools("jax", found.xp, found.gammaln, lambda x: found.xp.log(found.xp.i0(x)))
+
+
+def _torch() -> Tools:
+    xp = TORCH.namespace().xp
+    return Tools(
+        "torch",
+        xp,
+        xp.lgamma,
+        lambda x: xp.log(xp.i0(x)),
+        known=lambda array: TORCH.array(array, None),
+        log_sum=lambda xp, x, axis: xp.logsumexp(x, axis),
+    )
+
+
+MADE: Mapping[str, Callable[[], Tools]] = {
+    "jax": _jax,
+    "numpy": lambda: Tools("numpy", np, scipy.special.loggamma, _complex_log_i0, complex_step=True),
+    "numpy-differences": lambda: Tools("numpy", np, scipy.special.gammaln, lambda x: np.log(scipy.special.i0e(x)) + x),
+    "torch": _torch,
+}
+"""Name in choices -> what makes its tools, which alone imports the library."""
+
+
 @dataclass(frozen=True)
 class Chart:
-    """A positive number v from an unconstrained one u: exp(u), log(1 + exp(u)), u² or u itself."""
+    """A positive number v from an unconstrained one u."""
 
     name: str
+    """Of v(u): "log" exp(u), "softplus" log(1 + exp(u)), "squared" u², "raw" u itself."""
 
     def value(self, t: Tools, u: Array) -> Array:
         """v(u)."""
@@ -153,15 +197,19 @@ class Chart:
 
 @dataclass(frozen=True)
 class Written:
-    """One bound, written twice: `value` by hand, `declare` by `elbocheck.families`.
-
-    `params`: block -> array; blocks are called "part.name". `value(params, rows)`: the bound on these rows, nats per
-    datum. `declare(params)`: all of it. `exact`: whether the value is (1/N) log p(x). `grad`: ∂value/∂params, written
-    by hand, of NumPy arrays.
-    """
+    """One bound, written twice: by hand, and with `elbocheck.families`."""
 
     params: dict[str, np.ndarray]
+    """Block -> array; blocks are called "part.name"."""
+
     value: Callable[[Params, Rows], Array]
+    """(params, rows) -> the bound on these rows, by hand, nats per datum."""
+
     declare: Callable[[Params], Declaration]
+    """params -> all of it."""
+
     exact: bool = False
+    """Whether the value is (1/N) log p(x)."""
+
     grad: Callable[[Params], Params] | None = None
+    """params -> ∂value/∂params by hand, of NumPy arrays; None where nobody wrote it."""

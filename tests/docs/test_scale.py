@@ -55,8 +55,11 @@ def test_every_row_has_its_numbers_and_stands_in_the_table(tmp_path: Path) -> No
         assert row["bare"]["before"] <= row["bare"]["peak"]
         assert 10.0 < row["bare"]["peak"] < 10_000.0
         assert row["reading"]["covered"].endswith(" of 2")
-    table = [line.split()[:3] for line in done.stdout.splitlines() if line]
-    assert table[1:] == [["mixture", "jax", "200"], ["mixture", "jax", "400"]]
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    parts = [[line.split()[:3] for line in part.splitlines()] for part in done.stdout.strip().split("\n\n")]
+    assert len(parts) == 2
+    for part in parts:
+        assert part == [["model", "library", "data"], ["mixture", "jax", "200"], ["mixture", "jax", "400"]]
 
 
 def test_a_black_box_counts_its_calls_and_rows_are_added_to_a_file(tmp_path: Path) -> None:
@@ -99,7 +102,8 @@ def test_a_process_that_is_stopped_is_a_row(tmp_path: Path, limits: tuple[str, .
     assert row["ratios"] == {}
     for kind in ("bare", "reading", "check"):
         assert re.match(found, row[kind]["error"]), row
-    assert row["reading"]["error"] in done.stdout
+    assert row["reading"]["error"] in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def good(**changes: Any) -> dict[str, Any]:

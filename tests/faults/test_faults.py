@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
@@ -15,7 +15,7 @@ from elbocheck.checks.table import OF_TARGETS as CHECKS
 from elbocheck.errors import InputError
 from elbocheck.faults.catalogue import EQUIVALENT, FAULTS, MODELS, PLANTED
 from elbocheck.faults.fault import Fault, lines
-from elbocheck.faults.matrix import RAISED, Matrix, Row, judge, judge_fault, tasks
+from elbocheck.faults.matrix import RAISED, Change, Matrix, Row, Verdicts, judge, judge_fault, tasks
 from elbocheck.faults.practices import PRACTICES, rejected_by
 from elbocheck.faults.surprising import SURPRISING
 from elbocheck.report.faults import LETTERS, print_matrix, summary
@@ -96,9 +96,10 @@ def test_a_fault_is_one_line(fault: Fault) -> None:
 def test_every_fault_is_rejected_with_the_right_diagnosis_and_documented(fault: Fault) -> None:
     row = judge_fault(fault)
     assert row.rejected, "no check rejects it"
-    assert row.found is not None
-    assert (row.found.kind, row.found.factor) == (fault.kind, fault.factor), row.found
-    assert row.found.sentence
+    found = row.verdicts.found
+    assert found is not None
+    assert (found.kind, found.factor) == (fault.kind, fault.factor), found
+    assert found.sentence
     assert row.as_it_should
 
     shown = documented()[fault.model, fault.name]
@@ -108,30 +109,31 @@ def test_every_fault_is_rejected_with_the_right_diagnosis_and_documented(fault: 
     assert fresh[marks:] == shown[marks:], "first check and diagnosis; run python docs/faults.py"
     for name, one, other in zip([*CHECKS, *PRACTICES], fresh, shown, strict=False):
         assert one == other or (name == "fit" and UNSETTLED & {one, other}), f"{name}; run python docs/faults.py"
-    listed = "\n".join(block("list"))
-    assert f"# {fault.model}, {fault.name}: {fault.sentence}\n- {row.before}\n+ {row.after}\n{row.first}: " in listed
+    listed = " ".join(" ".join(block("list")).split())
+    changed = f"- {row.change.before} + {row.change.after}"
+    assert f"# {fault.model}, {fault.name}: {fault.sentence} {changed} {row.verdicts.first}: " in listed
 
 
 @pytest.mark.parametrize("index", range(len(MODELS)), ids=MODELS)
 def test_correct_code_passes_every_check_and_every_practice(index: int) -> None:
     row = judge(("correct", index))
-    assert set(row.outcomes.values()) == {"holds"}, row.outcomes
-    assert not any(row.practices.values()), row.practices
+    assert set(row.verdicts.outcomes.values()) == {"holds"}, row.verdicts.outcomes
+    assert not any(row.verdicts.practices.values()), row.verdicts.practices
 
 
 @pytest.mark.parametrize("index", range(len(SURPRISING)), ids=[one.name for one in SURPRISING])
 def test_surprising_targets_pass(index: int) -> None:
     row = judge(("surprising", index))
-    assert row.as_it_should, row.outcomes
-    assert {"value", "every point"} <= {name for name, outcome in row.outcomes.items() if outcome == "holds"}
+    assert row.as_it_should, row.verdicts.outcomes
+    assert {"value", "every point"} <= {name for name, outcome in row.verdicts.outcomes.items() if outcome == "holds"}
 
 
 @pytest.mark.parametrize("index", range(len(EQUIVALENT)), ids=[one.name for one in EQUIVALENT])
 def test_equivalent_mutants_pass_and_are_proved(index: int) -> None:
     row = judge(("equivalent", index))
-    assert row.as_it_should, row.outcomes
-    assert len(row.proof) > 60
-    assert row.after in printed(row)
+    assert row.as_it_should, row.verdicts.outcomes
+    assert len(row.change.proof) > 60
+    assert row.change.after in printed(row)
 
 
 def test_the_page_lists_what_there_is() -> None:
@@ -149,9 +151,9 @@ def test_the_page_lists_what_there_is() -> None:
 
 
 def row(**changes: object) -> Row:
-    fine = Row("fault", "ppca", "planted", "a sentence", dict.fromkeys(CHECKS, "holds"), "value", "x")
-    practices = dict.fromkeys(PRACTICES, False)
-    return replace(fine, practices=practices, **changes)  # type: ignore[arg-type]
+    verdicts = Verdicts(dict.fromkeys(CHECKS, "holds"), practices=dict.fromkeys(PRACTICES, False))
+    fine = Row("fault", "ppca", "planted", "a sentence", verdicts, Change("value", "x"))
+    return replace(fine, **changes)  # type: ignore[arg-type]
 
 
 def test_a_fault_that_survives_and_a_false_alarm_fail_the_run() -> None:
@@ -159,9 +161,17 @@ def test_a_fault_that_survives_and_a_false_alarm_fail_the_run() -> None:
     assert not survivor.as_it_should
     assert "ppca planted: no check rejects it" in printed(survivor)
     assert "0 of 1 faults" in summary(Matrix((survivor,)))
-    alarm = row(group="correct", outcomes={**dict.fromkeys(CHECKS, "holds"), "fit": RAISED}, name="correct")
+    raised = Verdicts({**dict.fromkeys(CHECKS, "holds"), "fit": RAISED})
+    alarm = row(group="correct", verdicts=raised, name="correct")
     assert not Matrix((alarm,)).ok
     assert "must pass, but: fit raised" in " ".join(printed(alarm).split())
+
+
+def test_machines_get_a_row_flat() -> None:
+    (found,) = Matrix((row(),)).to_json()["rows"]
+    parts = {one.name for kind in (Row, Verdicts, Change) for one in fields(kind)} - {"verdicts", "change"}
+    assert set(found) == {*parts, "rejected", "diagnosed", "as_it_should"}
+    assert (found["kind"], found["outcomes"]["value"], found["rejected"]) == ("value", "holds", False)
 
 
 def test_a_fault_that_does_not_apply_is_refused() -> None:

@@ -23,7 +23,17 @@ from elbocheck.errors import InputError
 from elbocheck.gate.checking import check_target
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
-from elbocheck.strategies import Choice, CorrectTarget, choices, correct_target, correct_targets, draw_many, planted
+from elbocheck.strategies import (
+    Choice,
+    ChosenData,
+    ChosenStyle,
+    CorrectTarget,
+    choices,
+    correct_target,
+    correct_targets,
+    draw_many,
+    planted,
+)
 from elbocheck.strategies.targets import WRITERS, observed, stresses
 from elbocheck.strategies.targets.choice import KINDS, LIBRARIES
 from elbocheck.strategies.targets.families import FAMILIES, NAMES
@@ -103,21 +113,21 @@ def test_the_value_is_that_of_the_declaration(kind: str, library: str) -> None:
     for choice in drawn(2 if library == "jax" else 6, kinds=(kind,), libraries=(library,), stressed=False, max_data=20):
         found, (expected, scale) = value(correct_target(choice)), declared(choice)
         # inverses of covariances lose digits with the squared distance of the data from the origin
-        assert abs(found - expected) <= 1e-13 * max(scale, 1.0) * (1.0 + choice.offset), choice
+        assert abs(found - expected) <= 1e-13 * max(scale, 1.0) * (1.0 + choice.data.offset), choice
 
 
 @pytest.mark.parametrize("family", NAMES)
 def test_the_value_is_that_of_the_declaration_for_every_family(family: str) -> None:
     for choice in drawn(6, kinds=("mixture", "observations"), libraries=("numpy",), families=(family,), max_data=20):
         found, (expected, scale) = value(correct_target(choice)), declared(choice)
-        assert abs(found - expected) <= 1e-13 * max(scale, 1.0) * (1.0 + choice.offset), choice
+        assert abs(found - expected) <= 1e-13 * max(scale, 1.0) * (1.0 + choice.data.offset), choice
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_densities_are_those_of_scipy(name: str, library: str) -> None:
     family, rng = FAMILIES[name], np.random.default_rng(3)
-    v, known, t = family.draw(rng, 4, 2), family.known(rng, 2), tools(library)
+    v, known, t = family.draw(rng, 4, 2), family.known.draw(rng, 2), tools(library)
     x = family.sample(rng, v, known)[:, None]
     assert family.scipy is not None
     expected = family.scipy(x, v, known)
@@ -127,8 +137,9 @@ def test_densities_are_those_of_scipy(name: str, library: str) -> None:
 
 def test_observations_and_mixtures_by_scipy() -> None:
     for covariance, normalise in itertools.product(("cholesky", "precision", "matrix"), (False, True)):
-        plain = replace(PLAIN, family="multivariate normal", covariance=covariance, normalise=normalise, log10_unit=3)
-        black_box = replace(plain, library="numpy-differences", scipy=True)
+        style, data = ChosenStyle(covariance=covariance, normalise=normalise), ChosenData(log10_unit=3)
+        plain = replace(PLAIN, family="multivariate normal", style=style, data=data)
+        black_box = replace(plain, library="numpy-differences", style=replace(style, scipy=True))
         assert value(correct_target(plain)) == pytest.approx(value(correct_target(black_box)), rel=1e-12)
 
 
@@ -151,7 +162,7 @@ def test_mixtures_in_many_digits() -> None:
 
 @pytest.mark.parametrize("kind", ["ppca", "factor analysis"])
 def test_linear_gaussian_models_by_scipy(kind: str) -> None:
-    target = correct_target(Choice(kind, "numpy", (5, 3, 2), chart="log", seed=2))
+    target = correct_target(Choice(kind, "numpy", (5, 3, 2), seed=2))
     p, x = target.written.params, target.written.declare(target.written.params).factors[1].value[:, 0]
     covariance = p["x.W"] @ p["x.W"].T + np.diag(np.exp(p["x.noise"]) * np.ones(3))
     expected = scipy.stats.multivariate_normal.logpdf(x, p["x.mean"], covariance).mean()
@@ -159,7 +170,7 @@ def test_linear_gaussian_models_by_scipy(kind: str) -> None:
 
 
 def test_chains_by_brute_force() -> None:
-    target = correct_target(Choice("hmm", "numpy", (2, 1, 2), family="Poisson", chart="log", seed=4))
+    target = correct_target(Choice("hmm", "numpy", (2, 1, 2), family="Poisson", seed=4))
     p, x = target.written.params, target.written.declare(target.written.params).factors[-1].value[:, 0, :, 0]
     start, table = scipy.special.softmax(p["z.start"]), scipy.special.softmax(p["z.transitions"], axis=1)
     rates, total = np.exp(p["x.rate"][:, 0]), []
@@ -174,7 +185,9 @@ def test_chains_by_brute_force() -> None:
 
 def test_autoencoders_by_scipy() -> None:
     """The sampled form, with densities of scipy.stats at the points of the declaration."""
-    target = correct_target(Choice("vae", "numpy", (3, 2, 2), family="normal", q="encoder", form=1, seed=1))
+    target = correct_target(
+        Choice("vae", "numpy", (3, 2, 2), family="normal", q="encoder", style=ChosenStyle(form=1), seed=1)
+    )
     declaration = target.written.declare(target.written.params)
     (z, x), normal = declaration.factors, scipy.stats.norm
     law: Any = x.distribution
@@ -200,7 +213,9 @@ def test_belief_networks_by_scipy() -> None:
 @pytest.mark.parametrize("kind", ["mixture", "linear regression", "logistic regression", "Poisson regression"])
 def test_gradients_by_hand_are_those_of_complex_steps(kind: str) -> None:
     for chart, weighted in itertools.product(("log", "softplus", "squared", "raw"), (False, True)):
-        written = correct_target(replace(PLAIN, kind=kind, chart=chart, weighted=weighted)).written
+        written = correct_target(
+            replace(PLAIN, kind=kind, style=ChosenStyle(chart), data=ChosenData(weighted=weighted))
+        ).written
         assert written.grad is not None
         found, expected = written.grad(written.params), complex_step(written.value, written.params)
         for name, one in expected.items():
@@ -212,9 +227,9 @@ def test_draws_reach_what_they_should() -> None:
     assert {one.kind for one in found} == set(KINDS)
     assert {one.library for one in found} == set(LIBRARIES)
     assert len({one.family for one in found}) > 15
-    assert {one.chart for one in found} == {"log", "softplus", "squared", "raw"}
+    assert {one.style.chart for one in found} == {"log", "softplus", "squared", "raw"}
     assert {one.stress for one in found} == {"", "scales", "logits", "empty", "equal"}
-    assert {one.log10_unit for one in found} >= {-6, 0, 6}
+    assert {one.data.log10_unit for one in found} >= {-6, 0, 6}
     assert {one.sizes[0] for one in found} >= {1, 200}
     assert {one.q for one in found} == {"exact", "free", "held", "encoder"}
     assert 0.05 < Counter(bool(one.stress) for one in found)[True] / len(found) < 0.5
@@ -223,7 +238,7 @@ def test_draws_reach_what_they_should() -> None:
 def test_stress_is_what_was_asked_for() -> None:
     assert not any(one.stress for one in draw_many(choices(stressed=False), 100))
     assert all(one.stress in stresses(one.kind, one.family) for one in draw_many(choices(stressed=True), 100))
-    assert all(one.hinted for one in draw_many(choices(hints=True), 20))
+    assert all(one.style.hinted for one in draw_many(choices(hints=True), 20))
     assert set(observed("vae")) == {"normal", "normal, known variance", "Bernoulli", "Poisson"}
 
 
@@ -240,17 +255,19 @@ def test_shrinks_to_one_datum() -> None:
 def test_made_again_from_its_label() -> None:
     for choice in draw_many(choices(libraries=("numpy",), max_data=20), 20):
         target = correct_target(choice)
-        again = correct_target(eval(target.problem.label, {"Choice": Choice}))
+        again = correct_target(
+            eval(target.problem.label, {one.__name__: one for one in (Choice, ChosenData, ChosenStyle)})
+        )
         assert again.choice == choice
         assert value(again) == value(target)
     assert repr(target) == f"correct_target({choice})"
 
 
 def test_parameters_are_flat_or_nested_with_hints_or_without() -> None:
-    nested = correct_target(replace(PLAIN, nested=True, hinted=True)).problem
+    nested = correct_target(replace(PLAIN, style=ChosenStyle(nested=True, hinted=True))).problem
     assert list(nested.params) == ["z", "x"]
     assert [f.parameters for f in nested.declaration.factors] == [("z.logits",), ("x.mean", "x.variance")]
-    flat = correct_target(replace(PLAIN, hinted=True)).problem
+    flat = correct_target(replace(PLAIN, style=ChosenStyle(hinted=True))).problem
     assert [f.parameters for f in flat.declaration.factors] == [("z_logits",), ("x_mean", "x_variance")]
     assert all(f.parameters == () for f in correct_target(PLAIN).problem.declaration.factors)
 

@@ -10,18 +10,25 @@ from math import isqrt
 
 @dataclass(frozen=True)
 class Suspect:
-    """One mistake: `sizes`, what it adds to the reported ELBO at each point, nats per datum.
-
-    `coefficient(a) -> name`: the mistake adds a times `sizes`, with one a for all points, and is called by it; None: it
-    adds `sizes` themselves.
-    """
+    """One mistake, and what it would add to the reported ELBO."""
 
     name: str
+    """What it is called; empty where `coefficient` makes the name."""
+
     kind: str
+    """Of the `Diagnosis` if this is it."""
+
     factor: str
+    """Where it is: a factor's name, "q", or empty for the whole bound."""
+
     sizes: tuple[float, ...]
+    """What it adds at each point, nats per datum."""
+
     component: int | None = None
+    """Of the factor; None if it concerns all."""
+
     coefficient: Callable[[float], str] | None = None
+    """a -> name: the mistake adds a times `sizes`, with one a for all points; None: it adds `sizes` themselves."""
 
 
 def multiple(what: str, a: float, data: int) -> str:
