@@ -29,6 +29,9 @@ class Diagnosis:
     sentence: str = ""
     """All that, for people."""
 
+    others: tuple[str, ...] = ()
+    """Where else it may be, if several explanations fit equally well; as `factor`."""
+
 
 @dataclass(frozen=True)
 class Claim:

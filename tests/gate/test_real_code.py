@@ -12,11 +12,12 @@ from elbocheck import Declaration, Departure, Factor, Latents, LogDensity, Probl
 from elbocheck.errors import DeclarationError, InputError, TargetError
 from elbocheck.families import Bernoulli, Categorical, Dirichlet, Gamma, Normal, expected_log_density
 from support.real_code import CASES, FEATURES, TARGETS, iwae, jitter, lower_bound
+from support.real_models import MODELS
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *MODELS])
 def test_right_code_holds_and_the_fault_is_named(name: str) -> None:
-    make, covered, said = CASES[name]
+    make, covered, said = (CASES | MODELS)[name]
     right = check_target(Target(name, [make(False)]), on_fail="report")
     assert right.exit_code == 0, [one.message for one in right.results]
     assert {claim.label for claim in decompose(make(False)).claims if claim.covered} == covered

@@ -234,7 +234,7 @@ CASES: dict[str, tuple[Callable[[bool], Problem], set[str], str]] = {
     "global weights": (global_weights, {"w", "y"}, "12"),
     "weight decay": (weight_decay, set(), "the penalty decay"),
     "zero inflation": (zero_inflated, set(), "factor x"),
-    "IWAE": (iwae, {"x"}, "1.60944"),
+    "IWAE": (iwae, {"x"}, "log 5, the number of points of q"),
     "below its ELBO": (lower_bound, {"x"}, ""),
     "jitter": (jitter, {"x"}, ""),
     "analytic KL and samples": (autoencoder, {"x"}, "KL × 0.5"),

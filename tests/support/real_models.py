@@ -234,6 +234,10 @@ def sparse_process(broken: bool) -> Problem:
 
 MODELS = {
     "Bayesian mixture": (bayesian_mixture, set(), "factor x"),
-    "linear system, data missing": (linear_system, {"start", "step", "y"}, "y"),
+    "linear system, data missing": (
+        linear_system,
+        {"start", "step", "y"},
+        "factor y: ½ log 2π of the elements that are masked, too much",
+    ),
     "sparse process, labels": (sparse_process, set(), "factor y"),
 }

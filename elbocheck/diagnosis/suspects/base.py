@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from math import isqrt
+
+UNUSUAL = 9
+"""Rank of a multiple that has no name but its number."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,14 @@ class Suspect:
     coefficient: Callable[[float], str] | None = None
     """a -> name: the mistake adds a times `sizes`, with one a for all points; None: it adds `sizes` themselves."""
 
+    rank: int = 1
+    """0 for the most usual ones, more for rarer ones: the least rank that explains a deviation is told."""
+
+
+def is_usual(name: str) -> bool:
+    """Whether a multiple has a name besides its number."""
+    return not name.startswith(("multiple ", "β ≠ 1")) or "number of data" in name
+
 
 def multiple(what: str, a: float, data: int) -> str:
     """A name for `what` entering 1 + a times."""
@@ -39,15 +48,7 @@ def multiple(what: str, a: float, data: int) -> str:
     for usual, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
         if abs(times - usual) < 1e-9:
             return f"{name}: {what}"
-    for batch in divisors(data):
-        for usual, name in ((data / batch, f"multiple {data} / {batch}"), (batch / data, f"multiple {batch} / {data}")):
-            if abs(times - usual) < 1e-9 * usual:
-                return f"{name.removesuffix(' / 1')} (number of data): {what}"
+    for usual, name in ((float(data), f"multiple {data}"), (1.0 / data, f"multiple 1 / {data}")):
+        if abs(times - usual) < 1e-9 * usual:
+            return f"{name} (number of data): {what}"
     return f"multiple {times:.6g}: {what}"
-
-
-@cache
-def divisors(number: int) -> tuple[int, ...]:
-    """All of them, ascending."""
-    small = [one for one in range(1, isqrt(number) + 1) if number % one == 0]
-    return tuple(sorted({*small, *(number // one for one in small)}))

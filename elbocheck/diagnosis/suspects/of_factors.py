@@ -16,11 +16,12 @@ from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
 from elbocheck.bound.terms import expectation, weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.of_constants import constants, some_elements
+from elbocheck.diagnosis.suspects.of_divergences import suspects_of_divergences
 from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
-from elbocheck.diagnosis.suspects.of_q import suspects_of_dimensions, suspects_of_q
+from elbocheck.diagnosis.suspects.of_q import suspects_of_q
 from elbocheck.families.base import inner, parts_of
 
-LOG_2PI = math.log(2.0 * math.pi)
 MOST_DATA = 64
 """Single data are suspects (left out, or counted twice) where there are at most so many."""
 
@@ -59,9 +60,12 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         times,
         lambda what: lambda a: weighted_kl(a).replace("KL", f"KL {what}").replace("divergence", f"divergence {what}"),
     )
+    elements = {factor.name: found[0][factor.name, "elements", None] for factor in declaration.factors}
+    yield from constants(problems[0], elements, len(problems))
+    yield from some_elements(problems[0], elements, terms[0].elbo - terms[0].declared, len(problems))
     yield from suspects_of_q(problems)
+    yield from suspects_of_divergences(problems)
     for factor in declaration.factors:
-        yield from _constants(factor, sizes(factor.name, "elements"), data)
         for component in [*range(_groups(factor)), None]:
             for (name, piece, where), _ in found[0].items():
                 if name == factor.name and where == component and piece not in ("elements", "log p"):
@@ -73,8 +77,6 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         for component in range(_groups(factor)):
             own = np.array(sizes(factor.name, "log p", component))
             yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
-    for factor in declaration.factors:
-        yield from suspects_of_dimensions(factor, sizes(factor.name, "elements"))
     yield from _data([_per_datum(problem) for problem in problems])
 
 
@@ -162,29 +164,6 @@ def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     return (residual - (shaped * residual).sum(1)[:, None]) ** 2
 
 
-CONSTANTS = {
-    "½ log 2π per dimension": 0.5 * LOG_2PI,
-    "½ per dimension (D/2)": 0.5,
-    "log 2π per dimension": LOG_2PI,
-    "½ log 2πe per dimension": 0.5 * (LOG_2PI + 1.0),
-    "½ log 2 per dimension": 0.5 * math.log(2.0),
-    "log 2 per dimension": math.log(2.0),
-    "½ log π per dimension": 0.5 * math.log(math.pi),
-    "one nat per dimension": 1.0,
-}
-
-
-def _constants(factor: Factor, elements: tuple[float, ...], data: int) -> Iterator[Suspect]:
-    if parts_of(factor.distribution).log_pi:
-        event = factor.distribution.event_ndim
-        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event else 1
-        for name, constant in CONSTANTS.items():
-            for sign in (1.0, -1.0):
-                yield Suspect(name, "value", factor.name, tuple(sign * constant * size * one for one in elements))
-    for sign in (1.0, -1.0):
-        yield Suspect("log N", "value", "", (sign * math.log(data),) * len(elements))
-
-
 def _per_datum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """(weights, declared ELBO) of every datum."""
     reading = read(problem)
@@ -194,6 +173,12 @@ def _per_datum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:
     count = len(points[0][0])
     yield Suspect("the weights of the data ignored", "data", "", tuple(float(e.mean() - w @ e) for w, e in points))
+    for last in range(2, min(count // 2, MOST_DATA) + 1):  # an incomplete last batch, a window
+        for first, rows in (("last", slice(count - last, None)), ("first", slice(None, last))):
+            lost = [(float(w[rows] @ e[rows]), float(w[rows].sum()), float(w @ e)) for w, e in points]
+            yield Suspect(f"the {first} {last} data left out", "data", "", tuple(-one for one, _, _ in lost))
+            rest = tuple((whole - one) / (1.0 - share) - whole for one, share, whole in lost)
+            yield Suspect(f"the {first} {last} data left out, with the mean over the others", "data", "", rest)
     if 1 < count <= MOST_DATA:
         for n in range(count):
             yield Suspect(f"datum {n} left out", "data", "", tuple(-float(w[n] * e[n]) for w, e in points))

@@ -31,7 +31,7 @@ def suspects_of_groups(
     problems: Sequence[Problem], densities: Mapping[str, Sequence[float]], times: Named, weighted: Named
 ) -> Iterator[Suspect]:
     """`densities`: factor -> E log p at each point, nats per datum; `times`, `weighted`: names of multiples."""
-    found = [_entropies(problem) for problem in problems]
+    found = [entropies(problem) for problem in problems]
     if len(found[0]) < 2:
         return
     under = _under(problems[0])
@@ -43,7 +43,7 @@ def suspects_of_groups(
             yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})"))
 
 
-def _entropies(problem: Problem) -> dict[str, float]:
+def entropies(problem: Problem) -> dict[str, float]:
     """Group -> its share of H[q], nats per datum."""
     declaration, found = problem.declaration, {}
     shares = plain(declaration.data_weights)

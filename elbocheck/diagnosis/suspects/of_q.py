@@ -41,17 +41,6 @@ def suspects_of_q(problems: Sequence[Problem]) -> Iterator[Suspect]:
             yield Suspect(name, kind, factor, sizes)
 
 
-def suspects_of_dimensions(factor: Factor, elements: Sequence[float]) -> Iterator[Suspect]:
-    """Constants of some of the dimensions of a Gaussian factor; `elements`: how many of its elements count."""
-    count = round(elements[0]) * (np.shape(factor.value)[-1] if factor.distribution.event_ndim else 1)
-    if parts_of(factor.distribution).gaussian and abs(elements[0] - round(elements[0])) < 1e-9:
-        for k in range(1, min(count, MOST)):
-            for what, constant in (("½ log 2π", HALF_LOG_2PI), ("½", 0.5)):
-                for sign, how in ((1.0, "lost"), (-1.0, "too much")):
-                    name = f"{what} of {k} of {count} dimensions is {how}"
-                    yield Suspect(name, "value", factor.name, tuple(sign * constant * k for _ in elements))
-
-
 def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
     """(mistake, what it adds to the ELBO) at the problem's parameters; "×…": with a coefficient to be found."""
     assert problem.factors is not None
@@ -128,6 +117,11 @@ def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) 
     if 1 < r.shape[1] <= MOST:
         for m, size in enumerate(w @ points):
             yield ("value", factor.name, f"point {m} of q stands for all"), size - expected
+        most = points.max(1)
+        with np.errstate(all="ignore"):
+            log_mean = most + np.log((r * np.exp(points - most[:, None])).sum(1))
+        mistake = ("value", factor.name, "the logarithm of a mean over points, for the mean of logarithms")
+        yield mistake, float(w @ log_mean) - expected
     elements = density.reshape((*r.shape, -1))
     count = elements.shape[2]
     if factor.where is None and 1 < count <= MOST:

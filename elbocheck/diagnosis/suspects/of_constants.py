@@ -1,0 +1,117 @@
+"""Constants that bounds lose or have too much of, by the numbers of the problem: elements, masks, points, data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from elbocheck.backends.namespace import double_precision, plain
+from elbocheck.bound.factors import Factor
+from elbocheck.bound.problem import Problem
+from elbocheck.diagnosis.suspects.base import Suspect
+from elbocheck.families.base import parts_of
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+CONSTANTS = {
+    "½ log 2π": HALF_LOG_2PI,
+    "½": 0.5,
+    "log 2π": 2.0 * HALF_LOG_2PI,
+    "½ log 2πe": HALF_LOG_2PI + 0.5,
+    "½ log 2": 0.5 * math.log(2.0),
+    "log 2": math.log(2.0),
+    "½ log π": 0.5 * math.log(math.pi),
+    "one nat": 1.0,
+}
+"""The first is tried first."""
+MOST = 1_000_000
+"""Most elements of which some may be without their constant: of more, any number is a multiple of it to rounding."""
+
+
+def constants(problem: Problem, elements: Mapping[str, float], count: int) -> Iterator[Suspect]:
+    """`elements`: factor -> how many of its elements count for each datum; `count`: of probes."""
+    data = len(plain(problem.declaration.data_weights))
+    for factor in problem.declaration.factors:
+        if not parts_of(factor.distribution).log_pi:
+            continue
+        event = factor.distribution.event_ndim
+        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event == 1 else 1
+        own = elements[factor.name] * size
+        for rank, name, numbers in (
+            (0, "{} per dimension", own),
+            (0, "{} of the elements that are masked", _masked(factor) * size),
+            (2, "{} once for a datum", 1.0),
+            (2, "{} once for all data", 1.0 / data),
+        ):
+            if numbers:
+                yield from _each(factor.name, name, numbers, rank, count)
+    of_data = {"log N": math.log(data), "log N / N": math.log(data) / data, "log N! / N": math.lgamma(data + 1) / data}
+    for name, number in of_data.items():
+        yield from _signed("", name, number, 1, count)
+    for factor in problem.declaration.factors:
+        shape = np.shape(factor.distribution.log_density(factor.value))
+        for axis, what in ((1, "points of q"), (2, f"elements of {factor.name}")):
+            if len(shape) > axis and shape[axis] > 2:
+                name = f"log {shape[axis]}, the number of {what}: a sum for a mean, or 1/{shape[axis]} forgotten"
+                yield from _signed(factor.name if axis > 1 else "", name, math.log(shape[axis]), 1, count)
+        yield from _of_values(factor, problem, count)
+
+
+def some_elements(problem: Problem, elements: Mapping[str, float], excess: float, count: int) -> Iterator[Suspect]:
+    """½ log 2π, or ½, of some elements only, of the many that the data have in all; `excess`: to be explained."""
+    data = len(plain(problem.declaration.data_weights))
+    for factor in problem.declaration.factors:
+        if not parts_of(factor.distribution).log_pi:
+            continue
+        event = factor.distribution.event_ndim
+        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event == 1 else 1
+        whole = elements[factor.name] * size * data
+        for constant in ("½ log 2π", "½"):
+            some = round(abs(excess) * data / CONSTANTS[constant])
+            if abs(whole - round(whole)) < 1e-9 * whole and 0 < some < whole <= MOST:
+                how = "lost" if excess > 0 else "too much"
+                number = math.copysign(CONSTANTS[constant] * some / data, excess)
+                name = f"{constant} of {some} of {round(whole)} elements in all data is {how}"
+                yield Suspect(name, "value", factor.name, (number,) * count, rank=3)
+
+
+def _each(factor: str, name: str, numbers: float, rank: int, count: int) -> Iterator[Suspect]:
+    for constant, size in CONSTANTS.items():
+        rarer = 0 if constant == "½ log 2π" else 2 if constant.startswith("½") else 1  # a ½ is the entropy's
+        yield from _signed(factor, name.format(constant), size * numbers, rank + rarer, count)
+
+
+def _signed(factor: str, name: str, size: float, rank: int, count: int) -> Iterator[Suspect]:
+    for sign, how in ((1.0, "lost"), (-1.0, "too much")):
+        said = f"{name}, {how}" if name.startswith(("½", "one", "log 2")) else name
+        yield Suspect(said, "value", factor, (sign * size,) * count, rank=rank)
+
+
+def _masked(factor: Factor) -> float:
+    """Elements for each datum that `where` masks, on average."""
+    if factor.where is None:
+        return 0.0
+    with double_precision():
+        shape = np.shape(factor.distribution.log_density(factor.value))
+        where = np.broadcast_to(plain(factor.where), np.broadcast_shapes(np.shape(plain(factor.where)), shape[2:]))
+    hidden = np.logical_not(where)
+    axes = len(shape) - 2
+    lead = hidden.reshape((-1, *hidden.shape[hidden.ndim - axes :])) if axes else hidden.reshape((-1,))
+    return float(hidden.sum()) / (len(lead) if axes else 1)
+
+
+def _of_values(factor: Factor, problem: Problem, count: int) -> Iterator[Suspect]:
+    """Constants that depend on the data alone: the Jacobian of log x, log x! of counts."""
+    value = plain(factor.value)
+    weights = plain(problem.declaration.data_weights)
+    if value.ndim < 2 or value.shape[:2] != (len(weights), 1) or factor.distribution.event_ndim or np.any(value < 0):
+        return
+    sums = value.reshape((len(weights), -1))
+    if np.all(sums > 0):
+        number = float(weights @ np.log(sums).sum(1))
+        name = f"Σ log {factor.name}, the Jacobian of its logarithm"
+        yield from _signed(factor.name, name, number, 1, count)
+    if np.all(sums == np.round(sums)) and sums.max() > 1:
+        number = float(weights @ np.vectorize(math.lgamma)(sums + 1.0).sum(1))
+        yield from _signed(factor.name, f"log {factor.name}!", number, 1, count)
