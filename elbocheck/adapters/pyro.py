@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.distributions import family_of, unwrapped
 from elbocheck.adapters.members import Site, Sites
-from elbocheck.adapters.plan import Tree, all_fields
+from elbocheck.adapters.plan import Tree, all_fields, taken
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
 from elbocheck.bound.problem import Problem
@@ -215,6 +214,15 @@ class PyroProgram(Guided):
         model, _ = self.run(self.unconstrained({}), 0)
         return {name for name, site in model.items() if site.states is not None}
 
+    def draw(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        with self._at(params, latents):
+            return _sites(*self._traces(particle))[1]
+
+    def bijection(self, site: Site) -> Any:
+        from torch.distributions import biject_to
+
+        return biject_to(site.distribution.support)
+
     def analytic(self, model: Site, guide: Site) -> bool:
         from pyro.infer import TraceMeanField_ELBO
         from torch.distributions import kl_divergence
@@ -256,7 +264,7 @@ class PyroProgram(Guided):
             for name, site in self.run(params, 0)[1].items()
             if not site.distribution.has_rsample and site.states is None
         }
-        families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
+        families = {name: taken(site) for name, site in drawn.items()}
 
         def fields(params: Tree, latents: Tree) -> Tree:
             guide = self.run(params, 0)[1]

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from elbocheck.adapters.distributions import as_array, unwrapped
+from elbocheck.adapters.maps import pulled
 from elbocheck.adapters.members import Site, Sites, member
-from elbocheck.adapters.plan import Plan, Planned, Program, Tree
+from elbocheck.adapters.plan import Plan, Planned, Point, Program, Tree, support_maps
 from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.errors import InputError
 from elbocheck.families import MultivariateNormal, Normal
@@ -23,10 +25,22 @@ from elbocheck.families.average import Average
 from elbocheck.families.base import Distribution
 
 
-def _log_jacobian(site: Site) -> Array:
-    """What a point adds to log q: the Jacobian of the map that makes it from other sites, 0 if there is none."""
-    xp = namespace(site.value).xp
-    return xp.sum(as_array(unwrapped(site.distribution).base.log_density, site.value)) / site.rows
+def _log_jacobian(program: Program, point: Point, guide: Site, model: Site) -> Any:
+    """What a point adds to H[q]: the Jacobian of the map that makes it from other sites, 0 if there is none."""
+    inside, xp = unwrapped(guide.distribution), namespace(guide.value).xp
+    if point.theirs:
+        return -xp.sum(as_array(inside.base.log_density, guide.value)) / guide.rows
+    maps = support_maps(program, model) if point.mapped else ()
+    if not maps:
+        return 0.0
+    slopes = pulled(maps, guide.value)[1]
+    whole = maps[-1].whole
+    for _ in range(len(tuple(model.distribution.event_shape)) - whole + min(whole, 1)):
+        slopes = xp.sum(slopes, axis=-1)
+    if inside.mask is not None:
+        mask = as_array(inside.mask, guide.value)
+        slopes = xp.where(mask.reshape(mask.shape[: mask.ndim - inside.events]), slopes, xp.zeros_like(slopes))
+    return xp.sum(slopes) / guide.rows
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
@@ -82,8 +96,9 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     for one in plan.guide:
         if not one.states:
             entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic, weights)
-    for name, weight in plan.point.items():
-        entropy = entropy - weight * sum(_log_jacobian(guide[name]) for guide in guides) / len(guides)
+    for name, point in plan.point.items():
+        added = sum(_log_jacobian(program, point, guide[name], model[name]) for model, guide in runs)
+        entropy = entropy + point.weight * added / len(guides)
     rows = zeros(entropy) + 1.0 / entropy.shape[0]
     return Declaration(factors, weights, entropy, rows)
 
@@ -136,6 +151,9 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
                 f"{type(distribution).__name__}), elbocheck none; use Trace_ELBO"
             )
         distribution = Average(distribution, under)
+    elif one.family.density:
+        value = distribution.log_density(value)
+        distribution = LogDensity(value, f"{one.family.density}: S keeps its E log p")
     xp = namespace(value).xp
     return Factor(
         one.name,

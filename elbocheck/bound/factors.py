@@ -15,7 +15,7 @@ from elbocheck.bound.latents import Latents, by_name, joint_weights
 from elbocheck.bound.log_density import LogDensity, Penalty
 from elbocheck.errors import DeclarationError, ElbocheckError
 from elbocheck.families.average import Average
-from elbocheck.families.base import Density, Distribution
+from elbocheck.families.base import Distribution
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Factor:
     name: str
     """Unique among the factors of a bound."""
 
-    distribution: Distribution | LogDensity | Density
-    """The member of an exponential family, at every point, or another density, by name or by its numbers."""
+    distribution: Distribution | LogDensity | Any
+    """The member of an exponential family, at every point, or another density, by its numbers or by name: anything of
+    `elbocheck.densities` or with such a `family`, `event_ndim` and `log_density(value)`."""
 
     value: Any = None
     """u: data, or what q's points say of a latent; a density given as numbers needs none."""

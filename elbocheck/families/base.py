@@ -108,22 +108,6 @@ class Distribution(Protocol):
         ...
 
 
-class Density(Protocol):
-    """A named density that is no exponential family, see `elbocheck.densities`."""
-
-    family: ClassVar[str]
-    """Name for messages."""
-
-    @property
-    def event_ndim(self) -> int:
-        """Number of trailing axes that make up one value."""
-        ...
-
-    def log_density(self, value: Array) -> Array:
-        """log p(u), nats."""
-        ...
-
-
 class OneStatistic:
     """Base of scalar families with one sufficient statistic: what follows from η, T, A, ∇A, log h and E log h.
 
