@@ -118,6 +118,7 @@ class PyroProgram(Guided):
         with store.scope(store.get_state()), torch.random.fork_rng(devices=[]), _replaced({}):
             guide = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
             model = poutine.trace(poutine.replay(self.model, trace=guide)).get_trace(*self.args, **self.kwargs)
+            stored = store.get_state()["constraints"]  # modules give none in their statements
         found: dict[str, tuple[Any, Any, Any]] = {}
         owners: dict[str, set[str]] = {"model": set(), "guide": set()}
         for owner, trace in (("model", model), ("guide", guide)):
@@ -126,7 +127,7 @@ class PyroProgram(Guided):
                     owners[owner].add(name)
                     given = site["args"][1] if len(site["args"]) > 1 else None
                     module = given if isinstance(given, torch.nn.Parameter) else None
-                    constraint = site["kwargs"].get("constraint", constraints.real)
+                    constraint = stored.get(name, site["kwargs"].get("constraint", constraints.real))
                     value: Any = site["value"]
                     found[name] = (constraint, value.detach().double(), module)
         refuse_shared(**owners)
@@ -333,7 +334,7 @@ def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
     from torch import Tensor
     from torch.nn import Parameter
     from torch.overrides import TorchFunctionMode
-    from torch.utils._pytree import tree_map
+    from torch.utils._pytree import tree_leaves, tree_map
 
     def other(leaf: Any) -> Any:
         if isinstance(leaf, Parameter):
@@ -342,9 +343,13 @@ def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
 
     class Replace(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if getattr(function, "__self__", None) is not Tensor.requires_grad:  # pyro.module asks the parameter itself
-                args, kwargs = tree_map(other, (args, kwargs or {}))
-            return function(*args, **(kwargs or {}))
+            kwargs = kwargs or {}
+            # pyro.module asks the parameter itself, and a torch.Size that is rebuilt would be another tuple
+            if getattr(function, "__self__", None) is not Tensor.requires_grad and any(
+                isinstance(leaf, Parameter) for leaf in tree_leaves((args, kwargs))
+            ):
+                args, kwargs = tree_map(other, (args, kwargs))
+            return function(*args, **kwargs)
 
     with Replace():
         yield
