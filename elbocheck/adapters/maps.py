@@ -44,9 +44,7 @@ def _logit(v: Array) -> Array:
 
 
 EXP = Map("ExpTransform", lambda u: _xp(u).exp(u), lambda v: _xp(v).log(v), lambda v: _xp(v).log(v))
-SIGMOID = Map(
-    "SigmoidTransform", lambda u: namespace(u).expit(u), _logit, lambda v: _xp(v).log(v) + _xp(v).log1p(-v)
-)
+SIGMOID = Map("SigmoidTransform", lambda u: namespace(u).expit(u), _logit, lambda v: _xp(v).log(v) + _xp(v).log1p(-v))
 SOFTPLUS = Map(
     "SoftplusTransform",
     lambda u: namespace(u).softplus(u),

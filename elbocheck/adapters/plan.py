@@ -61,7 +61,8 @@ class Planned:
 
     `prior`: nothing in it is learned and it is homogeneous, so that rescaling the latent stands in for β;
     `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum. `states`: whether
-    its states are enumerated; `local`: whether it lies in the plate of the data.
+    its states are enumerated; `local`: whether it lies in the plate of the data. `under`: the latents that it
+    depends on, itself among them.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Planned:
     analytic: bool = False
     states: bool = False
     local: bool = False
+    under: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,18 @@ class Point:
 
     `weight`: the declared one times plate scale per datum. `mapped`: whether the map of its support makes it, whose
     Jacobian then is a part of log q; `theirs`: whether another one does, and the library's Jacobian is believed.
+    `sources`: the auxiliary sites.
     """
 
     weight: float
     mapped: bool = False
     theirs: bool = False
+    sources: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is a Jacobian."""
+        return self.mapped or self.theirs
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
                 weight=_declared_weight(site, drawn, common),
                 prior=name in latents and not any(fields.values()) and _centred(site, family),
                 analytic=analytic,
+                under=_under(name, fields, latents),
             )
         )
     priors = [one.name for one in planned if one.prior]
@@ -150,6 +160,11 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     sizes = {model[name].states: dict(model[name].enumerated)[model[name].states or 0] for name in marginal}
     marginals = int(np.prod([*sizes.values()], dtype=int))
     return Plan(tuple(planned), drawn_sites, point, marginals, tuple(dict.fromkeys((*unknown, *lost))))
+
+
+def _under(name: str, fields: Mapping[str, set[str]], latents: Mapping[str, Any]) -> tuple[str, ...]:
+    used = {name}.union(*fields.values())
+    return tuple(one for one in latents if one in used)
 
 
 def taken(site: Site, where: str = "") -> Family:
@@ -190,7 +205,11 @@ def _points(
     lost, shifted = [], program.draw(params, sources, 0)
     for name, one in point.items():
         before, after = np.asarray(_held(guide[name].value)), np.asarray(_held(shifted[name].value))
-        if np.array_equal(before, after) or np.allclose(before + SHIFT, after, rtol=1e-9, atol=1e-12):
+        if np.array_equal(before, after):
+            continue
+        own = f"{name}_unconstrained"  # Pyro's name
+        one = point[name] = replace(one, sources=(own,) if own in sources else tuple(sources))
+        if np.allclose(before + SHIFT, after, rtol=1e-9, atol=1e-12):
             continue
         maps = support_maps(program, model[name])
         if maps is not None and np.allclose(_moved(maps, before), after, rtol=1e-7, atol=1e-10):

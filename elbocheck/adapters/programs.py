@@ -76,7 +76,7 @@ def problem_of(
         return value(tree) / data
 
     def declare(arrays: Arrays, fixed: Arrays) -> Declaration:
-        return declaration_of(program, plan, rebuilt(params, arrays))
+        return declaration_of(program, plan, rebuilt(params, arrays)).resolved()
 
     def points(arrays: Arrays, fixed: Arrays) -> WeightedPoints:
         return points_of(program, plan, rebuilt(params, arrays))

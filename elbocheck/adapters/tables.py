@@ -216,9 +216,7 @@ TABLE: dict[str, Family | Callable[[Any, str], Family]] = {
     "GammaPoisson": GAMMA_POISSON,
     **dict.fromkeys(("NegativeBinomial", "NegativeBinomialLogits", "NegativeBinomialProbs"), NEGATIVE_BINOMIAL),
     "StudentT": _outside(densities.StudentT, lambda d: {"df": d.df, "location": d.loc, "scale": d.scale}),
-    "Cauchy": _outside(
-        densities.StudentT, lambda d: {"df": 1.0 + 0.0 * d.loc, "location": d.loc, "scale": d.scale}
-    ),
+    "Cauchy": _outside(densities.StudentT, lambda d: {"df": 1.0 + 0.0 * d.loc, "location": d.loc, "scale": d.scale}),
     "HalfCauchy": _outside(densities.HalfCauchy, lambda d: {"scale": d.scale}),
     "Uniform": _outside(densities.Uniform, lambda d: {"low": d.low, "high": d.high}),
     "LKJCholesky": _outside(densities.LKJCholesky, lambda d: {"concentration": d.concentration}, event_ndim=2),
