@@ -162,20 +162,24 @@ KNOWN = {one.name: one for one in (EXP, SIGMOID, SOFTPLUS, STICKS, ORDERED, CHOL
 
 
 def maps_of(transforms: Sequence[Any], site: str) -> Maps:
-    """The maps of a library's transforms, in their order; raises `InputError` naming the site for an unknown one."""
+    """The maps of a library's transforms, in their order; a subclass counts as the class that it is derived from.
+
+    Raises `InputError` naming the site for an unknown one.
+    """
     found: list[Map] = []
     for transform in transforms:
-        kind = type(transform).__name__
-        if kind == "ComposeTransform":
+        kinds = [kind.__name__ for kind in type(transform).__mro__]
+        known = next((KNOWN[kind] for kind in kinds if kind in KNOWN), None)
+        if known is not None:
+            found.append(known)
+        elif "ComposeTransform" in kinds:
             found += maps_of(transform.parts, site)
-        elif kind == "IndependentTransform":
+        elif "IndependentTransform" in kinds:
             found += maps_of([transform.base_transform], site)
-        elif kind == "AffineTransform":
+        elif "AffineTransform" in kinds:
             found.append(_affine(transform.loc, transform.scale))
-        elif kind in KNOWN:
-            found.append(KNOWN[kind])
-        elif kind != "IdentityTransform":
-            raise InputError(f"site {site!r}: the Jacobian of {kind} is not known here")
+        elif "IdentityTransform" not in kinds:
+            raise InputError(f"site {site!r}: the Jacobian of {kinds[0]} is not known here")
     if any(one.whole for one in found[:-1]):
         raise InputError(f"site {site!r}: {found[-1].name} after a map of vectors, whose Jacobian is not known here")
     return tuple(found)

@@ -22,7 +22,8 @@ class Site:
     explain; the rest is a weight that somebody asked for. `auxiliary`: of the guide alone, other sites are made of it.
     `enumerated`: axes (negative, from the right of the batch) along which the states of discrete latents are laid out,
     with their sizes, the same for all sites of a trace, those of the guide first; `states`: this site's own axis.
-    `data`: the axis of the plate whose elements are the data, and `rows`, how many there are.
+    `data`: the axis of the plate whose elements are the data, and `rows`, how many there are. `weights`: a scale for
+    each element, in place of the one number.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Site:
     states: int | None = None
     data: int | None = None
     rows: int = 1
+    weights: Any = None
 
     @property
     def extra(self) -> float:
@@ -49,6 +51,16 @@ class Site:
 
 
 Sites = Mapping[str, Site]
+
+
+def number(scale: Any) -> float:
+    """A scale that is one number, 1 for one that is not."""
+    return 1.0 if scale is None or np.ndim(scale) else float(scale)
+
+
+def weights(scale: Any) -> Any:
+    """A scale for each element, None if it is one number."""
+    return scale if np.ndim(scale) else None
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,8 @@ def inside_of(site: Site, family: Family) -> Unwrapped:
 def fields_of(site: Site, family: Family) -> dict[str, Array]:
     """What a family is made of at a site; of one that is not known here, its log density."""
     if family.theirs:
-        return {"log_factor": site.distribution.log_prob(site.value)}
+        log_density = site.distribution.log_prob(site.value)
+        return {"log_factor": log_density if site.weights is None else site.weights * log_density}
     return family.fields(unwrapped(site.distribution).base)
 
 
@@ -97,7 +110,7 @@ def member(
             if name not in constants:
                 array = as_array(array, site.value)
                 floating = array.dtype
-                events = max(array.ndim - len(tuple(inside.base.batch_shape)), 0)
+                events = 0 if family.theirs else max(array.ndim - len(tuple(inside.base.batch_shape)), 0)
                 rows.setdefault(name, []).append(arranged(array, site, inside, events))
         if family.theirs:
             values += rows["log_factor"][len(values) :]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.members import Site, Sites
+from elbocheck.adapters.members import Site, Sites, number, weights
 from elbocheck.adapters.plan import Tree, all_fields, taken
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
@@ -52,8 +52,9 @@ def problem(
 
     A scale handler around the same latent in model and guide counts as a declared KL weight, and one around
     observations as a weight of theirs; around the model's latent alone it does not, and is found by the value check.
-    Raises `InputError`, naming the site, for distributions outside the known families, `numpyro.factor` statements,
-    parameters that model and guide share, and losses that are no bound.
+    A density that elbocheck does not know is taken from the library, and its site named in the label as not judged; so
+    is one with a scale for each element. Raises `InputError` where nothing of the model could be judged, for parameters
+    that model and guide share, and losses that are no bound.
     """
     require("numpyro", "the NumPyro adapter needs numpyro", "numpyro")
     with double_precision():
@@ -317,17 +318,10 @@ def _sites(trace: Mapping[str, Any]) -> dict[str, Site]:
             name,
             site["fn"],
             jnp.asarray(site["value"]),
-            _number(name, site["scale"]),
+            number(site["scale"]),
             plates,
             bool(site["is_observed"]),
             bool(site["infer"].get("is_auxiliary", False)),
+            weights=weights(site["scale"]),
         )
     return found
-
-
-def _number(name: str, scale: Any) -> float:
-    if scale is None:
-        return 1.0
-    if np.ndim(scale):
-        raise InputError(f"site {name!r}: a scale of shape {np.shape(scale)}; only numbers are supported")
-    return float(scale)

@@ -127,8 +127,9 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
         where = "model" if name in latents else "guide"
         raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
     families = {name: taken(site) for name, site in model.items()}
-    if families and all(family.theirs for family in families.values()):
-        raise InputError(next(iter(families.values())).density)
+    if families and all(family.make is Given for family in families.values()):
+        reason = next(iter(families.values())).density
+        raise InputError(f"nothing of the model can be judged, first of all: {reason}")
     needs = program.depends(lambda p, z: all_fields(program.replay(p, z, 0), families), params, latents)
     common = _common_weight(model, guide)
     planned = []
@@ -170,10 +171,13 @@ def _under(name: str, fields: Mapping[str, set[str]], latents: Mapping[str, Any]
 def taken(site: Site, where: str = "") -> Family:
     """The family or density of a site; the library's own, with the reason, if elbocheck has none."""
     name = f"{site.name}{where}"
+    if site.weights is not None:
+        reason = f"site {name!r}: a scale of shape {tuple(np.shape(site.weights))}; only numbers are declared weights"
+        return Family(Given, lambda distribution: {}, density=reason, theirs=True)
     try:
         inside = unwrapped(site.distribution)
-        family = family_of(inside, name)
         maps_of(inside.transforms, name)
+        family = family_of(inside, name)
     except InputError as error:
         return Family(Given, lambda distribution: {}, density=str(error), theirs=True)
     return family
@@ -234,7 +238,6 @@ def _held(value: Any) -> Any:
 
 def _moved(maps: Maps, value: np.ndarray) -> np.ndarray:
     """Where a shift of the unconstrained numbers takes a value."""
-    maps = tuple(one for one in maps)
     with np.errstate(all="ignore"):
         return np.asarray(pushed(maps, pulled(maps, value)[0] + SHIFT))
 

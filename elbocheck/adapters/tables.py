@@ -8,6 +8,7 @@ from typing import Any
 
 from elbocheck import densities, families
 from elbocheck.adapters.distributions import Family, Fields, Unwrapped, as_array, as_it_is, unwrapped
+from elbocheck.adapters.maps import EXP, maps_of
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import InputError
 
@@ -21,7 +22,7 @@ def family_of(inside: Unwrapped, site: str) -> Family:
     family = found if isinstance(found, Family) else found(distribution, site)
     if not inside.transforms:
         return family
-    if family is NORMAL and [type(one).__name__ for one in inside.transforms] == ["ExpTransform"]:
+    if family is NORMAL and maps_of(inside.transforms, site) == (EXP,):
         return LOG_NORMAL
     return replace(family, known=(), fixed={}, mapped=True, density="a mapped distribution is known by its density")
 

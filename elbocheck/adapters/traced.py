@@ -61,7 +61,8 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     Where the loss averages in closed form, mean and spread of q are points too: drawn values alone do not tell them
     apart.
     """
-    guides = [program.run(params, particle)[1] for particle in range(program.particles)]
+    runs = [program.run(params, particle) for particle in range(program.particles)]
+    guides = [guide for _, guide in runs]
     latents = {name: _stack([guide[name].value for guide in guides]) for name in guides[0]}
     analytic = {one.name for one in plan.model if one.analytic}
     for one in plan.guide:
@@ -70,7 +71,7 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     entropy, priors = program.zero(), {one.name for one in plan.model if one.prior}
     for one in plan.guide:
         if one.name in priors:
-            entropy = entropy + _entropy(one, guides, one.name in analytic, None)
+            entropy = entropy + _entropy(one, plan, runs, one.name in analytic, None)
     return WeightedPoints(latents, _equal_weights(program), entropy)
 
 
@@ -136,7 +137,7 @@ def _entropies(program: Program, plan: Plan, runs: list[tuple[Sites, Sites]], we
     analytic, found = {one.name for one in plan.model if one.analytic}, {}
     for one in plan.guide:
         if not one.states:
-            found[one.name] = one.share * one.weight * _entropy(one, guides, one.name in analytic, weights)
+            found[one.name] = one.share * one.weight * _entropy(one, plan, runs, one.name in analytic, weights)
             if (
                 not one.family.theirs
                 and unwrapped(guides[0][one.name].distribution).transforms
@@ -195,7 +196,7 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
     distribution: Any
     distribution, value, where = member(one.family, one.constants, sites)
     drawn = next((other for other in plan.guide if other.name == one.name and not other.states), None)
-    if drawn is not None:  # what the guide's mask leaves out has no entropy, and no prior then
+    if drawn is not None:  # what one side's mask leaves out has neither prior nor entropy
         where = _both(where, _of(drawn, guides)[2])
     if one.analytic:
         assert drawn is not None
@@ -231,10 +232,15 @@ def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array
     return member(one.family, one.constants, [run[one.name] for run in runs])
 
 
-def _entropy(one: Planned, guides: Sequence[Sites], analytic: bool, weights: Array | None) -> Array:
+def _entropy(
+    one: Planned, plan: Plan, runs: Sequence[tuple[Sites, Sites]], analytic: bool, weights: Array | None
+) -> Array:
     """H of q at one site, (N or 1,), averaged over the points: in closed form where the loss has it, else −log q."""
-    distribution, value, where = _of(one, guides)
+    distribution, value, where = _of(one, [guide for _, guide in runs])
     elements = distribution.entropy() if analytic else -distribution.log_density(value)
+    prior = next((other for other in plan.model if other.name == one.name), None)
+    if prior is not None:
+        where = _both(where, _of(prior, [model for model, _ in runs])[2])
     xp = namespace(elements).xp
     summed = _over_elements(elements, where)
     return xp.mean(summed, axis=-1) if weights is None else xp.sum(weights * summed, axis=-1)

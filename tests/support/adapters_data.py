@@ -6,8 +6,10 @@ from importlib import resources
 
 import numpy as np
 
-from elbocheck import Problem, decompose
+from elbocheck import Problem, Target, check_target, decompose
 from elbocheck.bound.decomposition import Decomposition
+from elbocheck.checks import value
+from elbocheck.outcome import Outcome
 
 
 def shipped(name: str) -> np.ndarray:
@@ -36,3 +38,27 @@ def assert_identity(problem: Problem, tolerance: float = 1e-10) -> None:
     for term in terms.factors:
         assert term.criterion_residual == 0.0, term.name
         assert abs(term.residual) <= tolerance * max(abs(term.log_density), abs(term.entropy)), term.name
+
+
+ROWS = np.random.default_rng(0)
+FEATURES = ROWS.normal(size=(10, 2))
+TARGETS = FEATURES @ np.array([1.0, -0.5]) + 0.3 * ROWS.normal(size=10)
+COUNTS = ROWS.poisson(2.0, size=10) * (ROWS.random(10) < 0.7).astype(float)
+"""Ten rows for regressions: features (10, 2), real targets, and counts with more zeros than a Poisson has."""
+
+
+def named(problem: Problem) -> str:
+    """What the gate says of the value of a problem: "holds", or what the diagnosis names."""
+    report = check_target(Target("named", [problem]), on_fail="report")
+    failed = next((one.result for one in report.failures if one.check == "value"), None)
+    if failed is None:
+        return "; ".join(f"{one.check} {one.outcome}" for one in report.failures) or "holds"
+    assert failed.diagnosis is not None
+    return failed.diagnosis.sentence
+
+
+def value_of(problem: Problem) -> Outcome:
+    """The outcome of the value check alone."""
+    result = value(problem)
+    assert result is not None
+    return result.outcome
