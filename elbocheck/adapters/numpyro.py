@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.distributions import family_of, unwrapped
-from elbocheck.adapters.members import Site, Sites
-from elbocheck.adapters.plan import Tree, all_fields
+from elbocheck.adapters.members import Site, Sites, number, weights
+from elbocheck.adapters.plan import Tree, all_fields, taken
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
 from elbocheck.backends import require
 from elbocheck.backends.namespace import double_precision
@@ -53,8 +52,9 @@ def problem(
 
     A scale handler around the same latent in model and guide counts as a declared KL weight, and one around
     observations as a weight of theirs; around the model's latent alone it does not, and is found by the value check.
-    Raises `InputError`, naming the site, for distributions outside the known families, `numpyro.factor` statements,
-    parameters that model and guide share, and losses that are no bound.
+    A density that elbocheck does not know is taken from the library, and its site named in the label as not judged; so
+    is one with a scale for each element. Raises `InputError` where nothing of the model could be judged, for parameters
+    that model and guide share, and losses that are no bound.
     """
     require("numpyro", "the NumPyro adapter needs numpyro", "numpyro")
     with double_precision():
@@ -202,6 +202,18 @@ class NumPyroProgram(Guided):
         model = handlers.seed(handlers.substitute(held, data=plates), self.keys[particle][0])
         return _sites(handlers.trace(model).get_trace(*self.args, **self.kwargs))
 
+    def draw(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        from numpyro import handlers
+
+        guide = handlers.seed(self.guide, self.keys[particle][1])
+        held = handlers.substitute(guide, data={**self.constrained(params), **latents})
+        return _sites(handlers.trace(held).get_trace(*self.args, **self.kwargs))
+
+    def bijection(self, site: Site) -> Any:
+        from numpyro.distributions import biject_to
+
+        return biject_to(site.distribution.support)
+
     def analytic(self, model: Site, guide: Site) -> bool:
         from numpyro.distributions.kl import kl_divergence
         from numpyro.infer import TraceMeanField_ELBO
@@ -256,7 +268,7 @@ class NumPyroProgram(Guided):
         if not isinstance(self.loss, TraceGraph_ELBO):
             return {}
         drawn = {name: site for name, site in self.run(params, 0)[1].items() if not site.distribution.has_rsample}
-        families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
+        families = {name: taken(site) for name, site in drawn.items()}
 
         def fields(params: Tree, latents: Tree) -> Tree:
             return all_fields({name: self.run(params, 0)[1][name] for name in drawn}, families)
@@ -306,17 +318,10 @@ def _sites(trace: Mapping[str, Any]) -> dict[str, Site]:
             name,
             site["fn"],
             jnp.asarray(site["value"]),
-            _number(name, site["scale"]),
+            number(site["scale"]),
             plates,
             bool(site["is_observed"]),
             bool(site["infer"].get("is_auxiliary", False)),
+            weights=weights(site["scale"]),
         )
     return found
-
-
-def _number(name: str, scale: Any) -> float:
-    if scale is None:
-        return 1.0
-    if np.ndim(scale):
-        raise InputError(f"site {name!r}: a scale of shape {np.shape(scale)}; only numbers are supported")
-    return float(scale)

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from elbocheck.adapters.distributions import KNOWN_CONSTANTS, Family, family_of, unwrapped
-from elbocheck.adapters.members import Site, Sites, constant
+from elbocheck.adapters.distributions import Family, unwrapped
+from elbocheck.adapters.maps import Maps, maps_of, pulled, pushed
+from elbocheck.adapters.members import Site, Sites, constant, fields_of
+from elbocheck.adapters.tables import KNOWN_CONSTANTS, Given, family_of
 from elbocheck.backends.namespace import Array
 from elbocheck.errors import InputError
 
@@ -36,6 +38,14 @@ class Program(Protocol):
         """The model's sites with the latents held at given values."""
         ...
 
+    def draw(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        """The guide's sites with some of them held at given values."""
+        ...
+
+    def bijection(self, site: Site) -> Any:
+        """The library's map from unconstrained numbers to the support of a site."""
+        ...
+
     def analytic(self, model: Site, guide: Site) -> bool:
         """Whether the loss uses the closed form of KL(q ‖ p) at this site."""
         ...
@@ -51,7 +61,8 @@ class Planned:
 
     `prior`: nothing in it is learned and it is homogeneous, so that rescaling the latent stands in for β;
     `weight`: the declared weight (of a KL term, or of observations); `share`: plate scale per datum. `states`: whether
-    its states are enumerated; `local`: whether it lies in the plate of the data.
+    its states are enumerated; `local`: whether it lies in the plate of the data. `under`: the latents that it
+    depends on, itself among them.
     """
 
     name: str
@@ -65,26 +76,49 @@ class Planned:
     analytic: bool = False
     states: bool = False
     local: bool = False
+    under: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    """A latent that the guide makes of auxiliary sites, or of parameters alone (Delta).
+
+    `weight`: the declared one times plate scale per datum. `mapped`: whether the map of its support makes it, whose
+    Jacobian then is a part of log q; `theirs`: whether another one does, and the library's Jacobian is believed.
+    `sources`: the auxiliary sites.
+    """
+
+    weight: float
+    mapped: bool = False
+    theirs: bool = False
+    sources: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is a Jacobian."""
+        return self.mapped or self.theirs
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All sites of model and guide, those of the guide that are distributions, and those that are points (Delta).
+    """All sites of model and guide, those of the guide that are distributions, and those that are points.
 
     `marginal`: how many states the model enumerates by itself, for each combination of those that the guide does.
+    `unjudged`: why densities are the library's own, site by site.
     """
 
     model: tuple[Planned, ...]
     guide: tuple[Planned, ...]
-    point: Mapping[str, float]
-    """Name -> declared weight times plate scale per datum."""
+    point: Mapping[str, Point]
     marginal: int = 1
+    unjudged: tuple[str, ...] = ()
 
 
 def make_plan(program: Program, params: Tree, data: int) -> Plan:
     """What every site is, found out at one set of parameters.
 
-    Raises `InputError`, with the site's name, for what has no place in a bound of exponential families.
+    A site whose density is not known here is taken as the library has it, and named in `unjudged`. Raises `InputError`
+    for latents of one side only, and if no density of the model is known.
     """
     model, guide = program.run(params, 0)
     marginal = {name for name, site in model.items() if site.states is not None and name not in guide}
@@ -92,12 +126,15 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
     for name in sorted(set(latents) ^ {name for name, site in guide.items() if not site.auxiliary}):
         where = "model" if name in latents else "guide"
         raise InputError(f"site {name!r} is a latent of the {where} only; model and guide must have the same latents")
-    families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in model.items()}
+    families = {name: taken(site) for name, site in model.items()}
+    if families and all(family.make is Given for family in families.values()):
+        reason = next(iter(families.values())).density
+        raise InputError(f"nothing of the model can be judged, first of all: {reason}")
     needs = program.depends(lambda p, z: all_fields(program.replay(p, z, 0), families), params, latents)
     common = _common_weight(model, guide)
     planned = []
     for name, site in model.items():
-        fields = {field: needs[f"{name} {field}"] for field in families[name].fields(unwrapped(site.distribution).base)}
+        fields = {field: needs[f"{name} {field}"] for field in fields_of(site, families[name])}
         drawn = guide.get(name)
         analytic = drawn is not None and not drawn.is_point and program.analytic(site, drawn)
         family, constants = _settled(name, site, families[name], fields, variants=not analytic)
@@ -108,6 +145,7 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
                 weight=_declared_weight(site, drawn, common),
                 prior=name in latents and not any(fields.values()) and _centred(site, family),
                 analytic=analytic,
+                under=_under(name, fields, latents),
             )
         )
     priors = [one.name for one in planned if one.prior]
@@ -116,25 +154,92 @@ def make_plan(program: Program, params: Tree, data: int) -> Plan:
         planned = [replace(one, prior=False) for one in planned]
     shared = {name for name in params if sum(name in one.parameters for one in planned) > 1}
     planned = [replace(one, parameters=()) if shared & set(one.parameters) else one for one in planned]
-    drawn_sites, point = _plan_guide(guide, {one.name: one.weight for one in planned}, common, data)
+    drawn_sites = _plan_guide(guide, {one.name: one.weight for one in planned}, common, data)
+    weights = {one.name: one.weight * _share(guide[one.name], common, data) for one in planned if one.name in guide}
+    point, lost = _points(program, params, model, guide, weights)
+    unknown = [one.family.density for one in (*planned, *drawn_sites) if one.family.theirs]
     sizes = {model[name].states: dict(model[name].enumerated)[model[name].states or 0] for name in marginal}
-    return Plan(tuple(planned), drawn_sites, point, int(np.prod([*sizes.values()], dtype=int)))
+    marginals = int(np.prod([*sizes.values()], dtype=int))
+    return Plan(tuple(planned), drawn_sites, point, marginals, tuple(dict.fromkeys((*unknown, *lost))))
 
 
-def _plan_guide(
-    guide: Sites, weights: Mapping[str, float], common: float, data: int
-) -> tuple[tuple[Planned, ...], dict[str, float]]:
-    """(sites with a distribution, points with their weight)."""
-    drawn, point = [], {}
+def _under(name: str, fields: Mapping[str, set[str]], latents: Mapping[str, Any]) -> tuple[str, ...]:
+    used = {name}.union(*fields.values())
+    return tuple(one for one in latents if one in used)
+
+
+def taken(site: Site, where: str = "") -> Family:
+    """The family or density of a site; the library's own, with the reason, if elbocheck has none."""
+    name = f"{site.name}{where}"
+    if site.weights is not None:
+        reason = f"site {name!r}: a scale of shape {tuple(np.shape(site.weights))}; only numbers are declared weights"
+        return Family(Given, lambda distribution: {}, density=reason, theirs=True)
+    try:
+        inside = unwrapped(site.distribution)
+        maps_of(inside.transforms, name)
+        family = family_of(inside, name)
+    except InputError as error:
+        return Family(Given, lambda distribution: {}, density=str(error), theirs=True)
+    return family
+
+
+def _plan_guide(guide: Sites, weights: Mapping[str, float], common: float, data: int) -> tuple[Planned, ...]:
+    """The sites with a distribution."""
+    drawn = []
     for name, site in guide.items():
-        weight = weights.get(name, 1.0)
-        if site.is_point:
-            point[name] = _share(site, common, data) * weight
+        if not site.is_point:
+            family, constants = _constants(site, taken(site, " (guide)"))
+            placed = _placed(site, family, constants, common, data)
+            drawn.append(replace(placed, weight=weights.get(name, 1.0)))
+    return tuple(drawn)
+
+
+SHIFT = 0.1
+"""By how much auxiliary numbers are moved, to see which map makes a point of them."""
+
+
+def _points(
+    program: Program, params: Tree, model: Sites, guide: Sites, weights: Mapping[str, float]
+) -> tuple[dict[str, Point], list[str]]:
+    """(what is made of auxiliary sites and how, the sites whose map is not known)."""
+    point = {name: Point(weights.get(name, 0.0)) for name, site in guide.items() if site.is_point}
+    sources = {name: site.value + SHIFT for name, site in guide.items() if site.auxiliary and not site.is_point}
+    if not point or not sources:
+        return point, []
+    lost, shifted = [], program.draw(params, sources, 0)
+    for name, one in point.items():
+        before, after = np.asarray(_held(guide[name].value)), np.asarray(_held(shifted[name].value))
+        if np.array_equal(before, after):
             continue
-        family = family_of(unwrapped(site.distribution).base, f"{name} (guide)")
-        constants = {field: constant(site, family, field) for field in family.known}
-        drawn.append(replace(_placed(site, family, constants, common, data), weight=weight))
-    return tuple(drawn), point
+        own = f"{name}_unconstrained"  # Pyro's name
+        one = point[name] = replace(one, sources=(own,) if own in sources else tuple(sources))
+        if np.allclose(before + SHIFT, after, rtol=1e-9, atol=1e-12):
+            continue
+        maps = support_maps(program, model[name])
+        if maps is not None and np.allclose(_moved(maps, before), after, rtol=1e-7, atol=1e-10):
+            point[name] = replace(one, mapped=True)
+        else:
+            point[name] = replace(one, theirs=True)
+            lost.append(f"site {name!r} (guide): made of auxiliary numbers by a map that is not that of its support")
+    return point, lost
+
+
+def support_maps(program: Program, site: Site) -> Maps | None:
+    """The maps of a site's support, None if one of them is not known."""
+    try:
+        return maps_of([program.bijection(site)], site.name)
+    except InputError:
+        return None
+
+
+def _held(value: Any) -> Any:
+    return value.detach() if hasattr(value, "detach") else value
+
+
+def _moved(maps: Maps, value: np.ndarray) -> np.ndarray:
+    """Where a shift of the unconstrained numbers takes a value."""
+    with np.errstate(all="ignore"):
+        return np.asarray(pushed(maps, pulled(maps, value)[0] + SHIFT))
 
 
 def _placed(site: Site, family: Family, constants: Mapping[str, Any], common: float, data: int) -> Planned:
@@ -169,8 +274,7 @@ def _moves_alone(program: Program, name: str, params: Tree) -> bool:
     def values(params: Tree, latents: Tree) -> Tree:
         found: dict[str, Any] = {}
         for one, site in program.run(params, 0)[1].items():
-            base = unwrapped(site.distribution).base
-            fields = {} if site.is_point else family_of(base, one).fields(base)
+            fields = {} if site.is_point else fields_of(site, taken(site))
             found |= {f"{one} {field}": array for field, array in {"": site.value, **fields}.items()}
         return found
 
@@ -184,7 +288,7 @@ def all_fields(sites: Sites, families: Mapping[str, Family]) -> dict[str, Array]
     """ "site field" -> array, for all sites."""
     found = {}
     for name, site in sites.items():
-        for field, array in families[name].fields(unwrapped(site.distribution).base).items():
+        for field, array in fields_of(site, families[name]).items():
             found[f"{name} {field}"] = array
     return found
 
@@ -195,17 +299,23 @@ def _settled(
     """The family with its constants: those it always has, and those that make another family when they are fixed."""
     for field in family.known:
         if fields[field]:
-            raise InputError(
-                f"site {name!r}: {type(unwrapped(site.distribution).base).__name__} with a learned {field} "
-                f"(it depends on {', '.join(sorted(fields[field]))}) is no exponential family"
-            )
-    known = family.known
+            kind, used = type(unwrapped(site.distribution).base).__name__, ", ".join(sorted(fields[field]))
+            reason = f"{kind} with a learned {field} (it depends on {used}) is no exponential family"
+            return replace(family, known=(), density=reason), {}
     for field, other in family.fixed.items():
         learned = any(used for one, used in fields.items() if one != field)
         if variants and not fields[field] and learned:
             make, known = KNOWN_CONSTANTS[other]
-            family = Family(make, family.fields, known, value=family.value)
-    return family, {field: constant(site, family, field) for field in known}
+            family = replace(family, make=make, known=known, fixed={})
+    return _constants(site, family)
+
+
+def _constants(site: Site, family: Family) -> tuple[Family, dict[str, Any]]:
+    """The constants of a family; what they make impossible is known by its density."""
+    try:
+        return family, {field: constant(site, family, field) for field in family.known}
+    except InputError as error:
+        return replace(family, known=(), density=str(error)), {}
 
 
 def _common_weight(model: Sites, guide: Sites) -> float:
@@ -216,7 +326,7 @@ def _common_weight(model: Sites, guide: Sites) -> float:
 
 def _centred(site: Site, family: Family) -> bool:
     """Whether the log density is homogeneous in the latent: no mean, or a mean of zero."""
-    if family.make.scale_degree is None:  # type: ignore[attr-defined]
+    if family.scale_degree is None:
         return False
     location = getattr(unwrapped(site.distribution).base, "loc", None)
     return location is None or bool(np.all(np.asarray(location) == 0.0))

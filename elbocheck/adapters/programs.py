@@ -76,7 +76,7 @@ def problem_of(
         return value(tree) / data
 
     def declare(arrays: Arrays, fixed: Arrays) -> Declaration:
-        return declaration_of(program, plan, rebuilt(params, arrays))
+        return declaration_of(program, plan, rebuilt(params, arrays)).resolved()
 
     def points(arrays: Arrays, fixed: Arrays) -> WeightedPoints:
         return points_of(program, plan, rebuilt(params, arrays))
@@ -97,6 +97,7 @@ def problem_of(
     )
     weights = sorted({one.weight for one in plan.model if not one.observed} - {1.0})
     named = "".join(f", KL × {weight:g}" for weight in weights)
+    named += "".join(f"; not judged: {one}" for one in plan.unjudged)
     return Problem(
         params=params,
         elbo=elbo,

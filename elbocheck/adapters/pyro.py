@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.distributions import family_of, unwrapped
-from elbocheck.adapters.members import Site, Sites
-from elbocheck.adapters.plan import Tree, all_fields
+from elbocheck.adapters.members import Site, Sites, number, weights
+from elbocheck.adapters.plan import Tree, all_fields, taken
 from elbocheck.adapters.programs import Guided, problem_of, refuse_shared, refuse_unknown
+from elbocheck.adapters.pyro_handlers import double_precision, modules_replaced, seeded, values_held
 from elbocheck.backends import require
 from elbocheck.bound.problem import Problem
 from elbocheck.errors import InputError
@@ -52,8 +52,9 @@ def problem(
 
     `poutine.scale` around the same latent in model and guide counts as a declared KL weight, and around observations as
     a weight of theirs; around the model's latent alone it does not, and is found by the value check.
-    Raises `InputError`, naming the site, for distributions outside the known families, `pyro.factor` statements,
-    parameters that model and guide share, sequential enumeration, and losses that are no bound.
+    A density that elbocheck does not know is taken from the library, and its site named in the label as not judged; so
+    is one with a scale for each element. Raises `InputError` where nothing of the model could be judged, for parameters
+    that model and guide share, sequential enumeration, and losses that are no bound.
     """
     require("pyro", "the Pyro adapter needs pyro-ppl", "pyro")
     import torch
@@ -70,7 +71,7 @@ def problem(
     def double(leaf: Any) -> Any:
         return leaf.double() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
 
-    with _double_precision():
+    with double_precision():
         if isinstance(loss, TraceEnum_ELBO) and loss.max_plate_nesting == float("inf"):
             loss = copy.copy(loss)
         program = PyroProgram(model, guide, tree_map(double, tuple(args)), tree_map(double, dict(kwargs)), loss, seed)
@@ -85,18 +86,6 @@ def problem(
             label=label or f"{name} at seed {seed}",
             free=program.estimated(start),
         )
-
-
-@contextmanager
-def _double_precision() -> Iterator[None]:
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 class PyroProgram(Guided):
@@ -116,9 +105,10 @@ class PyroProgram(Guided):
         from torch.distributions import constraints
 
         store = pyro.get_param_store()
-        with store.scope(store.get_state()), torch.random.fork_rng(devices=[]), _replaced({}):
+        with store.scope(store.get_state()), torch.random.fork_rng(devices=[]), modules_replaced({}):
             guide = poutine.trace(self.guide).get_trace(*self.args, **self.kwargs)
             model = poutine.trace(poutine.replay(self.model, trace=guide)).get_trace(*self.args, **self.kwargs)
+            stored = store.get_state()["constraints"]  # modules give none in their statements
         found: dict[str, tuple[Any, Any, Any]] = {}
         owners: dict[str, set[str]] = {"model": set(), "guide": set()}
         for owner, trace in (("model", model), ("guide", guide)):
@@ -127,7 +117,7 @@ class PyroProgram(Guided):
                     owners[owner].add(name)
                     given = site["args"][1] if len(site["args"]) > 1 else None
                     module = given if isinstance(given, torch.nn.Parameter) else None
-                    constraint = site["kwargs"].get("constraint", constraints.real)
+                    constraint = stored.get(name, site["kwargs"].get("constraint", constraints.real))
                     value: Any = site["value"]
                     found[name] = (constraint, value.detach().double(), module)
         refuse_shared(**owners)
@@ -164,14 +154,19 @@ class PyroProgram(Guided):
         for name, (_, _, module) in self._start.items():
             if module is not None:
                 modules[id(module)] = values[name]
-        with _double_precision(), pyro.get_param_store().scope(), _values(values, latents or {}), _replaced(modules):
+        with (
+            double_precision(),
+            pyro.get_param_store().scope(),
+            values_held(values, latents or {}),
+            modules_replaced(modules),
+        ):
             yield
 
     def _programs(self, particle: int | None = None) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """(model, guide) with noise of their own: of one particle, or of one after the other."""
         first = 0 if particle is None else particle
-        model = _seeded(self.model, self.seed + SEED_OF_MODEL + first)
-        return model, _seeded(self.guide, self.seed + first)
+        model = seeded(self.model, self.seed + SEED_OF_MODEL + first)
+        return model, seeded(self.guide, self.seed + first)
 
     def _traces(self, particle: int) -> tuple[Any, Any]:
         from pyro import poutine
@@ -215,6 +210,15 @@ class PyroProgram(Guided):
         model, _ = self.run(self.unconstrained({}), 0)
         return {name for name, site in model.items() if site.states is not None}
 
+    def draw(self, params: Tree, latents: Tree, particle: int) -> Sites:
+        with self._at(params, latents):
+            return _sites(*self._traces(particle))[1]
+
+    def bijection(self, site: Site) -> Any:
+        from torch.distributions import biject_to
+
+        return biject_to(site.distribution.support)
+
     def analytic(self, model: Site, guide: Site) -> bool:
         from pyro.infer import TraceMeanField_ELBO
         from torch.distributions import kl_divergence
@@ -256,7 +260,7 @@ class PyroProgram(Guided):
             for name, site in self.run(params, 0)[1].items()
             if not site.distribution.has_rsample and site.states is None
         }
-        families = {name: family_of(unwrapped(site.distribution).base, name) for name, site in drawn.items()}
+        families = {name: taken(site) for name, site in drawn.items()}
 
         def fields(params: Tree, latents: Tree) -> Tree:
             guide = self.run(params, 0)[1]
@@ -284,62 +288,6 @@ class PyroProgram(Guided):
                 return -torch.as_tensor(reported, dtype=torch.float64)
             smooth = loss.differentiable_loss(*self._programs(particle), *self.args, **self.kwargs)
             return -(reported + (smooth - smooth.detach()))
-
-
-def _seeded(program: Callable[..., Any], seed: int) -> Callable[..., Any]:
-    """The program with noise that depends on how often it has run, and not on the state of the process."""
-    from pyro import poutine
-
-    calls = [seed]
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        with poutine.seed(rng_seed=calls[0]):
-            calls[0] += 1
-            return program(*args, **kwargs)
-
-    return run
-
-
-@contextmanager
-def _values(values: Mapping[str, Any], latents: Tree) -> Iterator[None]:
-    from pyro.poutine.messenger import Messenger
-
-    class Values(Messenger):
-        """Gives `param` sites their values, and holds latents."""
-
-        def _pyro_param(self, message: Any) -> None:
-            if message["name"] in values:
-                message["done"], message["value"] = True, values[message["name"]]
-
-        def _pyro_sample(self, message: Any) -> None:
-            if message["name"] in latents and not message["is_observed"]:
-                message["done"], message["value"] = True, latents[message["name"]]
-
-    with Values():
-        yield
-
-
-@contextmanager
-def _replaced(modules: Mapping[int, Any]) -> Iterator[None]:
-    """Within, operations see other tensors in place of the `torch.nn` parameters with these ids; the rest double."""
-    from torch import Tensor
-    from torch.nn import Parameter
-    from torch.overrides import TorchFunctionMode
-    from torch.utils._pytree import tree_map
-
-    def other(leaf: Any) -> Any:
-        if isinstance(leaf, Parameter):
-            return modules.get(id(leaf), leaf.double() if leaf.is_floating_point() else leaf)
-        return leaf
-
-    class Replace(TorchFunctionMode):
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if getattr(function, "__self__", None) is not Tensor.requires_grad:  # pyro.module asks the parameter itself
-                args, kwargs = tree_map(other, (args, kwargs or {}))
-            return function(*args, **(kwargs or {}))
-
-    with Replace():
-        yield
 
 
 def _sites(model: Any, guide: Any) -> tuple[Sites, Sites]:
@@ -376,7 +324,7 @@ def _of_trace(trace: Any, states: Mapping[str, tuple[int, int]], rows: Any) -> d
             name,
             distribution,
             site["value"],
-            _number(name, site["scale"]),
+            number(site["scale"]),
             plates,
             bool(site["is_observed"]),
             bool(site["infer"].get("is_auxiliary", False)),
@@ -384,11 +332,6 @@ def _of_trace(trace: Any, states: Mapping[str, tuple[int, int]], rows: Any) -> d
             states[name][0] if name in states else None,
             rows.dim if local else None,
             rows.size if local else 1,
+            weights(site["scale"]),
         )
     return found
-
-
-def _number(name: str, scale: Any) -> float:
-    if np.ndim(scale):
-        raise InputError(f"site {name!r}: a scale of shape {tuple(np.shape(scale))}; only numbers are supported")
-    return float(scale)

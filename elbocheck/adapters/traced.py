@@ -8,14 +8,18 @@ number of data, which makes everything nats per datum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from elbocheck.adapters.distributions import as_array, unwrapped
+from elbocheck.adapters.distributions import Unwrapped, as_array, unwrapped
+from elbocheck.adapters.maps import Maps, maps_of, pulled
 from elbocheck.adapters.members import Site, Sites, member
-from elbocheck.adapters.plan import Plan, Planned, Program, Tree
+from elbocheck.adapters.plan import Plan, Planned, Point, Program, Tree, support_maps
 from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.latents import JACOBIAN, Latents
+from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.errors import InputError
 from elbocheck.families import MultivariateNormal, Normal
@@ -23,10 +27,32 @@ from elbocheck.families.average import Average
 from elbocheck.families.base import Distribution
 
 
-def _log_jacobian(site: Site) -> Array:
-    """What a point adds to log q: the Jacobian of the map that makes it from other sites, 0 if there is none."""
-    xp = namespace(site.value).xp
-    return xp.sum(as_array(unwrapped(site.distribution).base.log_density, site.value)) / site.rows
+def _log_jacobian(program: Program, point: Point, guide: Site, model: Site) -> Any:
+    """What a point adds to H[q]: the Jacobian of the map that makes it from other sites, 0 if there is none."""
+    inside, xp = unwrapped(guide.distribution), namespace(guide.value).xp
+    if point.theirs:
+        return -xp.sum(as_array(inside.base.log_density, guide.value)) / guide.rows
+    maps = support_maps(program, model) if point.mapped else ()
+    return _slopes(maps, guide, inside, len(tuple(model.distribution.event_shape))) if maps else 0.0
+
+
+def _mapped(program: Program, one: Planned, guide: Site) -> Any:
+    """What the maps of a site's own distribution add to H[q]."""
+    inside = unwrapped(guide.distribution)
+    return _slopes(maps_of(inside.transforms, one.name), guide, inside, len(tuple(guide.distribution.event_shape)))
+
+
+def _slopes(maps: Maps, site: Site, inside: Unwrapped, events: int) -> Any:
+    """Σ log |slopes| at a site's value, whose last axes, so many, make up one value; masked ones do not count."""
+    xp, whole = namespace(site.value).xp, maps[-1].whole
+    slopes = pulled(maps, site.value)[1]
+    for _ in range(events - whole + min(whole, 1)):
+        slopes = xp.sum(slopes, axis=-1)
+    if inside.mask is not None:
+        mask = as_array(inside.mask, site.value)
+        mask = xp.reshape(mask, mask.shape[: mask.ndim - inside.events]) if mask.ndim else mask
+        slopes = xp.where(mask, slopes, xp.zeros_like(slopes))
+    return xp.sum(slopes) / site.rows
 
 
 def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
@@ -35,7 +61,8 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     Where the loss averages in closed form, mean and spread of q are points too: drawn values alone do not tell them
     apart.
     """
-    guides = [program.run(params, particle)[1] for particle in range(program.particles)]
+    runs = [program.run(params, particle) for particle in range(program.particles)]
+    guides = [guide for _, guide in runs]
     latents = {name: _stack([guide[name].value for guide in guides]) for name in guides[0]}
     analytic = {one.name for one in plan.model if one.analytic}
     for one in plan.guide:
@@ -44,7 +71,7 @@ def points_of(program: Program, plan: Plan, params: Tree) -> WeightedPoints:
     entropy, priors = program.zero(), {one.name for one in plan.model if one.prior}
     for one in plan.guide:
         if one.name in priors:
-            entropy = entropy + _entropy(one, guides, one.name in analytic, None)
+            entropy = entropy + _entropy(one, plan, runs, one.name in analytic, None)
     return WeightedPoints(latents, _equal_weights(program), entropy)
 
 
@@ -69,7 +96,10 @@ def factors_of(program: Program, plan: Plan, params: Tree, latents: Tree) -> tup
         for particle in range(program.particles)
     ]
     guides = [program.run(params, particle)[1] for particle in range(program.particles)]
-    return tuple(_factor(one, plan, [run[one.name] for run in sites], guides) for one in plan.model)
+    found = tuple(_factor(one, plan, [run[one.name] for run in sites], guides) for one in plan.model)
+    if any(one.states for one in (*plan.guide, *plan.model)):
+        return found
+    return tuple(replace(factor, weights=_equal_weights(program)) for factor in found)
 
 
 def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
@@ -77,15 +107,52 @@ def declaration_of(program: Program, plan: Plan, params: Tree) -> Declaration:
     runs = [program.run(params, particle) for particle in range(program.particles)]
     guides = [guide for _, guide in runs]
     factors = tuple(_factor(one, plan, [model[one.name] for model, _ in runs], guides) for one in plan.model)
-    analytic = {one.name for one in plan.model if one.analytic}
-    weights, entropy = _weights(program, plan, factors, guides)
+    enumerated = any(one.states for one in (*plan.guide, *plan.model))
+    weights, entropy = _weights(program, plan, factors, guides) if enumerated else (_equal_weights(program), None)
+    parts = _entropies(program, plan, runs, weights if enumerated else None)
+    if enumerated or not parts:
+        entropy = program.zero() if entropy is None else entropy
+        for part in parts.values():
+            entropy = entropy + part
+        rows = zeros(entropy) + 1.0 / entropy.shape[0]
+        return Declaration(factors, weights, entropy, rows)
+    groups = {
+        one.name: tuple(part for latent in one.under for part in _groups(plan, latent, parts)) or tuple(parts)
+        for one in plan.model
+    }
+    factors = tuple(replace(factor, under=tuple(dict.fromkeys(groups[factor.name]))) for factor in factors)
+    q = tuple(Latents(name, weights=weights, entropy=part) for name, part in parts.items())
+    return Declaration(factors, q=q)
+
+
+def _groups(plan: Plan, latent: str, parts: Mapping[str, Any]) -> list[str]:
+    """The parts of H[q] that a latent has."""
+    sources = plan.point[latent].sources if latent in plan.point else ()
+    return [part for part in (*(sources or (latent,)), JACOBIAN + latent) if part in parts]
+
+
+def _entropies(program: Program, plan: Plan, runs: list[tuple[Sites, Sites]], weights: Array | None) -> dict[str, Any]:
+    """Site, or Jacobian of a site, -> its part of H[q], (N or 1,), nats per datum."""
+    guides = [guide for _, guide in runs]
+    analytic, found = {one.name for one in plan.model if one.analytic}, {}
     for one in plan.guide:
         if not one.states:
-            entropy = entropy + one.share * one.weight * _entropy(one, guides, one.name in analytic, weights)
-    for name, weight in plan.point.items():
-        entropy = entropy - weight * sum(_log_jacobian(guide[name]) for guide in guides) / len(guides)
-    rows = zeros(entropy) + 1.0 / entropy.shape[0]
-    return Declaration(factors, weights, entropy, rows)
+            found[one.name] = one.share * one.weight * _entropy(one, plan, runs, one.name in analytic, weights)
+            if (
+                not one.family.theirs
+                and unwrapped(guides[0][one.name].distribution).transforms
+                and one.name not in analytic
+            ):
+                moved = [_mapped(program, one, guide[one.name]) for guide in guides]
+                part = program.zero() + one.share * one.weight * sum(moved) / len(guides)
+                found[one.name], found[JACOBIAN + one.name] = found[one.name] - part, part
+    for name, point in plan.point.items():
+        if point.moves:
+            added = sum(_log_jacobian(program, point, guide[name], model[name]) for model, guide in runs)
+            found[JACOBIAN + name] = program.zero() + point.weight * added / len(guides)
+        elif not point.sources:
+            found[name] = program.zero()
+    return found
 
 
 def _weights(program: Program, plan: Plan, factors: Sequence[Factor], guides: Sequence[Sites]) -> tuple[Array, Array]:
@@ -128,14 +195,21 @@ def _over_elements(elements: Array, where: Array | None) -> Array:
 def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) -> Factor:
     distribution: Any
     distribution, value, where = member(one.family, one.constants, sites)
+    drawn = next((other for other in plan.guide if other.name == one.name and not other.states), None)
+    if drawn is not None:  # what one side's mask leaves out has neither prior nor entropy
+        where = _both(where, _of(drawn, guides)[2])
     if one.analytic:
-        under, _, _ = _of(next(other for other in plan.guide if other.name == one.name), guides)
+        assert drawn is not None
+        under, _, _ = _of(drawn, guides)
         if type(under) is not type(distribution):
             raise InputError(
                 f"site {one.name!r}: the loss has a closed form of KL({type(under).__name__} ‖ "
                 f"{type(distribution).__name__}), elbocheck none; use Trace_ELBO"
             )
         distribution = Average(distribution, under)
+    elif one.family.density:
+        value = distribution.log_density(value)
+        distribution = LogDensity(value, f"{one.family.density}: S keeps its E log p")
     xp = namespace(value).xp
     return Factor(
         one.name,
@@ -150,14 +224,23 @@ def _factor(one: Planned, plan: Plan, sites: list[Site], guides: list[Sites]) ->
     )
 
 
+def _both(one: Array | None, other: Array | None) -> Array | None:
+    return other if one is None else one if other is None else one & other
+
+
 def _of(one: Planned, runs: Sequence[Sites]) -> tuple[Distribution, Array, Array | None]:
     return member(one.family, one.constants, [run[one.name] for run in runs])
 
 
-def _entropy(one: Planned, guides: Sequence[Sites], analytic: bool, weights: Array | None) -> Array:
+def _entropy(
+    one: Planned, plan: Plan, runs: Sequence[tuple[Sites, Sites]], analytic: bool, weights: Array | None
+) -> Array:
     """H of q at one site, (N or 1,), averaged over the points: in closed form where the loss has it, else −log q."""
-    distribution, value, where = _of(one, guides)
+    distribution, value, where = _of(one, [guide for _, guide in runs])
     elements = distribution.entropy() if analytic else -distribution.log_density(value)
+    prior = next((other for other in plan.model if other.name == one.name), None)
+    if prior is not None:
+        where = _both(where, _of(prior, [model for model, _ in runs])[2])
     xp = namespace(elements).xp
     summed = _over_elements(elements, where)
     return xp.mean(summed, axis=-1) if weights is None else xp.sum(weights * summed, axis=-1)

@@ -29,8 +29,9 @@ class Factor:
     name: str
     """Unique among the factors of a bound."""
 
-    distribution: Distribution | LogDensity
-    """The member of an exponential family, at every point, or what is known of another density."""
+    distribution: Distribution | LogDensity | Any
+    """The member of an exponential family, at every point, or another density, by its numbers or by name: anything of
+    `elbocheck.densities` or with such a `family`, `event_ndim` and `log_density(value)`."""
 
     value: Any = None
     """u: data, or what q's points say of a latent; a density given as numbers needs none."""
@@ -135,7 +136,7 @@ class Declaration:
         for name, weight in (("entropy_weight", self.entropy_weight), *((f.name, f.weight) for f in self.factors)):
             if not weight > 0.0:
                 raise DeclarationError(f"the weight of {name!r} must be positive; got {weight!r}")
-        same = _in_one_library(_as_numbers(self))
+        same = _densities_as_numbers(_in_one_library(_as_numbers(self)))
         if same.q:
             return _without_groups(same)
         if same.weights is None:
@@ -198,6 +199,17 @@ def _as_numbers(declaration: Declaration) -> Declaration:
 
 
 PENALTY = ("penalty",)
+
+
+def _densities_as_numbers(declaration: Declaration) -> Declaration:
+    """With named densities, which have no natural parameters, as what they are at the value of their factor."""
+    factors = []
+    for factor in declaration.factors:
+        if not hasattr(factor.distribution, "natural_parameters"):
+            numbers = log_density_of(factor)
+            factor = replace(factor, distribution=LogDensity.of(factor.distribution, numbers), value=numbers)
+        factors.append(factor)
+    return replace(declaration, factors=tuple(factors))
 
 
 def _in_one_library(declaration: Declaration) -> Declaration:

@@ -11,6 +11,9 @@ import numpy as np
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.errors import DeclarationError
 
+JACOBIAN = "the Jacobian of "
+"""Begins the name of a group that is no latent, but the Jacobian of a map that makes one: a part of H[q]."""
+
 
 @dataclass(frozen=True)
 class Latents:

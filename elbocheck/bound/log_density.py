@@ -14,10 +14,10 @@ from elbocheck.families.base import NaturalParameters
 class LogDensity:
     """log p(u) as numbers, (N or 1, M, *elements), or as a function of the value of its factor.
 
-    For Student-t, zero-inflated, Concrete and truncated densities, flows, and expectations that somebody else has
-    taken. Such a factor takes part in value and gradient. It has no natural parameters, so that the theorem does not
-    cover it: in the sum of entropies S it keeps its E_q log p (THEORY section 12, the last but two rows), and its gap
-    is 0 by definition.
+    For Concrete densities, flows, and expectations that somebody else has taken; Student-t, zero-inflated and truncated
+    densities have names in `elbocheck.densities`. Such a factor takes part in value and gradient. It has no natural
+    parameters, so that the theorem does not cover it: in the sum of entropies S it keeps its E_q log p (THEORY section
+    12, the last but two rows), and its gap is 0 by definition.
     """
 
     values: Array | Callable[[Any], Array]
@@ -31,12 +31,17 @@ class LogDensity:
 
     scale_degree: ClassVar[int | None] = None
 
-    outside: ClassVar[str] = "it is declared by its log density, not as an exponential family: S keeps its E log p"
+    outside: str = "it is declared by its log density, not as an exponential family: S keeps its E log p"
     """Why the theorem does not cover it."""
+
+    @classmethod
+    def of(cls, density: Any, values: Array) -> LogDensity:
+        """That of a named density (`elbocheck.densities`), whose name is in the reason, from its numbers."""
+        return cls(values, f"{density.family} is no exponential family: S keeps its E log p")
 
     def at(self, value: Any) -> LogDensity:
         """The same as numbers; raises whatever the function raises."""
-        return type(self)(self.values(value)) if callable(self.values) else self
+        return type(self)(self.values(value), self.outside) if callable(self.values) else self
 
     def natural_parameters(self) -> NaturalParameters:
         return ()
@@ -83,4 +88,4 @@ class Penalty(LogDensity):
     """A term of the bound that belongs to no distribution: weight decay, the log prior of a MAP estimate."""
 
     family: ClassVar[str] = "penalty"
-    outside: ClassVar[str] = "it is a penalty, no distribution: S keeps it"
+    outside: str = "it is a penalty, no distribution: S keeps it"

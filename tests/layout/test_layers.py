@@ -28,7 +28,7 @@ PACKAGES = {
 FLOORS = {
     "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.profiles": 0, "elbocheck.threads": 0,
     "elbocheck.backends": 1, "elbocheck.files": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1,
-    "elbocheck.families": 2, "elbocheck.loading": 2,
+    "elbocheck.densities": 2, "elbocheck.families": 2, "elbocheck.loading": 2,
     "elbocheck.bound": 3,
     "elbocheck.solver": 4,
     "elbocheck.checks": 5, "elbocheck.models": 5, "elbocheck.training": 5,

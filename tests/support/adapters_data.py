@@ -6,8 +6,13 @@ from importlib import resources
 
 import numpy as np
 
-from elbocheck import Problem, decompose
+from elbocheck import Problem, Target, check_target, decompose
+from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.decomposition import Decomposition
+from elbocheck.bound.factors import log_density_of
+from elbocheck.bound.terms import averaged, summed
+from elbocheck.checks import value
+from elbocheck.outcome import Outcome
 
 
 def shipped(name: str) -> np.ndarray:
@@ -36,3 +41,41 @@ def assert_identity(problem: Problem, tolerance: float = 1e-10) -> None:
     for term in terms.factors:
         assert term.scaling.residual == 0.0, term.name
         assert abs(term.residual) <= tolerance * max(abs(term.log_density), abs(term.entropy)), term.name
+
+
+ROWS = np.random.default_rng(0)
+FEATURES = ROWS.normal(size=(10, 2))
+TARGETS = FEATURES @ np.array([1.0, -0.5]) + 0.3 * ROWS.normal(size=10)
+COUNTS = ROWS.poisson(2.0, size=10) * (ROWS.random(10) < 0.7).astype(float)
+"""Ten rows for regressions: features (10, 2), real targets, and counts with more zeros than a Poisson has."""
+
+
+def named(problem: Problem) -> str:
+    """What the gate says of the value of a problem: "holds", or what the diagnosis names."""
+    report = check_target(Target("named", [problem]), on_fail="report")
+    failed = next((one.result for one in report.failures if one.check == "value"), None)
+    if failed is None:
+        return "; ".join(f"{one.check} {one.outcome}" for one in report.failures) or "holds"
+    assert failed.diagnosis is not None
+    return failed.diagnosis.sentence
+
+
+def value_of(problem: Problem) -> Outcome:
+    """The outcome of the value check alone."""
+    result = value(problem)
+    assert result is not None
+    return result.outcome
+
+
+def apart(problem: Problem) -> float:
+    """|F reported − F declared| over Σ|terms|, without anything being compiled."""
+    declaration, params = problem.declaration, problem.code_params(problem.vector)
+    shares = plain(declaration.data_weights)
+    parts = [shares * plain(declaration.entropy)]
+    with double_precision():
+        for factor in declaration.factors:
+            points = summed(factor, declaration, log_density_of(factor))
+            parts.append(shares[:, None] * factor.weight * plain(averaged(factor, declaration, points)))
+    declared = sum(float(part.sum()) for part in parts)
+    scale = sum(float(np.abs(part).sum()) for part in parts)
+    return abs(float(plain(problem.call("elbo", params))) - declared) / scale

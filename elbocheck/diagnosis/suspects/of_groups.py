@@ -8,7 +8,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Declaration, entropy_of
-from elbocheck.bound.latents import Latents
+from elbocheck.bound.latents import JACOBIAN, Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 
@@ -37,10 +37,13 @@ def suspects_of_groups(
     under = _under(problems[0])
     for group in found[0]:
         entropy = np.array([one[group] for one in found])
-        yield Suspect("", "entropy", "q", tuple(entropy), coefficient=times(f"the entropy of q({group})"))
-        for name in (name for name, groups in under.items() if groups == (group,) and name in densities):
-            own = np.array(densities[name]) + entropy
-            yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})"))
+        what = group if group.startswith(JACOBIAN) else f"the entropy of q({group})"
+        yield Suspect("", "entropy", "q", tuple(entropy), coefficient=times(what))
+        for name, groups in under.items():
+            if name in densities and [one for one in groups if not one.startswith(JACOBIAN)] == [group]:
+                whole = np.sum([[one[part] for one in found] for part in groups], axis=0)
+                own = np.array(densities[name]) + whole
+                yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})"))
 
 
 def entropies(problem: Problem) -> dict[str, float]:
