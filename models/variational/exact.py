@@ -50,16 +50,26 @@ def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> Weighte
 def exact_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """q_n = N(m_n, P⁻¹) as 2K sigma points, from the model's own Gaussian conditioning."""
     assert model.gaussian_posterior is not None
-    precision_times_mean, precision = model.gaussian_posterior(params, fixed)
+    points, weights, entropy = conditioned(*model.gaussian_posterior(params, fixed), fixed["exists_K"])
+    return WeightedPoints({"z": points}, weights, entropy, optimal=True)
+
+
+def conditioned(precision_times_mean: Array, precision: Array, exists: Array) -> tuple[Array, Array, Array]:
+    """(2K sigma points, weights, entropy) of N(P_n⁻¹ h_n, P_n⁻¹) over the existing ones of K latents.
+
+    Shapes: h (N, K), P (K, K) or (N, K, K), exists (K,).
+    """
     xp = namespace(precision).xp
     cholesky = xp.linalg.cholesky(precision)
     inverse = xp.linalg.inv(cholesky)
     root = xp.matrix_transpose(inverse)
-    mean = xp.matmul(xp.matmul(precision_times_mean, root), inverse)
-    index = xp.arange(cholesky.shape[-1])
-    log_diagonal = -xp.log(cholesky[index, index]) + xp.zeros_like(mean)
-    points, weights = sigma_points(mean, root[None, ...], fixed["exists_K"])
-    return WeightedPoints({"z": points}, weights, gaussian_entropy(log_diagonal, fixed["exists_K"]), optimal=True)
+    if precision.ndim == 2:
+        mean, root = xp.matmul(xp.matmul(precision_times_mean, root), inverse), root[None, ...]
+    else:
+        mean = xp.matmul(xp.matmul(precision_times_mean[:, None, :], root), inverse)[:, 0, :]
+    log_diagonal = -xp.log(xp.linalg.diagonal(cholesky)) + xp.zeros_like(mean)
+    points, weights = sigma_points(mean, root, exists)
+    return points, weights, gaussian_entropy(log_diagonal, exists)
 
 
 def sigma_points(mean: Array, root: Array, exists: Array) -> tuple[Array, Array]:
