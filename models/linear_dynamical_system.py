@@ -140,7 +140,7 @@ def truth(
     """
     memory = np.array([0.9, -0.7, 0.1])[:count]
     mean, emission = rng.normal(size=count), 1.0 + 0.2 * rng.normal(size=count)
-    start, drift, noise = rng.uniform(2.0, 4.0, size=count), rng.uniform(2.0, 4.0, size=count), rng.uniform(3.0, 5.0)
+    start, drift, noise = rng.uniform(3.0, 5.0, size=count), rng.uniform(1.5, 2.0, size=count), rng.uniform(3.0, 5.0)
     powers = memory ** np.arange(times)[:, None]  # (T, K)
     response = np.array([[memory ** (t - s) * (t >= s) for s in range(times)] for t in range(times)])  # (T, T, K)
     shocks = np.concatenate([start[None], np.tile(drift, (times - 1, 1))])
@@ -191,18 +191,14 @@ SMOOTHING = Variational(
     initial=no_parameters,
     optimal=True,
 )
-GIVEN = ("emission",)
 CELLS = (
-    Cell(LINEAR_DYNAMICAL_SYSTEM, SMOOTHING, (64, 5, 1), frozen=GIVEN, least=(60, 5, 1), evaluations=80),
     Cell(
         LINEAR_DYNAMICAL_SYSTEM,
         SMOOTHING,
-        (72, 5, 2),
-        frozen=(*GIVEN, "start_mean", "transition"),
-        suffix="-scales",
-        least=(68, 5, 1),
-        evaluations=60,
-        costly=True,
+        (64, 5, 1),
+        frozen=("emission", "transition"),
+        least=(60, 5, 1),
+        evaluations=80,
     ),
 )
-"""With two states in a scalar y, P, Q and R take many sequences; all else is then given."""
+"""The theorem needs P, Q and R alone. With A trained, or two states in a scalar y, random problems often end at R = 0."""

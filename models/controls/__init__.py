@@ -192,12 +192,5 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control("LDA, topic given θ", "E(log θ + H)", find_cell("lda/points"), as_it_is, topic_mismatch, min_latents=2),
     Control("sparse GP, q(f | u)", "−Σ s k̃ / 2σ²", find_cell("sparse-gp/inducing"), as_it_is, sparse_process(False)),
-    Control(
-        "sparse GP, logits",
-        "E √(s k̃) ε (y − σ(f)) / 2",
-        find_cell("sparse-gp-bernoulli/inducing"),
-        as_it_is,
-        sparse_process(True),
-    ),
 )
 """The negative controls of THEORY sections 3 to 5 and 7."""

@@ -7,7 +7,7 @@ built here from the generative side; the package works with precisions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,14 +16,17 @@ from scipy.spatial.distance import cdist
 
 from elbocheck import decompose
 from elbocheck.bound.problem import Problem
+from elbocheck.checks import every_point
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
+from elbocheck.outcome import Outcome
 from elbocheck.solver import find_stationary_point
 from elbocheck.strategies import draw_many, samples
 from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell, draw, models
 
 Params = Mapping[str, np.ndarray]
 CELLS = models("gaussian-process", "linear-regression", "linear-dynamical-system")
+TWO_STATES = replace(find_cell("linear-dynamical-system/exact"), capacity=(6, 4, 2), suffix=", two states", frozen=())
 EXACT = [cell for cell in CELLS if cell.variational.optimal]
 
 
@@ -132,7 +135,7 @@ def sizes_of(cell: Cell) -> list[tuple[int, int, int]]:
     return [(6, 4, most), (1, 3, 1), (5, 2, most), (2, 1, 1)]
 
 
-@by_cell(CELLS)
+@by_cell([*CELLS, TWO_STATES])
 def test_evidence_elbo_and_entropy_sum(cell: Cell) -> None:
     for seed, sizes in enumerate(sizes_of(cell)):
         sample = draw(cell, sizes, seed)
@@ -142,6 +145,7 @@ def test_evidence_elbo_and_entropy_sum(cell: Cell) -> None:
         assert_elbo(decomposition, elbo, sample)
         assert_entropy_sum(decomposition, entropy_sum, sample)
         assert decomposition.delta == 0.0
+        assert every_point(problem).outcome is Outcome.HOLDS
         if not cell.variational.optimal:
             assert decomposition.elbo < evidence - 1e-3
 
