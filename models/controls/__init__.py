@@ -22,6 +22,7 @@ from elbocheck.models.controls.scope import (
     fixed_weights_mismatch,
     gaussian_residuals,
     softplus_variance,
+    sparse_process,
     topic_mismatch,
     unequal_clusters,
     unit_prior_mismatch,
@@ -190,5 +191,6 @@ CONTROLS: tuple[Control, ...] = (
         min_latents=2,
     ),
     Control("LDA, topic given θ", "E(log θ + H)", find_cell("lda/points"), as_it_is, topic_mismatch, min_latents=2),
+    Control("sparse GP, q(f | u)", "−Σ s k̃ / 2σ²", find_cell("sparse-gp/inducing"), as_it_is, sparse_process(False)),
 )
 """The negative controls of THEORY sections 3 to 5 and 7."""

@@ -50,16 +50,49 @@ def exact_by_enumeration(model: Model, params: Arrays, fixed: Arrays) -> Weighte
 def exact_gaussian(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """q_n = N(m_n, P⁻¹) as 2K sigma points, from the model's own Gaussian conditioning."""
     assert model.gaussian_posterior is not None
-    precision_times_mean, precision = model.gaussian_posterior(params, fixed)
+    points, weights, entropy = conditioned(*model.gaussian_posterior(params, fixed), fixed["exists_K"])
+    return WeightedPoints({"z": points}, weights, entropy, optimal=True)
+
+
+def conditioned(precision_times_mean: Array, precision: Array, exists: Array) -> tuple[Array, Array, Array]:
+    """(2K sigma points, weights, entropy) of N(P_n⁻¹ h_n, P_n⁻¹) over the existing ones of K latents.
+
+    Shapes: h (N, K), P (K, K) or (N, K, K), exists (K,).
+    """
     xp = namespace(precision).xp
-    cholesky = xp.linalg.cholesky(precision)
-    inverse = xp.linalg.inv(cholesky)
-    root = xp.matrix_transpose(inverse)
-    mean = xp.matmul(xp.matmul(precision_times_mean, root), inverse)
-    index = xp.arange(cholesky.shape[-1])
-    log_diagonal = -xp.log(cholesky[index, index]) + xp.zeros_like(mean)
-    points, weights = sigma_points(mean, root[None, ...], fixed["exists_K"])
-    return WeightedPoints({"z": points}, weights, gaussian_entropy(log_diagonal, fixed["exists_K"]), optimal=True)
+    if precision.ndim == 2:
+        cholesky = xp.linalg.cholesky(precision)
+        inverse = xp.linalg.inv(cholesky)
+        root = xp.matrix_transpose(inverse)
+        mean, root = xp.matmul(xp.matmul(precision_times_mean, root), inverse), root[None, ...]
+    else:
+        cholesky, inverse = factorised(precision)
+        root = xp.matrix_transpose(inverse)
+        mean = xp.matmul(xp.matmul(precision_times_mean[:, None, :], root), inverse)[:, 0, :]
+    log_diagonal = -xp.log(xp.linalg.diagonal(cholesky)) + xp.zeros_like(mean)
+    points, weights = sigma_points(mean, root, exists)
+    return points, weights, gaussian_entropy(log_diagonal, exists)
+
+
+def factorised(matrices: Array) -> tuple[Array, Array]:
+    """(Cholesky factors, their inverses) of positive definite matrices (N, K, K), column by column.
+
+    In elementwise operations: on a processor of few cores XLA can wait forever for many small factorisations at once.
+    """
+    xp, size = namespace(matrices).xp, matrices.shape[-1]
+    one = xp.eye(size, dtype=matrices.dtype)
+    columns, rows = list[Array](), list[Array]()
+    for k in range(size):
+        below = xp.astype(xp.arange(size) >= k, matrices.dtype)
+        column = below * matrices[:, :, k] / xp.sqrt(matrices[:, k, k])[:, None]
+        matrices = matrices - column[:, :, None] * column[:, None, :]
+        columns.append(column)
+    for k in range(size):
+        row = one[k, :] + xp.zeros_like(columns[0])
+        for j in range(k):
+            row = row - columns[j][:, k][:, None] * rows[j]
+        rows.append(row / columns[k][:, k][:, None])
+    return xp.stack(columns, axis=-1), xp.stack(rows, axis=-2)
 
 
 def sigma_points(mean: Array, root: Array, exists: Array) -> tuple[Array, Array]:
