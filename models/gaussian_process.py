@@ -13,7 +13,7 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import MultivariateNormal, Normal
-from elbocheck.models.base import Model, Params, Variational
+from elbocheck.models.base import Data, Model, Params, Starts, Theory, Variational
 from elbocheck.models.hmm import pooled_scale
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix
@@ -108,23 +108,29 @@ def truth(rng: np.random.Generator, data: int, observed: int, count: int) -> tup
 GAUSSIAN_PROCESS = Model(
     name="gaussian-process",
     title="Gaussian process regression",
-    theory="",
     blocks=(
         Block("log_gaps", ("D",), constant=True),
         Block("log_signal", (), log_degree=2),
         Block("log_variance", (), log_degree=2),
     ),
     factors=factors,
-    initial=initial,
-    collapsed=lambda params, subset: (params, {}),
-    check_data=check_matrix,
-    families=("multivariate normal", "normal"),
-    constant_base_measure=True,
-    simulate=lambda rng, data, observed, count: truth(rng, data, observed, count)[0],
-    truth=truth,
-    scale=pooled_scale,
-    units="scale",
-    spreads=(0.0, 1.0, 2.0),  # beyond, inputs fall together and the condition of K enters the rounding
+    data=Data(
+        check=check_matrix,
+        simulate=lambda rng, data, observed, count: truth(rng, data, observed, count)[0],
+        scale=pooled_scale,
+        units="scale",
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=lambda params, subset: (params, {}),
+        truth=truth,
+        spreads=(0.0, 1.0, 2.0),  # beyond, inputs fall together and the condition of K enters the rounding
+    ),
+    theory=Theory(
+        row="",
+        families=("multivariate normal", "normal"),
+        constant_base_measure=True,
+    ),
 )
 EXACT_FUNCTION = Variational(
     name="exact",

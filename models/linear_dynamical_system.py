@@ -13,7 +13,7 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import Normal
-from elbocheck.models.base import Model, Params, Variational
+from elbocheck.models.base import Data, Model, Params, Starts, Theory, Variational
 from elbocheck.models.hmm import pooled_scale
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix
@@ -163,7 +163,6 @@ def truth(
 LINEAR_DYNAMICAL_SYSTEM = Model(
     name="linear-dynamical-system",
     title="linear dynamical system, missing values",
-    theory="",
     blocks=(
         Block("start_mean", ("K",)),
         Block("log_start", ("K",)),
@@ -173,15 +172,22 @@ LINEAR_DYNAMICAL_SYSTEM = Model(
         Block("log_variance"),
     ),
     factors=factors,
-    initial=initial,
-    collapsed=lambda params, subset: (params, {}),
-    check_data=check_matrix,
-    families=("normal", "normal"),
-    constant_base_measure=True,
-    simulate=lambda rng, data, times, count: truth(rng, data, times, max(count, 1), matched=False)[0],
-    truth=truth,
-    scale=pooled_scale,
-    spreads=(0.0, 1.0, 2.0),
+    data=Data(
+        check=check_matrix,
+        simulate=lambda rng, data, times, count: truth(rng, data, times, max(count, 1), matched=False)[0],
+        scale=pooled_scale,
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=lambda params, subset: (params, {}),
+        truth=truth,
+        spreads=(0.0, 1.0, 2.0),
+    ),
+    theory=Theory(
+        row="",
+        families=("normal", "normal"),
+        constant_base_measure=True,
+    ),
 )
 SMOOTHING = Variational(
     name="exact",
@@ -201,4 +207,4 @@ CELLS = (
         evaluations=80,
     ),
 )
-"""The theorem needs P, Q and R alone. With A trained, or two states in a scalar y, random problems often end at R = 0."""
+"""The theorem needs P, Q and R alone. With A trained, or two states in a scalar y, problems often end at R = 0."""

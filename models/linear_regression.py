@@ -14,7 +14,7 @@ from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Normal
-from elbocheck.models.base import Model, Params
+from elbocheck.models.base import Data, Model, Params, Starts, Theory
 from elbocheck.models.hmm import pooled_scale
 from elbocheck.models.sample import Cell
 from elbocheck.models.support import check_matrix
@@ -81,19 +81,25 @@ def truth(rng: np.random.Generator, data: int, observed: int, count: int) -> tup
 LINEAR_REGRESSION = Model(
     name="linear-regression",
     title="Bayesian linear regression, learned scales",
-    theory="",
     blocks=(Block("features", ("D", "K"), constant=True), Block("log_scale"), Block("log_variance")),
     factors=factors,
-    initial=initial,
-    collapsed=lambda params, subset: (params, {}),
-    check_data=check_matrix,
-    families=("normal", "normal"),
-    constant_base_measure=True,
     gaussian_posterior=gaussian_posterior,
-    simulate=lambda rng, data, observed, count: truth(rng, data, observed, max(count, 1))[0],
-    truth=truth,
-    scale=pooled_scale,
-    spreads=(0.0, 1.0, 3.0),  # of the features, too: beyond, the condition of the posterior enters the rounding
+    data=Data(
+        check=check_matrix,
+        simulate=lambda rng, data, observed, count: truth(rng, data, observed, max(count, 1))[0],
+        scale=pooled_scale,
+    ),
+    starts=Starts(
+        initial=initial,
+        collapsed=lambda params, subset: (params, {}),
+        truth=truth,
+        spreads=(0.0, 1.0, 3.0),  # of the features, too: beyond, the condition of the posterior enters the rounding
+    ),
+    theory=Theory(
+        row="",
+        families=("normal", "normal"),
+        constant_base_measure=True,
+    ),
 )
 FREE = replace(FULL_GAUSSIAN, collapsed=None)
 SIZES, LEAST = (10, 6, 2), (6, 4, 1)

@@ -112,7 +112,7 @@ def _with_gate(gated: Model, name: str, title: str) -> Model:
         return (Factor("z", prior, latents["z"], parameters=tuple(gate), beta=gate), observed)
 
     def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, count: int) -> Params:
-        params = gated.initial(rng, x, data_weights, count)
+        params = gated.starts.initial(rng, x, data_weights, count)
         return {
             "gate_intercepts": params.pop("logits"),
             "gate_slopes": 0.5 * rng.normal(size=(count, x.shape[1])),
@@ -128,9 +128,8 @@ def _with_gate(gated: Model, name: str, title: str) -> Model:
         title=title,
         blocks=(*GATE, *own),
         factors=factors,
-        initial=initial,
-        collapsed=collapsed,
-        symmetries=_common_gate,
+        starts=replace(gated.starts, initial=initial, collapsed=collapsed),
+        theory=replace(gated.theory, symmetries=_common_gate),
     )
 
 
@@ -155,7 +154,7 @@ def _regressions(
     simulate: Callable[[np.random.Generator, int, int, int], np.ndarray],
     **more: object,
 ) -> Model:
-    return mixture(
+    model = mixture(
         name=name,
         title=title,
         family=family,
@@ -170,38 +169,34 @@ def _regressions(
         distinct_data=lambda observed: observed + 2,
         **more,  # type: ignore[arg-type]
     )
+    return replace(model, theory=replace(model.theory, row=""))
 
 
-LINEAR_MIXTURE = replace(
-    _regressions(
-        "linear-mixture",
-        "mixture of linear regressions",
-        "normal",
-        _normal,
-        lambda params: {"log_variances": -ones_like(params, "log_variances")},
-        _gaussian_start,
-        _simulate_normal,
-        blocks=(*SLOPES, Block("log_variances", ("K",))),
-        check_data=check_matrix,
-    ),
-    theory="",
+LINEAR_MIXTURE = _regressions(
+    "linear-mixture",
+    "mixture of linear regressions",
+    "normal",
+    _normal,
+    lambda params: {"log_variances": -ones_like(params, "log_variances")},
+    _gaussian_start,
+    _simulate_normal,
+    blocks=(*SLOPES, Block("log_variances", ("K",))),
+    check_data=check_matrix,
 )
-POISSON_REGRESSIONS = replace(
-    _regressions(
-        "poisson-regressions",
-        "mixture of Poisson regressions",
-        "Poisson",
-        _poisson,
-        lambda params: {block.name: params[block.name] for block in SLOPES},
-        _poisson_start,
-        _simulate_poisson,
-        blocks=SLOPES,
-        check_data=_check_first_count,
-        repair=_positive_response,
-    ),
-    theory="",
-    spreads=(0.0, 1.0, 2.0),  # rates up to e¹⁰: inputs multiply extreme slopes
+ALL_POISSON = _regressions(
+    "poisson-regressions",
+    "mixture of Poisson regressions",
+    "Poisson",
+    _poisson,
+    lambda params: {block.name: params[block.name] for block in SLOPES},
+    _poisson_start,
+    _simulate_poisson,
+    blocks=SLOPES,
+    check_data=_check_first_count,
+    repair=_positive_response,
 )
+# rates up to e¹⁰: inputs multiply extreme slopes
+POISSON_REGRESSIONS = replace(ALL_POISSON, starts=replace(ALL_POISSON.starts, spreads=(0.0, 1.0, 2.0)))
 EXPERTS = _with_gate(LINEAR_MIXTURE, "experts", "mixture of experts, linear regressions")
 CELLS = (
     Cell(LINEAR_MIXTURE, EXACT, (40, 3, 2), least=(32, 2, 1), evaluations=60),

@@ -147,11 +147,13 @@ SPARSE_GAUSSIAN_PROCESS = replace(
     title="sparse variational Gaussian process regression",
     blocks=(*GAUSSIAN_PROCESS.blocks, INDUCING),
     factors=factors,
-    initial=initial_sparse,
-    truth=truth,
-    families=("normal", "normal"),
-    units="none",
-    out_of_scope="s is the scale of q(f | u), too, which cannot follow a rescaling: F − S = −Σ s k̃ / 2σ²",
+    data=replace(GAUSSIAN_PROCESS.data, units="none"),
+    starts=replace(GAUSSIAN_PROCESS.starts, initial=initial_sparse, truth=truth),
+    theory=replace(
+        GAUSSIAN_PROCESS.theory,
+        families=("normal", "normal"),
+        out_of_scope="s is the scale of q(f | u), too, which cannot follow a rescaling: F − S = −Σ s k̃ / 2σ²",
+    ),
 )
 SPARSE_BERNOULLI = replace(
     SPARSE_GAUSSIAN_PROCESS,
@@ -159,14 +161,19 @@ SPARSE_BERNOULLI = replace(
     title="sparse variational Gaussian process classification",
     blocks=(*GAUSSIAN_PROCESS.blocks[:2], INDUCING),
     factors=bernoulli_factors,
-    initial=initial_bernoulli,
-    truth=binary_truth,
-    simulate=lambda rng, data, observed, count: binary_truth(rng, data, observed, max(count, 1))[0],
-    check_data=check_binary,
-    repair=both_values,
-    families=("normal", "Bernoulli"),
-    scale=None,
-    out_of_scope="s is the scale of q(f | u), too, which cannot follow a rescaling",
+    data=replace(
+        SPARSE_GAUSSIAN_PROCESS.data,
+        simulate=lambda rng, data, observed, count: binary_truth(rng, data, observed, max(count, 1))[0],
+        check=check_binary,
+        repair=both_values,
+        scale=None,
+    ),
+    starts=replace(SPARSE_GAUSSIAN_PROCESS.starts, initial=initial_bernoulli, truth=binary_truth),
+    theory=replace(
+        SPARSE_GAUSSIAN_PROCESS.theory,
+        families=("normal", "Bernoulli"),
+        out_of_scope="s is the scale of q(f | u), too, which cannot follow a rescaling",
+    ),
 )
 INDUCING_POINTS = Variational(
     name="inducing",
