@@ -13,6 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.nn import log_softmax
 
 from elbocheck import Factor, Problem
 from elbocheck.bound.posteriors import WeightedPoints
@@ -91,6 +92,20 @@ def without_first_entropy(q: WeightedPoints, params: Params) -> WeightedPoints:
     return replace(q, entropy=q.entropy + (first * jnp.log(jnp.where(first > 0, first, 1.0))).sum(1))
 
 
+def diagonal_entropy(factor: Any, where: Any) -> Any:
+    """Σ_d ½ log 2πe Σ_dd of a Gaussian of precision C Cᵀ."""
+    covariance = jnp.linalg.inv(factor @ jnp.swapaxes(factor, -1, -2))
+    variances = jnp.diagonal(covariance, axis1=-2, axis2=-1)
+    return jnp.sum(where * Normal(0.0 * variances, variances).entropy(), axis=-1)
+
+
+def states_one_by_one(q: WeightedPoints, params: Params) -> WeightedPoints:
+    """Σ_t H[x_t] for the entropy of the path."""
+    mean = (q.weights[:, :, None, None] * q.latents["z"]).sum(1, keepdims=True)
+    variances = (q.weights[:, :, None, None] * (q.latents["z"] - mean) ** 2).sum(1)
+    return replace(q, entropy=Normal(0.0 * variances, variances).entropy().sum((1, 2)))
+
+
 def original(method: str) -> Callable[..., Any]:
     """A method of the family itself, with all it calls, for a class that breaks others."""
     return lambda d, *value: getattr(NegativeBinomial(d.logits, d.failures), method)(*value)
@@ -165,6 +180,44 @@ FAULTS: dict[str, Fault] = {
     ),
     "mixture of factor analysers: one analyser rescaled": Fault(
         "mfa/exact", "factor z", "z", one_analyser_rescaled, checks=TWICE
+    ),
+    "Gaussian process: log s taken for log √s in beta": Fault(
+        "gaussian-process/exact", "factor f", "f", with_beta("log_signal", 2.0), checks=TWICE
+    ),
+    "Gaussian process: entropy of independent values": Fault(
+        "gaussian-process/exact", "factor f", "f",
+        with_methods(entropy=lambda d: diagonal_entropy(d.precision_cholesky, d.where)),
+        checks=(every_point, stationary),
+    ),
+    "linear regression: one scale for weights and noise": Fault(
+        "linear-regression/full", "factor w", "w",
+        lambda factor, params: replace(factor, beta={**factor.beta, "log_variance": -1.0}),
+    ),
+    "linear regression: entropy of y without the noise": Fault(
+        "linear-regression/exact", "factor y", "y",
+        with_methods(entropy=lambda d: Normal(d.mean, 0.0 * d.variance + 1.0).entropy()),
+        checks=(every_point, stationary),
+    ),
+    "linear dynamical system: a transition into the first state": Fault(
+        "linear-dynamical-system/exact", "factor transition", "transition",
+        lambda factor, params: replace(factor, where=jnp.ones_like(factor.where)),
+    ),
+    "linear dynamical system: missing values taken for zeros": Fault(
+        "linear-dynamical-system/exact", "factor y", "y",
+        lambda factor, params: replace(factor, where=jnp.ones_like(factor.where)),
+    ),
+    "linear dynamical system: entropy of the states one by one": Fault(
+        "linear-dynamical-system/exact", "factor start", points=states_one_by_one
+    ),
+    "mixture of regressions: beta without the intercept": Fault(
+        "poisson-regressions/exact", "factor x", "x", with_beta("intercepts", 0.0), checks=TWICE
+    ),
+    "mixture of experts: beta without the slopes of the gate": Fault(
+        "experts/arbitrary", "factor z", "z", with_beta("gate_slopes", 0.0), checks=TWICE
+    ),
+    "mixture of experts: gate of one component forgotten in the entropy": Fault(
+        "experts/arbitrary", "factor z", "z",
+        with_methods(entropy=lambda d: -(d.mean_statistics()[0] * log_softmax(d.logits, axis=-1))[..., 1:].sum(-1)),
     ),
 }  # fmt: skip
 
