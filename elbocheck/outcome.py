@@ -140,6 +140,11 @@ class Result:
             return self.gap / self.bound
         return 0.0 if self.gap == 0.0 else float("inf")
 
+    @property
+    def reading(self) -> str:
+        """What is wrong, by how much and where, as far as it can be told; empty for a check that does not reject."""
+        return "" if self.diagnosis is None else self.diagnosis.sentence
+
 
 @dataclass
 class Worst:

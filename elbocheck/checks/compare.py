@@ -103,3 +103,12 @@ def out_of_scope(check: str, problem: str, terms: Sequence[FactorTerms], claims:
         points=0,
         message=f"no direction scales all natural parameters of factor {reasons}: the theorem does not apply",
     )
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers for a message, to two digits beyond the first in which they differ: at least 9, at most 17."""
+    size, apart = max(abs(one), abs(other)), abs(one - other)
+    digits = 9
+    if np.isfinite(apart) and 0.0 < apart < size:
+        digits = min(max(9, int(np.ceil(np.log10(size / apart))) + 2), 17)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"

@@ -56,8 +56,13 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
         named.append((f"divided by N = {data} once too often{loss}", sign / data))
         for batch in range(2, data):
             if data % batch == 0:
-                named.append((f"the total of a batch of {batch}{loss}", sign * batch))
-                named.append((f"multiplied by N / batch, {data} / {batch}{loss}", sign * data / batch))
+                batches = problem.subset is not None  # a batch is named only where there may be one
+                of_batch = f"the total of a batch of {batch}" if batches else f"multiplied by {batch}"
+                of_data = f"N / batch, {data} / {batch}" if batches else f"{data // batch}"
+                named.append((f"{of_batch}{loss}", sign * batch))
+                named.append((f"multiplied by {of_data}{loss}", sign * data / batch))
+        for count in sorted({*_points(problem), len(problem.particles)} - {0, 1}):
+            named.append((f"a sum over {count} points of q for their mean{loss}", sign * count))
         shapes = [shape.value[2:] for shape in problem.compiled.seen.shapes]
         for size in sorted({size for shape in shapes for size in shape} - {1}):
             named.append((f"divided by the number of dimensions or times, {size}{loss}", sign / size))
@@ -69,6 +74,11 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
         if times != 1.0 and times not in seen:
             seen.add(times)
             yield name, times
+
+
+def _points(problem: Problem) -> set[int]:
+    """How many points of q the factors are averaged over."""
+    return {int(shape.value[1]) for shape in problem.compiled.seen.shapes if len(shape.value) > 1}
 
 
 CHECK = Check(

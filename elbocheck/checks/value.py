@@ -13,7 +13,7 @@ import numpy as np
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import at_most, read, read_beside
 from elbocheck.checks.check import Check
-from elbocheck.checks.compare import Deviation, judge
+from elbocheck.checks.compare import Deviation, judge, told_apart
 from elbocheck.outcome import Outcome, Result
 
 NAME = "value"
@@ -29,7 +29,8 @@ def value(problem: Problem) -> Result | None:
         if at is not problem and not np.isfinite(one.declared):
             continue  # outside the domain of the declaration
         where = "" if at is problem else ", at a point beside the problem's own,"
-        what = f"the reported ELBO {one.elbo:.9g} against {one.declared:.9g} from the declared distributions{where}"
+        reported, declared = told_apart(one.elbo, one.declared)
+        what = f"the reported ELBO {reported} against {declared} from the declared distributions{where}"
         deviation = Deviation(what, one.deviation, 2 * one.constant * one.scale, one.scale)
         if not deviation.excess <= 1.0:
             bound = 2 * one.constant * one.full_scale

@@ -21,6 +21,7 @@ from elbocheck.diagnosis.matching import Match, matches, varies
 from elbocheck.diagnosis.of_gradients import detached, not_optimal, of_gradient
 from elbocheck.diagnosis.of_training import of_training
 from elbocheck.diagnosis.probes import Probe, deviating, place_of, probes
+from elbocheck.diagnosis.suspects.base import UNUSUAL
 from elbocheck.diagnosis.suspects.of_factors import suspects
 from elbocheck.errors import ElbocheckError
 from elbocheck.outcome import Diagnosis, Outcome, Result
@@ -71,9 +72,10 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     places = {one.factor for one in known if set(off) <= one.blocks} if off else None
     usual = suspects([one.problem for one in points], [one.terms for one in points])
     found = matches(usual, points, places)
-    if found and not _faint(points, found):
+    faint = max(abs(one.excess) / one.terms.magnitude for one in points) <= FAINT
+    if found and not (faint and found[0].rank == UNUSUAL):  # near rounding any term fits with some tiny multiple
         return _named(found)
-    if _faint(points, found):
+    if faint and varies(points):
         return _near_rounding(problem, points, able(known, off) if off else [], off)
     found_at = _located(problem, points, known, off)
     order = permutation(problem)
@@ -98,19 +100,13 @@ def _named(found: list[Match]) -> Diagnosis:
     return Diagnosis(first.kind, first.factor, first.component, found[0].name, sentence, others)
 
 
-def _faint(points: list[Probe], found: list[Match]) -> bool:
-    """Whether the deviation is so close to rounding that no formula should be read from it."""
-    size = max(abs(one.excess) for one in points)
-    return size <= FAINT * max(one.terms.magnitude for one in points) and varies(points) and not found
-
-
 def _near_rounding(problem: Problem, points: list[Probe], able_parts: list[Part], off: dict[str, float]) -> Diagnosis:
     """Noise or something small and smooth: single precision, cancellation, jitter."""
     size = max(abs(one.excess) for one in points)
     relative = size / max(one.terms.magnitude for one in points)
     rng, near = np.random.default_rng(0), []
     for _ in range(4):
-        step = 1e-9 * natural_size(problem) * rng.normal(size=problem.vector.shape) * problem.free_mask
+        step = 1e-4 * natural_size(problem) * rng.normal(size=problem.vector.shape) * problem.free_mask
         at = read(problem.at(problem.vector + step))
         near.append(at.elbo - at.declared)
     rough = float(np.ptp(near))
