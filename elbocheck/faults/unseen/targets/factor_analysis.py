@@ -11,7 +11,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.families import Normal
 
 RNG = np.random.default_rng(119)
-N, D, K = 16, 4, 1
+N, D, K = 40, 4, 1
 X = RNG.normal(size=(N, K)) @ np.array([[1.5, -1.0, 0.7, 1.1]]) + RNG.normal(size=(N, D)) * [0.5, 0.8, 1.0, 0.6]
 
 

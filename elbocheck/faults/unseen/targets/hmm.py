@@ -12,7 +12,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.families import Categorical, Poisson
 
 RNG = np.random.default_rng(113)
-S, T, K = 6, 5, 2
+S, T, K = 16, 5, 2
 STATES = (RNG.random((S, 1)) < 0.5) ^ (np.cumsum(RNG.random((S, T)) < 0.3, axis=1) % 2 == 1)
 X = RNG.poisson(np.where(STATES, 6.0, 1.5)).astype(float)
 

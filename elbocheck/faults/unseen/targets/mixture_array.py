@@ -1,10 +1,11 @@
-"""Gaussian mixture with free responsibilities: q as an array of logits, diagonal covariances."""
+"""Gaussian mixture in torch with free responsibilities: q as an array of logits, diagonal covariances."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.problem import Problem
@@ -12,23 +13,17 @@ from elbocheck.families import Categorical, Normal
 
 RNG = np.random.default_rng(114)
 N, D, K = 10, 2, 3
-X = RNG.normal(size=(N, D)) + 2.0 * RNG.integers(-1, 2, size=(N, 1))
-LOG_2PI = np.log(2.0 * np.pi)
-
-
-def log_softmax(a: Any) -> Any:
-    """Over the last axis."""
-    a = a - a.real.max(-1, keepdims=True)
-    return a - np.log(np.exp(a).sum(-1, keepdims=True))
+X = torch.tensor(RNG.normal(size=(N, D)) + 2.0 * RNG.integers(-1, 2, size=(N, 1)))
+LOG_2PI = float(np.log(2.0 * np.pi))
 
 
 def elbo(p: Any) -> Any:
     """Σ_k r (log π + log N − log r), mean over the data."""
-    log_r = log_softmax(p["logits"])
-    r = np.exp(log_r)
-    log_pi = log_softmax(p["pi"])
+    log_r = torch.log_softmax(p["logits"], dim=-1)
+    r = torch.exp(log_r)
+    log_pi = torch.log_softmax(p["pi"], dim=-1)
     diff = X[:, None, :] - p["mu"]
-    maha = (diff**2 * np.exp(-p["log_var"])).sum(-1)
+    maha = (diff**2 * torch.exp(-p["log_var"])).sum(-1)
     log_n = -0.5 * (maha + p["log_var"].sum(-1) + D * LOG_2PI)
     expected = (r * (log_n + log_pi)).sum(1)
     entropy = -(r * log_r).sum(1)
@@ -37,11 +32,11 @@ def elbo(p: Any) -> Any:
 
 def factors(p: Any) -> Declaration:
     """Weights and components at the enumerated states."""
-    weights = np.exp(log_softmax(p["logits"]))
+    weights = torch.softmax(p["logits"], dim=-1)
     return Declaration(
         (
             Factor("z", Categorical(p["pi"][None, None]), np.eye(K)[None]),
-            Factor("x", Normal(p["mu"][None], np.exp(p["log_var"])[None]), X[:, None]),
+            Factor("x", Normal(p["mu"][None], p["log_var"].exp()[None]), X[:, None]),
         ),
         weights=weights,
     )
@@ -56,4 +51,4 @@ def problem() -> Problem:
         "mu": 1.5 * rng.normal(size=(K, D)),
         "log_var": 0.4 * rng.normal(size=(K, D)),
     }
-    return Problem(start, elbo, factors, library="numpy", label="Gaussian mixture, responsibilities")
+    return Problem(start, elbo, factors, library="torch", label="Gaussian mixture, responsibilities")
