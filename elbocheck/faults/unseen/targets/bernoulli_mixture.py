@@ -1,4 +1,4 @@
-"""Mixture of Bernoulli distributions in torch: an encoder gives categorical distributions, missing pixels are masked."""
+"""Mixture of Bernoulli distributions in torch: an encoder gives categorical q, missing pixels are masked."""
 
 from __future__ import annotations
 

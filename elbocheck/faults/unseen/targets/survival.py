@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.latents import Latents
@@ -26,7 +27,7 @@ def elbo(p: Any) -> Any:
     m, s = p["m"], jnp.exp(p["log_s"])
     tau = jnp.exp(p["log_tau"])
     eta = X @ p["beta"] + p["base"]
-    expected_hazard = jnp.exp(eta + (m + 0.5 * s**2)[:, None])
+    expected_hazard = lax.exp(eta + (m + 0.5 * s**2)[:, None])
     log_lik = EVENT * (eta + m[:, None]) - TIME * expected_hazard
     log_prior = -0.5 * LOG_2PI - p["log_tau"] - 0.5 * (m**2 + s**2) / tau**2
     entropy = 0.5 * (1.0 + LOG_2PI) + p["log_s"]

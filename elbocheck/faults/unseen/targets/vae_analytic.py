@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -27,7 +28,7 @@ def encode(p: Any, x: Any) -> Any:
 
 def decode(p: Any, z: Any) -> Any:
     """Means of x."""
-    return jnp.tanh(z @ p["dec"]["w"]) @ p["dec"]["v"] + p["dec"]["b"]
+    return jax.nn.tanh(z @ p["dec"]["w"]) @ p["dec"]["v"] + p["dec"]["b"]
 
 
 def elbo(p: Any) -> Any:
