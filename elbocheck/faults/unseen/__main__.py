@@ -35,9 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(totals(half, found).sentence)
     rejected = rejected_targets()
     here = [model for model in MODELS if runs(model)]
-    print(
-        f"{len(here) - len(rejected)} of {len(here)} correct targets hold{': not ' if rejected else ''}{', '.join(rejected)}"
-    )
+    names = f": not {', '.join(rejected)}" if rejected else ""
+    print(f"{len(here) - len(rejected)} of {len(here)} correct targets hold{names}")
     return 1 if rejected else 0
 
 

@@ -1,7 +1,8 @@
 """Is a reading right? A grade for a diagnosis, from its fields alone and what is known of the fault.
 
 right           it blames the right place and nothing else, and it names the mistake or says nothing false of it: without
-                a suspect it gives the place and the size only
+                a suspect it gives the place and the size only. Of a wrong gradient: it says that only the gradient is
+                wrong, and names the factor or the block; of training: it says that training is at fault
 partly          the right place among several; or the right place with a mistake that is not the one made; or the right
                 mistake without a place
 wrong           it blames another part, or names a mistake that was not made without the right place; it takes a wrong
@@ -80,8 +81,8 @@ def judge(fault: Unseen, found: Diagnosis | None) -> Grade:
     if found.kind in APART or of_kind in APART:
         if found.kind != of_kind:
             return Grade.WRONG
-        elsewhere = names - places - {"KL"}
-        return Grade.WRONG if of_kind == "gradient" and elsewhere and not names & places else Grade.RIGHT
+        said = of_kind == "training" or names & places or names_the_mistake(fault, found)
+        return Grade.RIGHT if said else Grade.WRONG
     if "KL" in names and "KL" in places:
         names -= {"q"}  # a divergence is said to be of q
         names = {"KL"} | (names & places)

@@ -28,7 +28,8 @@ FAULTS = (
     ),
     linear(
         "D forgotten", "value", "w", "the prior's normaliser is that of one weight",
-        'prior = 0.5 * D * (p["log_alpha"]', 'prior = 0.5 * (p["log_alpha"]', r"dimension|normali|log.?α|log_alpha|2π|D\b",
+        'prior = 0.5 * D * (p["log_alpha"]', 'prior = 0.5 * (p["log_alpha"]',
+        r"dimension|normali|log.?α|log_alpha|2π|D\b",
     ),
     linear(
         "variance for precision", "value", "y", "the noise precision divides",
@@ -52,7 +53,8 @@ FAULTS = (
     ),
     precise(
         "log E τ", "value", "y, tau", "log E τ in place of E log τ",
-        "special.digamma(a) - np.log(b)\n    squares", "np.log(a) - np.log(b)\n    squares", r"log τ|E log|tau|digamma|ψ",
+        "special.digamma(a) - np.log(b)\n    squares", "np.log(a) - np.log(b)\n    squares",
+        r"log τ|E log|tau|digamma|ψ",
     ),
     precise(
         "prior log λ²", "value", "w", "log λ in place of 2 log λ in the prior's normaliser",
@@ -96,7 +98,8 @@ FAULTS = (
     ),
     logistic(
         "last row lost", "data", "y, data, ", "the last datum is dropped",
-        "jax.nn.log_sigmoid(-logits)).sum(1)", "jax.nn.log_sigmoid(-logits))[:, :-1].sum(1)", r"row|datum|data|lost|last",
+        "jax.nn.log_sigmoid(-logits)).sum(1)", "jax.nn.log_sigmoid(-logits))[:, :-1].sum(1)",
+        r"row|datum|data|lost|last",
     ),
     process(
         "half log det twice", "value", "y", "log det K in place of ½ log det K",
@@ -116,11 +119,11 @@ FAULTS = (
     ),
     process(
         "gradient of ℓ", "gradient", "y", "the gradient of log ℓ has ℓ for ℓ²",
-        'd_ell = smooth * D2 * np.exp(-2.0 * p["log_ell"])', 'd_ell = smooth * D2 * np.exp(-p["log_ell"])', r"gradient|log_ell",
+        'd_ell = smooth * D2 * np.exp(-2.0 * p["log_ell"])', 'd_ell = smooth * D2 * np.exp(-p["log_ell"])', r"log_ell",
     ),
     process(
         "gradient of amplitude", "gradient", "y", "the gradient of the log amplitude lacks its 2",
-        "d_amp = 2.0 * smooth", "d_amp = smooth", r"gradient|log_amp|half|½|0\.5|twice",
+        "d_amp = 2.0 * smooth", "d_amp = smooth", r"log_amp|half|½|0\.5|twice",
     ),
     process(
         "½ of the quadratic form", "value", "y", "the quadratic form has no ½",
@@ -164,7 +167,7 @@ FAULTS = (
     ),
     inflated(
         "gradient of zeros", "gradient", "y", "the gradient at zeros is that of the counts",
-        "-lam * none / (pi + none)", "-lam", r"gradient|beta",
+        "-lam * none / (pi + none)", "-lam", r"beta",
     ),
     inflated(
         "first row lost", "data", "data, y, ", "the first row is skipped",
@@ -188,7 +191,7 @@ FAULTS = (
     ),
     decayed(
         "gradient of decay", "gradient", "decay, y", "the gradient has twice the decay",
-        '- DECAY * p["w"], "b"', '- 2.0 * DECAY * p["w"], "b"', r"gradient|decay|twice",
+        '- DECAY * p["w"], "b"', '- 2.0 * DECAY * p["w"], "b"', r"decay|twice",
     ),
     decayed(
         "intercept decays", "training", "training", "training decays the intercept, too",
@@ -216,7 +219,8 @@ FAULTS = (
     ),
     survival(
         "log τ detached", "gradient", "b", "the gradient stops at the scale of the prior",
-        '-0.5 * LOG_2PI - p["log_tau"]', '-0.5 * LOG_2PI - lax.stop_gradient(p["log_tau"])', r"gradient|held|detach|stop|log_tau",
+        '-0.5 * LOG_2PI - p["log_tau"]', '-0.5 * LOG_2PI - lax.stop_gradient(p["log_tau"])',
+        r"held|detach|stop|log_tau",
     ),
     schools(
         "no Jacobian of τ", "value", "tau", "the log-normal prior lacks − log τ",
@@ -232,7 +236,8 @@ FAULTS = (
     ),
     schools(
         "log τ once", "value", "theta", "log τ is subtracted once in place of once per school",
-        "- log_tau[:, None] - 0.5 * LOG_2PI).sum(1)", "- 0.5 * LOG_2PI).sum(1) - log_tau", r"log σ|log τ|normali|partition|scale|dimension",
+        "- log_tau[:, None] - 0.5 * LOG_2PI).sum(1)", "- 0.5 * LOG_2PI).sum(1) - log_tau",
+        r"log σ|log τ|normali|partition|scale|dimension",
     ),
     schools(
         "q of θ not per J", "scale", "q", "the entropy of θ is averaged over the schools",
