@@ -10,12 +10,13 @@ from typing import Literal
 
 from elbocheck.errors import InputError
 
+LIBRARY = "elbocheck.faults.library"
 Kind = Literal["value", "entropy", "gradient", "training", "scale", "sign", "data"]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One line of `library/<model>.py`, replaced, and the diagnosis that a check must make of it."""
+    """One line of `<model>.py`, replaced, and the diagnosis that a check must make of it."""
 
     model: str
     """Name of the file."""
@@ -41,11 +42,14 @@ class Fault:
     equivalent: str = ""
     """A proof that no promise is broken; empty for all others."""
 
+    folder: str = LIBRARY
+    """The package with the model's file."""
+
 
 @cache
-def source(model: str) -> str:
+def source(model: str, folder: str = LIBRARY) -> str:
     """The text of a model's correct code."""
-    file = files("elbocheck.faults.library") / f"{model}.py"
+    file = files(folder) / f"{model}.py"
     if not file.is_file():
         raise InputError(f"unknown model {model!r} of the fault catalogue")
     return file.read_text(encoding="utf-8")
@@ -53,7 +57,7 @@ def source(model: str) -> str:
 
 def lines(fault: Fault) -> tuple[str, str]:
     """The one line that differs: (as it should be, as it is)."""
-    before, after = source(fault.model).splitlines(), mutated(fault).splitlines()
+    before, after = source(fault.model, fault.folder).splitlines(), mutated(fault).splitlines()
     differing = [(one, other) for one, other in zip(before, after, strict=True) if one != other]
     if len(differing) != 1:
         raise InputError(f"fault {fault.name!r} changes {len(differing)} lines instead of one")
@@ -65,16 +69,16 @@ def mutated(fault: Fault) -> str:
 
     Raises `InputError` unless `old` occurs exactly once.
     """
-    text = source(fault.model)
+    text = source(fault.model, fault.folder)
     if text.count(fault.old) != 1:
         raise InputError(f"fault {fault.name!r}: {fault.old!r} occurs {text.count(fault.old)} times, not once")
     return text.replace(fault.old, fault.new)
 
 
 @cache
-def code(model: str, fault: Fault | None = None) -> ModuleType:
+def code(model: str, fault: Fault | None = None, folder: str = LIBRARY) -> ModuleType:
     """The model's code as a module, with the fault in it if one is given."""
     module = ModuleType(f"{model}_{'correct' if fault is None else fault.name}")
-    text = source(model) if fault is None else mutated(fault)
+    text = source(model, folder) if fault is None else mutated(fault)
     exec(compile(text, f"<{module.__name__}>", "exec"), module.__dict__)
     return module

@@ -1,0 +1,111 @@
+"""Run the gate's checks on unseen faults, and grade what they read."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from elbocheck.bound.problem import Problem
+from elbocheck.checks.table import OF_TARGETS
+from elbocheck.diagnosis.diagnose import diagnose
+from elbocheck.errors import ElbocheckError
+from elbocheck.faults.unseen.catalogue import FAULTS, MODELS, problem, runs
+from elbocheck.faults.unseen.judge import Grade, judge
+from elbocheck.outcome import Diagnosis, Outcome
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the first check that rejects a fault reads, and its grade; `check` is empty if none rejects it."""
+
+    index: int
+    check: str
+    found: Diagnosis | None
+    grade: Grade | None
+    seconds: float
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a check rejects the fault."""
+        return bool(self.check)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Numbers of faults of one half; those whose library is not installed are not counted."""
+
+    half: str
+    faults: int
+    rejected: int
+    grades: dict[str, int]
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        parts = ", ".join(f"{name} {self.grades[name]}" for name in self.grades)
+        return f"half {self.half}: {self.faults} faults, {self.rejected} rejected; readings: {parts}"
+
+
+def first_rejection(of: Problem) -> tuple[str, Diagnosis | None]:
+    """(the first check that rejects, its diagnosis), empty if none does."""
+    with np.errstate(all="ignore"):
+        for name, check in OF_TARGETS.items():
+            if not check.applies(of):
+                continue
+            try:
+                result = check.run(of)
+                if result is not None and result.outcome is Outcome.VIOLATED:
+                    return name, result.diagnosis or diagnose(of, result)
+            except ElbocheckError:
+                continue
+    return "", None
+
+
+def outcomes(model: str) -> dict[str, str]:
+    """Check -> outcome, on a target's correct code."""
+    of = problem(model)
+    results = {name: check.run(of) for name, check in OF_TARGETS.items() if check.applies(of)}
+    return {name: result.outcome.value for name, result in results.items() if result is not None}
+
+
+def holds(model: str) -> bool:
+    """Whether every check of a target's correct code holds, or says that the theorem does not cover it."""
+    return set(outcomes(model).values()) <= {Outcome.HOLDS.value, Outcome.OUT_OF_SCOPE.value}
+
+
+def read(index: int) -> Reading:
+    """The reading of one fault, by its index in the catalogue."""
+    begin, fault = time.perf_counter(), FAULTS[index]
+    check, found = first_rejection(problem(fault.fault.model, fault))
+    grade = judge(fault, found) if check else None
+    return Reading(index, check, found, grade, time.perf_counter() - begin)
+
+
+def readings(half: str, workers: int = 1) -> Iterator[Reading]:
+    """The readings of a half, "A", "B" or "both", as they come in order of the catalogue."""
+    chosen = [i for i, one in enumerate(FAULTS) if half in ("both", one.half) and runs(one.fault.model)]
+    if workers <= 1:
+        yield from map(read, chosen)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(read, chosen)
+
+
+def totals(half: str, found: Sequence[Reading]) -> Totals:
+    """The numbers of one half."""
+    own = [one for one in found if FAULTS[one.index].half == half]
+    counts = Counter(one.grade.value for one in own if one.grade is not None)
+    return Totals(
+        half, len(own), sum(one.rejected for one in own), {grade.value: counts[grade.value] for grade in Grade}
+    )
+
+
+def rejected_targets() -> list[str]:
+    """Targets whose correct code does not hold; those whose library is missing are left out."""
+    return [model for model in MODELS if runs(model) and not holds(model)]
