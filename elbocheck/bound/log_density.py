@@ -89,3 +89,4 @@ class Penalty(LogDensity):
 
     family: ClassVar[str] = "penalty"
     outside: str = "it is a penalty, no distribution: S keeps it"
+    """Why the theorem does not cover it."""
