@@ -12,7 +12,7 @@ from support import ROOT
 
 FOLDERS = ("elbocheck", "models", "strategies")
 FILES = [path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
-FAMILIES = "elbocheck/families/"
+FAMILIES = ("elbocheck/families/", "elbocheck/densities/")
 """Where fields are the parameters of a distribution, whose shapes the class says in one line."""
 SHAPES = "Shapes:"
 NOT_YET = ("elbocheck/adapters/",)
