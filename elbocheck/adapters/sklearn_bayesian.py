@@ -226,6 +226,7 @@ def _posterior(priors: Priors, x: np.ndarray, r: Array) -> Posterior:
 
 def _declaration(priors: Priors, x: np.ndarray, r: Array) -> Declaration:
     """q(z) = r, and q(weights) q(means, precisions) of the M-step, global."""
+    average: Any = Average
     size, q = x.shape[1], _posterior(priors, x, r)
     ratio = priors.strength / q.strength
     offset = q.mean - priors.mean
@@ -239,8 +240,8 @@ def _declaration(priors: Priors, x: np.ndarray, r: Array) -> Declaration:
     prior, posterior, log_weights = _of_weights(priors, q)
     return Declaration(
         (
-            Factor("weights", Average(prior, posterior), under="weights"),
-            Factor("precisions", Average(_first(priors.precision), _first(q.precision)), under="components"),
+            Factor("weights", average(prior, posterior), under="weights"),
+            Factor("precisions", average(_first(priors.precision), _first(q.precision)), under="components"),
             Factor("means", LogDensity(means[None, None]), under="components"),
             Factor("z", LogDensity(log_weights[None]), under=("z", "weights")),
             Factor("x", LogDensity(_of_data(x, q)), under=("z", "components")),
@@ -255,6 +256,7 @@ def _declaration(priors: Priors, x: np.ndarray, r: Array) -> Declaration:
 
 def _of_weights(priors: Priors, q: Posterior) -> tuple[Any, Any, Array]:
     """(prior, q) with leading axes for data and points, and E log π (K,)."""
+    prior: Any
     if not priors.process:
         shapes = q.weights.concentration
         prior = Dirichlet(np.full((1, 1, len(shapes)), priors.concentration))

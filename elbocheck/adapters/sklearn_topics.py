@@ -95,6 +95,7 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
 
 def _declaration(x: np.ndarray, params: Params, of_shares: float, of_topics: float) -> Declaration:
     """q(topics) q(shares) q(topic of each word), the last at its optimum: r_nvk ∝ exp(E log θ_nk + E log φ_kv)."""
+    average: Any = Average
     words, topics = x.shape[1], len(params["log_topics"])
     shares, q_topics = Dirichlet(np.exp(params["log_shares"])), Dirichlet(np.exp(params["log_topics"]))
     log_r = shares.mean_statistics()[0][:, None, :] + q_topics.mean_statistics()[0].T[None]
@@ -106,8 +107,8 @@ def _declaration(x: np.ndarray, params: Params, of_shares: float, of_topics: flo
     word = expected_log_density(of_topic, (np.swapaxes(assigned, 1, 2)[:, None],))
     return Declaration(
         (
-            Factor("shares", Average(Dirichlet(np.full((1, 1, topics), of_shares)), of_share), under="shares"),
-            Factor("topics", Average(Dirichlet(np.full((1, 1, 1, words), of_topics)), of_topic), under="topics"),
+            Factor("shares", average(Dirichlet(np.full((1, 1, topics), of_shares)), of_share), under="shares"),
+            Factor("topics", average(Dirichlet(np.full((1, 1, 1, words), of_topics)), of_topic), under="topics"),
             Factor("topic", LogDensity(topic), under=("topic", "shares")),
             Factor("word", LogDensity(word), under=("topic", "topics")),
         ),
