@@ -1,5 +1,7 @@
 """scikit-learn: `GaussianMixture`, `FactorAnalysis`, and `PCA` as probabilistic PCA.
 
+`BayesianGaussianMixture` and `LatentDirichletAllocation` are handed on to modules of their own.
+
 The ELBO under test is `estimator.score(X)` at any parameters, set as attributes on a copy of the estimator. It is not
 `lower_bound_`: that belongs to the parameters before the last M-step. As q is the exact posterior, the score has to be
 the log likelihood, and where training stops it has to be the sum of entropies.
@@ -11,15 +13,16 @@ what keeps it off the maximum, is named and subtracted: `reg_covar`, variances w
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from elbocheck.adapters import sklearn_bayesian, sklearn_topics
 from elbocheck.adapters.catalogued import Params, declaration, fixed_arrays
 from elbocheck.adapters.departures import clamped_noise, fewer_degrees_of_freedom, regularised
+from elbocheck.adapters.estimators import quietly
 from elbocheck.adapters.gaussians import (
     gaussian_evidence,
     lower_factor,
@@ -48,11 +51,7 @@ STEPS = 100
 EPS = float(np.finfo(float).eps)
 SETTLED = 1e-14
 """Change of parameters, absolute and relative, below which training has stopped."""
-NO_BOUND = (
-    "BayesianGaussianMixture.lower_bound_ leaves out constants (its source says that it removes all constant terms), "
-    "so it is no ELBO and there is no value to check; GaussianMixture is supported"
-)
-SUPPORTED = "GaussianMixture, FactorAnalysis and PCA"
+SUPPORTED = "GaussianMixture, BayesianGaussianMixture, FactorAnalysis, PCA and LatentDirichletAllocation"
 
 
 @dataclass(frozen=True)
@@ -77,19 +76,26 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
     """The problem of a fitted estimator (or one that is fitted here, on a copy) and data `x` (N, D).
 
     `iterations`: most EM steps of `fit`, which runs with `tol=0` and else as the estimator is set up.
+    `BayesianGaussianMixture` and `LatentDirichletAllocation`: see `sklearn_bayesian` and `sklearn_topics`.
     Raises `InputError` for estimators without an ELBO, `MissingExtraError` where scikit-learn is not installed.
     """
     require("sklearn", "the scikit-learn adapter needs scikit-learn", "sklearn")
+    from sklearn.decomposition import LatentDirichletAllocation
     from sklearn.exceptions import NotFittedError
+    from sklearn.mixture import BayesianGaussianMixture
     from sklearn.utils.validation import check_is_fitted
 
+    if isinstance(estimator, BayesianGaussianMixture):
+        return sklearn_bayesian.problem(estimator, x, iterations=iterations, label=label)
+    if isinstance(estimator, LatentDirichletAllocation):
+        return sklearn_topics.problem(estimator, x, iterations=iterations, label=label)
     x = np.asarray(x, dtype=float)
     check_matrix(x)
     adapter = _adapter(estimator)
     try:
         check_is_fitted(estimator)
     except NotFittedError:
-        estimator = _quietly(copy.deepcopy(estimator).fit, x)
+        estimator = quietly(copy.deepcopy(estimator).fit, x)
     params = adapter.read(estimator)
     latents = _latents(params)
     q = EXACT if "logits" in params else EXACT_GAUSSIAN
@@ -102,7 +108,7 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
     def fit(params: Params) -> Params:
         done = 0
         while done < iterations:
-            trained = _quietly(adapter.train, estimator, params, x, STEPS)
+            trained = quietly(adapter.train, estimator, params, x, STEPS)
             before, params, done = params, adapter.read(trained), done + adapter.steps(trained)
             if all(np.allclose(params[name], before[name], rtol=SETTLED, atol=SETTLED) for name in params):
                 break
@@ -128,10 +134,8 @@ def target(*estimators: Any, x: Any, name: str = "scikit-learn", iterations: int
 
 def _adapter(estimator: Any) -> Adapter:
     from sklearn.decomposition import PCA, FactorAnalysis
-    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+    from sklearn.mixture import GaussianMixture
 
-    if isinstance(estimator, BayesianGaussianMixture):
-        raise InputError(NO_BOUND)
     if isinstance(estimator, GaussianMixture):
         return _mixture(estimator)
     if isinstance(estimator, FactorAnalysis):
@@ -160,15 +164,6 @@ def _with_packed_beta(factor: Factor) -> Factor:
 
 def _latents(params: Params) -> int:
     return len(params["logits"]) if "logits" in params else params["loadings"].shape[1]
-
-
-def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Without warnings that training has not converged: with tol=0 it never says that it has."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return function(*arguments)
 
 
 def _mixture(estimator: Any) -> Adapter:

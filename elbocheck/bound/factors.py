@@ -182,7 +182,7 @@ def _as_numbers(declaration: Declaration) -> Declaration:
             distribution = distribution.at(value)
             value = distribution.values
         elif value is None and isinstance(distribution, Average):
-            value = max(distribution.under.mean_statistics(), key=np.ndim)  # for its shape
+            value = _shaped_like_a_value(distribution)
         elif value is None:
             raise DeclarationError(f"factor {factor.name!r} has no value")
         under = (factor.under,) if isinstance(factor.under, str) else tuple(factor.under)
@@ -196,6 +196,13 @@ def _as_numbers(declaration: Declaration) -> Declaration:
         factors.append(Factor(name, term, term.values, under=PENALTY))
     q = (declaration.q,) if isinstance(declaration.q, Latents) else tuple(declaration.q)
     return replace(declaration, factors=tuple(factors), q=q, penalties={})
+
+
+def _shaped_like_a_value(average: Average) -> Array:
+    """The expected statistic that has the shape of a value: u, not u uᵀ or log |U|."""
+    batch = np.ndim(average.under.log_partition())
+    means = average.under.mean_statistics()
+    return next((one for one in means if np.ndim(one) == batch + average.event_ndim), means[0])
 
 
 PENALTY = ("penalty",)

@@ -10,7 +10,9 @@ import pytest
 
 from elbocheck.errors import MissingExtraError
 
-LIBRARIES = {"sklearn": "sklearn", "numpyro": "numpyro", "pyro": "pyro", "hmmlearn": "hmmlearn"}
+LIBRARIES = {"sklearn": "sklearn", "numpyro": "numpyro", "pyro": "pyro", "hmmlearn": "hmmlearn", "gpytorch": "gpytorch"}
+
+ARGUMENTS: dict[str, dict[str, Any]] = {"numpyro": {"data": 1}, "pyro": {"data": 1}, "gpytorch": {"y": None}}
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
@@ -18,5 +20,5 @@ def test_a_missing_library_is_named_with_its_extra(name: str, monkeypatch: pytes
     adapter: Any = importlib.import_module(f"elbocheck.adapters.{name}")
     monkeypatch.setattr(importlib.util, "find_spec", lambda library: None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'elbocheck\[{LIBRARIES[name]}\]'") as raised:
-        adapter.problem(None, None, data=1) if name in ("numpyro", "pyro") else adapter.problem(None, None)
+        adapter.problem(None, None, **ARGUMENTS.get(name, {}))
     assert "\n" not in str(raised.value)
