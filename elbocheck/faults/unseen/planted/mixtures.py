@@ -32,7 +32,8 @@ FAULTS = (
     ),
     topics(
         "E log is log E", "value", "z", "log of the expected shares in place of E log",
-        "assigned = (phi * theta[:, None, :])", "assigned = (phi * np.log(gamma / gamma.sum(1, keepdims=True))[:, None, :])",
+        "assigned = (phi * theta[:, None, :])",
+        "assigned = (phi * np.log(gamma / gamma.sum(1, keepdims=True))[:, None, :])",
         r"E log|digamma|ψ|log E",
     ),
     topics(
