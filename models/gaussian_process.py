@@ -87,7 +87,7 @@ def initial(rng: np.random.Generator, x: np.ndarray, data_weights: np.ndarray, c
     """Inputs about half a length scale apart; signal and noise of the size of the data."""
     size = 2 * np.log(pooled_scale(x, data_weights)[0])
     return {
-        "log_gaps": 0.3 * rng.normal(size=x.shape[1]) - 0.7,
+        "log_gaps": np.asarray(0.3 * rng.normal(size=x.shape[1]) - 0.7),
         "log_signal": np.asarray(size + 0.5 * rng.normal()),
         "log_variance": np.asarray(size - 1.0 + 0.5 * rng.normal()),
     }

@@ -127,8 +127,8 @@ def initial_bernoulli(rng: np.random.Generator, x: np.ndarray, data_weights: np.
 
 def truth(rng: np.random.Generator, data: int, observed: int, count: int) -> tuple[np.ndarray, Params]:
     """Functions of the process with noise."""
-    assert GAUSSIAN_PROCESS.truth is not None
-    x, params = GAUSSIAN_PROCESS.truth(rng, data, observed, count)
+    assert GAUSSIAN_PROCESS.starts.truth is not None
+    x, params = GAUSSIAN_PROCESS.starts.truth(rng, data, observed, count)
     return x, _with_inducing(rng, params, count)
 
 

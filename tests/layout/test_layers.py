@@ -62,7 +62,7 @@ TORCH = (
     ("elbocheck.backends.torch", "elbocheck.backends.torch_eager", "elbocheck.faults.unseen.targets"),
     ("elbocheck.backends.namespace", "elbocheck.adapters"),
 )
-"""Files that load the library (code under test, too, which is run and never imported), and those that may in functions."""
+"""Files that load the library (code under test, too, which is run, never imported), and those that may in functions."""
 BACKENDS = ("jax", "torch", "tensorflow", "cupy", "flint")
 
 

@@ -69,8 +69,8 @@ def _moments(factor: Factor, declaration: Declaration) -> tuple[Any, Any, Any] |
     """(prior, mean and variance of q) of a factor that is a normal prior, with points on the second axis."""
     distribution: Any = factor.distribution
     if isinstance(distribution, Average):
-        both = distribution.distribution, distribution.under
-        return (both[0], both[1].mean, both[1].variance) if all(isinstance(one, Normal) for one in both) else None
+        prior, q = distribution.distribution, distribution.under
+        return (prior, q.mean, q.variance) if isinstance(prior, Normal) and isinstance(q, Normal) else None
     if not isinstance(distribution, Normal) or np.ndim(factor.value) < 2 or np.shape(factor.value)[1] == 1:
         return None
     r = weights_of(factor, declaration)

@@ -16,17 +16,18 @@ SEED = "elbocheck unseen 1"
 
 @dataclass(frozen=True)
 class Unseen:
-    """A fault with the answer to the question what is wrong.
-
-    `places`: names that a right reading may blame: factors, penalties, "q" (the variational distribution or its
-    entropy), "KL" (a divergence, whichever of its two parts it is filed under), "data" (rows of the data), "training",
-    "" (the bound as a whole). `words`: a regular expression that is found, without regard of case, in a reading that
-    names the mistake.
-    """
+    """A fault with the answer to the question what is wrong."""
 
     fault: Fault
+    """The line that is replaced."""
+
     places: tuple[str, ...]
+    """Names that a right reading may blame: factors, penalties, "q" (the variational distribution or its entropy), "KL"
+    (a divergence, whichever of its two parts it is filed under), "data" (rows of the data), "training", "" (the bound
+    as a whole)."""
+
     words: str
+    """A regular expression that is found, without regard of case, in a reading that names the mistake."""
 
     @property
     def id(self) -> str:

@@ -1,7 +1,8 @@
 """Is a reading right? A grade for a diagnosis, from its fields alone and what is known of the fault.
 
 right           it blames the right place and nothing else, and it names the mistake or says nothing false of it:
-                without a suspect it gives the place and the size only. Of a wrong gradient: it says that only the gradient is
+                without a suspect it gives the place and the size only. Of a wrong gradient: it says that only the
+                gradient is
                 wrong, and names the factor or the block; of training: it says that training is at fault
 partly          the right place among several; or the right place with a mistake that is not the one made; or the right
                 mistake without a place

@@ -25,10 +25,19 @@ class Reading:
     """What the first check that rejects a fault reads, and its grade; `check` is empty if none rejects it."""
 
     index: int
+    """Of the fault in the catalogue."""
+
     check: str
+    """The first that rejects it, empty if none does."""
+
     found: Diagnosis | None
+    """Its diagnosis."""
+
     grade: Grade | None
+    """Of that; None if no check rejects the fault."""
+
     seconds: float
+    """On the clock."""
 
     @property
     def rejected(self) -> bool:
@@ -41,9 +50,16 @@ class Totals:
     """Numbers of faults of one half; those whose library is not installed are not counted."""
 
     half: str
+    """ "A" or "B"."""
+
     faults: int
+    """How many there are."""
+
     rejected: int
+    """How many a check rejects."""
+
     grades: dict[str, int]
+    """Grade -> how many."""
 
     @property
     def sentence(self) -> str:

@@ -56,8 +56,8 @@ def declared_covariance(p: Any) -> Any:
 def factors(p: Any) -> Declaration:
     """No latents: one multivariate normal for the one series."""
     lower = np.linalg.cholesky(declared_covariance(p))
-    root = np.linalg.inv(lower).T  # upper triangular; turned into the lower factor of the precision
-    root = np.linalg.cholesky(root @ root.T)
+    upper = np.linalg.inv(lower).T  # turned into the lower factor of the precision
+    root = np.linalg.cholesky(upper @ upper.T)
     y = Factor("y", MultivariateNormal(np.zeros((1, 1, N)), root[None, None]), Y[None, None])
     return Declaration((y,), np.ones((1, 1)), np.zeros(1))
 
