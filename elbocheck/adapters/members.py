@@ -99,7 +99,9 @@ def member(
 ) -> tuple[Any, Array, Array | None]:
     """(the family's member, value, mask) of one site in several runs: (N or 1, M, E, *event), runs along M."""
     rows: dict[str, list[Array]] = {}
-    values, slopes, mask = [], [], None
+    values: list[Array] = []
+    slopes: list[Array] = []
+    mask = None
     for site in sites:
         inside, slope = inside_of(site, family), None
         if family.mapped:
