@@ -100,7 +100,7 @@ def member(
     """(the family's member, value, mask) of one site in several runs: (N or 1, M, E, *event), runs along M."""
     rows: dict[str, list[Array]] = {}
     values: list[Array] = []
-    slopes: list[Any] = []
+    slopes: list[Array] = []
     mask = None
     for site in sites:
         inside, slope = inside_of(site, family), None

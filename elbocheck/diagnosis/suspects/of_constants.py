@@ -50,7 +50,8 @@ def constants(problem: Problem, elements: Mapping[str, float], count: int) -> It
     for name, number in of_data.items():
         yield from _signed("", name, number, 1, count)
     for factor in problem.declaration.factors:
-        shape = np.shape(factor.distribution.log_density(factor.value))
+        with double_precision():
+            shape = np.shape(factor.distribution.log_density(factor.value))
         for axis, what in ((1, "points of q"), (2, f"elements of {factor.name}")):
             if len(shape) > axis and shape[axis] > 2:
                 name = f"log {shape[axis]}, the number of {what}: a sum for a mean, or 1/{shape[axis]} forgotten"
