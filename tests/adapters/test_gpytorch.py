@@ -190,7 +190,7 @@ class NoConstant(gpytorch.mlls.ExactMarginalLogLikelihood):
 # f and y have as many dimensions, so that nothing tells whose constant it is
 FAULTS: dict[str, tuple[Any, str, str]] = {
     "KL": (lambda: sparse(objective=Ninety, jitter=0.0), "u", "β ≠ 1: KL × 0.9"),
-    "variance": (lambda: sparse(NoVariance, jitter=0.0), "y", "variance under q in the squares"),
+    "variance": (lambda: sparse(NoVariance, jitter=0.0), "y", "missing: ½ σ²"),
     "constant": (lambda: exact(objective=NoConstant), "f", "½ log 2π per dimension"),
 }
 
