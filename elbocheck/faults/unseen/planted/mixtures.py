@@ -131,7 +131,7 @@ FAULTS = (
     ),
     array(
         "r detached", "gradient", "q", "responsibilities are detached in the entropy",
-        "entropy = -(r * log_r)", "entropy = -(r.detach() * log_r)", r"detach|held|stop",
+        "entropy = -(r * log_r)", "entropy = -(r.detach() * log_r)", r"logits|detach|held|stop",
     ),
     array(
         "responsibilities squared", "value", "x, z, q", "r² weighs the log joint",
@@ -218,7 +218,7 @@ FAULTS = (
     ),
     bernoulli(
         "q detached", "gradient", "q, x", "the encoder is detached in the reconstruction",
-        "rec = (q * log_px", "rec = (q.detach() * log_px", r"detach|held|stop",
+        "rec = (q * log_px", "rec = (q.detach() * log_px", r"enc|detach|held|stop",
     ),
     bernoulli(
         "uniform prior", "value", "z", "the mixture weights are taken as uniform",

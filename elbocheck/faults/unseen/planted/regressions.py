@@ -191,7 +191,7 @@ FAULTS = (
     ),
     decayed(
         "gradient of decay", "gradient", "decay, y", "the gradient has twice the decay",
-        '- DECAY * p["w"], "b"', '- 2.0 * DECAY * p["w"], "b"', r"decay|twice",
+        '- DECAY * p["w"], "b"', '- 2.0 * DECAY * p["w"], "b"', r"gradient of w\b|decay|twice",
     ),
     decayed(
         "intercept decays", "training", "training", "training decays the intercept, too",
