@@ -92,7 +92,8 @@ def factorised(matrices: Array) -> tuple[Array, Array]:
         for j in range(k):
             row = row - columns[j][:, k][:, None] * rows[j]
         rows.append(row / columns[k][:, k][:, None])
-    return xp.stack(columns, axis=-1), xp.stack(rows, axis=-2)
+    factors = xp.concat([column[:, :, None] for column in columns], axis=-1)
+    return factors, xp.concat([row[:, None, :] for row in rows], axis=-2)
 
 
 def sigma_points(mean: Array, root: Array, exists: Array) -> tuple[Array, Array]:

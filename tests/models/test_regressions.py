@@ -13,7 +13,7 @@ from elbocheck.models.sample import Cell, Sample
 from support.oracle_tools import NATS_2PIE, assert_delta, assert_elbo, assert_entropy_sum, by_cell, draw, models
 
 Params = Mapping[str, np.ndarray]
-CELLS = models("linear-mixture", "poisson-regressions", "experts")
+CELLS = models("linear-regressions", "poisson-regressions", "experts")
 COUNTS = np.arange(400.0)
 SIZES = ((9, 3, 2), (1, 2, 1), (4, 2, 2), (8, 3, 1))
 """(N, D, K): a response and one or two inputs."""
