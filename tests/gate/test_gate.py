@@ -136,7 +136,7 @@ def test_a_wrong_target_raises_with_everything_a_person_needs() -> None:
         "target    wrong, N = 6; elbocheck",
         "numpy",
         "reading   factor x",
-        "D/2",
+        "½ per dimension",
     ):
         assert part in text
     assert max(len(line) for line in text.splitlines()) <= 80
