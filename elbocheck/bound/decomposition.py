@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from elbocheck.bound.criterion import Criterion, criteria
-from elbocheck.bound.directions import Direction, directions, targets
+from elbocheck.bound.directions import Direction, directions
 from elbocheck.bound.factor_terms import ClaimAt, FactorTerms, Scaling
+from elbocheck.bound.gaps import targets
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import Reading, read, rounding_constant
 

@@ -12,7 +12,7 @@ from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.agreement import TERMS, numbers
 from elbocheck.errors import NotRigorousError, UndecidedError
-from elbocheck.proofs.certify import Enclosure, Enclosures, arb, ctx, gap_and_delta
+from elbocheck.proofs.enclosures import Enclosure, Enclosures, arb, ctx, gap_and_delta
 from elbocheck.proofs.krawczyk import upper
 
 

@@ -7,7 +7,8 @@ from decimal import ROUND_UP, Context, Decimal
 
 from rich.console import Console
 
-from elbocheck.proofs.certify import Certificate, Enclosure, Proof, Residual
+from elbocheck.proofs.certify import Certificate, Proof
+from elbocheck.proofs.enclosures import Enclosure, Residual
 from elbocheck.solver import Inertia
 
 

@@ -27,14 +27,13 @@ from elbocheck.models import cells, find_cell  # noqa: E402
 from elbocheck.models.sample import Sample, random_sample  # noqa: E402
 from elbocheck.proofs.certify import (  # noqa: E402
     Certificate,
-    Enclosure,
-    Enclosures,
     certify_sample,
     prove,
     symmetries_of,
     unpadded,
     verified,
 )
+from elbocheck.proofs.enclosures import Enclosure, Enclosures  # noqa: E402
 from elbocheck.proofs.krawczyk import across  # noqa: E402
 from elbocheck.report.certificate import _written, above  # noqa: E402
 
