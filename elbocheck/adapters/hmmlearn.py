@@ -19,6 +19,7 @@ import numpy as np
 
 from elbocheck.adapters.chains import Params, declaration, evidence, normalised
 from elbocheck.adapters.gaussians import lower_factor, packed, triangular
+from elbocheck.adapters.settling import STEPS, until_settled
 from elbocheck.backends import require
 from elbocheck.backends.namespace import Array
 from elbocheck.bound.departures import Departure
@@ -29,8 +30,6 @@ from elbocheck.families.base import Distribution
 from elbocheck.gate.target import Target
 from elbocheck.models.support import check_matrix
 
-STEPS, SETTLED = 100, 1e-14
-"""EM steps between two looks at whether the parameters still move, and the change below which they do not."""
 LEAST = 1e-300
 """Stands for probabilities that EM has made 0, whose logits would be infinite."""
 
@@ -81,13 +80,11 @@ def problem(estimator: Any, x: Any, lengths: Any = None, *, iterations: int = 20
             **emissions.read(fitted),
         }
 
+    def steps(params: Params) -> Params:
+        return read(at(params).set_params(init_params="", n_iter=STEPS, tol=-np.inf, verbose=False).fit(x, lengths))
+
     def fit(params: Params) -> Params:
-        for _ in range(0, iterations, STEPS):
-            trained = at(params).set_params(init_params="", n_iter=STEPS, tol=-np.inf, verbose=False)
-            before, params = params, read(trained.fit(x, lengths))
-            if all(np.allclose(params[name], before[name], rtol=SETTLED, atol=SETTLED) for name in params):
-                break
-        return params
+        return until_settled(steps, params, iterations)
 
     def subset(params: Params, indices: Any) -> float:
         rows = [sequences[index] for index in indices]

@@ -32,6 +32,7 @@ from elbocheck.adapters.gaussians import (
     triangular,
     upper_factor,
 )
+from elbocheck.adapters.settling import STEPS, has_settled
 from elbocheck.backends import require
 from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
@@ -46,11 +47,7 @@ from elbocheck.models.support import check_matrix
 from elbocheck.models.variational.exact import EXACT, EXACT_GAUSSIAN
 
 MIXTURES = {"full": GMM_FULL, "tied": GMM_TIED, "diag": GMM_DIAGONAL, "spherical": GMM_SPHERICAL}
-STEPS = 100
-"""EM steps between two looks at whether the parameters still move."""
 EPS = float(np.finfo(float).eps)
-SETTLED = 1e-14
-"""Change of parameters, absolute and relative, below which training has stopped."""
 SUPPORTED = "GaussianMixture, BayesianGaussianMixture, FactorAnalysis, PCA and LatentDirichletAllocation"
 
 
@@ -110,7 +107,7 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
         while done < iterations:
             trained = quietly(adapter.train, estimator, params, x, STEPS)
             before, params, done = params, adapter.read(trained), done + adapter.steps(trained)
-            if all(np.allclose(params[name], before[name], rtol=SETTLED, atol=SETTLED) for name in params):
+            if has_settled(before, params):
                 break
         return params
 

@@ -25,6 +25,7 @@ from scipy.special import betaln, gammaln
 
 from elbocheck.adapters.estimators import quietly
 from elbocheck.adapters.gaussians import lower_factor, packed, triangular, upper_factor
+from elbocheck.adapters.settling import STEPS, until_settled
 from elbocheck.backends.namespace import Array
 from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
@@ -37,8 +38,6 @@ from elbocheck.models.support import check_matrix
 
 LOG_2, LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 HALF = np.full(1, 0.5)
-STEPS, SETTLED = 100, 1e-14
-"""Steps between two looks at whether the parameters still move, and the change below which they do not."""
 LEAST = 10.0 * float(np.finfo(float).eps)
 """What scikit-learn adds to the number of data of each component."""
 Params = dict[str, Any]
@@ -104,14 +103,13 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
         moved._m_step(x, log_r)
         return np.asarray(moved._compute_lower_bound(log_r, normalisers)).item() / len(x)
 
+    def steps(params: Params) -> Params:
+        trained = at(params).set_params(warm_start=True, tol=0.0, max_iter=STEPS)
+        trained.converged_, trained.lower_bound_ = True, -np.inf
+        return _read(quietly(trained.fit, x))
+
     def fit(params: Params) -> Params:
-        for _ in range(0, iterations, STEPS):
-            trained = at(params).set_params(warm_start=True, tol=0.0, max_iter=STEPS)
-            trained.converged_, trained.lower_bound_ = True, -np.inf
-            before, params = params, _read(quietly(trained.fit, x))
-            if all(np.allclose(params[name], before[name], rtol=SETTLED, atol=SETTLED) for name in params):
-                break
-        return params
+        return until_settled(steps, params, iterations)
 
     return Problem(
         params=_read(estimator),

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma, logsumexp
 
+from elbocheck.adapters.settling import until_settled
 from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.latents import Latents
@@ -27,8 +28,6 @@ from elbocheck.errors import InputError
 from elbocheck.families import Average, Dirichlet, expected_log_density
 from elbocheck.models.support import check_elements
 
-SETTLED = 1e-14
-"""Change of parameters, absolute and relative, below which training has stopped."""
 STEPS = 50
 """EM steps between two looks."""
 E_STEP = {"mean_change_tol": 1e-13, "max_doc_update_iter": 1000, "n_jobs": None, "verbose": 0}
@@ -70,16 +69,15 @@ def problem(estimator: Any, x: Any, *, iterations: int = 2000, label: str = "") 
         moved, shares = at(params).set_params(total_samples=len(x)), np.exp(params["log_shares"])
         return float(moved._approx_bound(x[rows], shares[rows], sub_sampling=True)) / len(x)
 
+    def steps(params: Params) -> Params:
+        moved = at(params).set_params(**E_STEP)
+        moved.random_state_ = np.random.RandomState(0)
+        for _ in range(STEPS):
+            moved._em_step(x, total_samples=len(x), batch_update=True)
+        return read(moved)
+
     def fit(params: Params) -> Params:
-        for _ in range(0, iterations, STEPS):
-            moved = at(params).set_params(**E_STEP)
-            moved.random_state_ = np.random.RandomState(0)
-            for _ in range(STEPS):
-                moved._em_step(x, total_samples=len(x), batch_update=True)
-            before, params = params, read(moved)
-            if all(np.allclose(params[name], before[name], rtol=SETTLED, atol=SETTLED) for name in params):
-                break
-        return params
+        return until_settled(steps, params, iterations, STEPS)
 
     return Problem(
         params=read(estimator),

@@ -191,6 +191,6 @@ CONTROLS: tuple[Control, ...] = (
         min_latents=2,
     ),
     Control("LDA, topic given θ", "E(log θ + H)", find_cell("lda/points"), as_it_is, topic_mismatch, min_latents=2),
-    Control("sparse GP, q(f | u)", "−Σ s k̃ / 2σ²", find_cell("sparse-gp/inducing"), as_it_is, sparse_process(False)),
+    Control("sparse GP, q(f | u)", "−Σ s k̃ / 2σ²", find_cell("sparse-gp/inducing"), as_it_is, sparse_process),
 )
 """The negative controls of THEORY sections 3 to 5 and 7."""

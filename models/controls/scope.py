@@ -99,34 +99,16 @@ def as_it_is(sample: Sample) -> Sample:
     return sample
 
 
-def sparse_process(bernoulli: bool) -> Callable[[Sample, Problem], float]:
-    """−Σ_d s k̃_d / 2σ² with k̃ = diag(K − K_fu K_uu⁻¹ K_uf); with logits f the mean curvature takes the place of 1/σ².
+def sparse_process(sample: Sample, problem: Problem) -> float:
+    """−Σ_d s k̃_d / 2σ² with k̃ = diag(K − K_fu K_uu⁻¹ K_uf)."""
+    params = sample.unpadded(problem.params)
+    inputs, inducing = (np.cumsum(np.exp(params[name])) for name in ("log_gaps", "log_inducing_gaps"))
 
-    That is ½ E_q[√(s k̃) ε (y − σ(f))] on the own points of q.
-    """
+    def kernel(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        r = np.abs(one[:, None] - other)
+        return (1.0 + r) * np.exp(-r)
 
-    def predicted(sample: Sample, problem: Problem) -> float:
-        params = sample.unpadded(problem.params)
-        inputs, inducing = (np.cumsum(np.exp(params[name])) for name in ("log_gaps", "log_inducing_gaps"))
-
-        def kernel(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-            r = np.abs(one[:, None] - other)
-            return (1.0 + r) * np.exp(-r)
-
-        cross, signal = kernel(inputs, inducing), np.exp(params["log_signal"])
-        root = np.linalg.cholesky(kernel(inducing, inducing))
-        weights = np.linalg.solve(root, cross.T).T
-        left = np.maximum(1.0 - np.sum(weights**2, axis=1), 0.0)
-        if not bernoulli:
-            return float(-signal * left.sum() / (2.0 * np.exp(params["log_variance"])))
-        nodes, shares = np.polynomial.hermite_e.hermegauss(3)
-        axes = np.meshgrid(*[nodes] * (sample.latents + 1), indexing="ij")
-        grid = np.stack(axes, axis=-1).reshape(-1, sample.latents + 1)
-        joint = np.prod(np.meshgrid(*[shares / shares.sum()] * (sample.latents + 1), indexing="ij"), axis=0).ravel()
-        lower = np.tril(params["q_lower"], -1) + np.exp(params["q_log_diagonal"])[:, :, None] * np.eye(sample.latents)
-        v = params["q_mean"][:, None] + grid[:, :-1] @ np.swapaxes(lower, -1, -2)
-        rest = np.sqrt(signal * left) * grid[:, -1:]
-        slopes = sample.x[:, None] - special.expit(np.sqrt(signal) * v @ weights.T + rest)
-        return float(sample.data_weights @ (0.5 * (rest * slopes).sum(-1) @ joint))
-
-    return predicted
+    cross, signal = kernel(inputs, inducing), np.exp(params["log_signal"])
+    root = np.linalg.cholesky(kernel(inducing, inducing))
+    left = np.maximum(1.0 - np.sum(np.linalg.solve(root, cross.T) ** 2, axis=0), 0.0)
+    return float(-signal * left.sum() / (2.0 * np.exp(params["log_variance"])))

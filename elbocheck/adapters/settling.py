@@ -1,0 +1,28 @@
+"""Training that goes on until the parameters no longer move, whatever a library's own stopping rule says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+STEPS = 100
+"""Steps between two looks at whether the parameters still move."""
+SETTLED = 1e-14
+"""Change of parameters, absolute and relative, below which training has stopped."""
+
+Params = dict[str, np.ndarray]
+
+
+def has_settled(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> bool:
+    """Whether no parameter has moved."""
+    return all(np.allclose(after[name], before[name], rtol=SETTLED, atol=SETTLED) for name in after)
+
+
+def until_settled(train: Callable[[Params], Params], params: Params, iterations: int, steps: int = STEPS) -> Params:
+    """`train`, which takes `steps` steps, again and again: until nothing moves, or `iterations` steps are done."""
+    for _ in range(0, iterations, steps):
+        before, params = params, train(params)
+        if has_settled(before, params):
+            break
+    return params
