@@ -12,8 +12,8 @@ from elbocheck.backends.namespace import double_precision, namespace, plain
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
-from elbocheck.bound.terms import expectation
 from elbocheck.diagnosis.suspects.of_groups import entropies, groups_of
+from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.errors import ElbocheckError
 from elbocheck.families import Average
 
@@ -102,11 +102,9 @@ def _sizes(problem: Problem, declaration: Declaration) -> Sizes:
     with double_precision():
         for factor in declaration.factors:
             density = factor.distribution.log_density(factor.value)
-            pair = []
-            for elements in (density, namespace(density).xp.abs(density)):
-                each = plain(expectation(factor, declaration, density, elements))
-                pair.append(float((weights @ np.broadcast_to(each, (len(weights), each.shape[1]))).sum()))
-            found["value", factor.name, f"factor {factor.name}"] = (factor.weight * pair[0], factor.weight * pair[1])
+            both = (density, namespace(density).xp.abs(density))
+            value, scale = (float(over_data(factor, declaration, density, one).sum()) for one in both)
+            found["value", factor.name, f"factor {factor.name}"] = (value, scale)
         if len(groups_of(problem)) > 1:
             for name, size in entropies(problem).items():
                 found["entropy", "q", f"the entropy of q({name})"] = (size, abs(size) + 1.0)

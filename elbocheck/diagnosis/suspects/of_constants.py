@@ -11,9 +11,8 @@ from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
-from elbocheck.families.base import parts_of
+from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, with_log_pi
 
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 CONSTANTS = {
     "½ log 2π": HALF_LOG_2PI,
     "½": 0.5,
@@ -32,11 +31,7 @@ MOST = 1_000_000
 def constants(problem: Problem, elements: Mapping[str, float], count: int) -> Iterator[Suspect]:
     """`elements`: factor -> how many of its elements count for each datum; `count`: of probes."""
     data = len(plain(problem.declaration.data_weights))
-    for factor in problem.declaration.factors:
-        if not parts_of(factor.distribution).log_pi:
-            continue
-        event = factor.distribution.event_ndim
-        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event == 1 else 1
+    for factor, size in with_log_pi(problem.declaration):
         own = elements[factor.name] * size
         for rank, name, numbers in (
             (0, "{} per dimension", own),
@@ -62,11 +57,7 @@ def constants(problem: Problem, elements: Mapping[str, float], count: int) -> It
 def some_elements(problem: Problem, elements: Mapping[str, float], excess: float, count: int) -> Iterator[Suspect]:
     """½ log 2π, or ½, of some elements only, of the many that the data have in all; `excess`: to be explained."""
     data = len(plain(problem.declaration.data_weights))
-    for factor in problem.declaration.factors:
-        if not parts_of(factor.distribution).log_pi:
-            continue
-        event = factor.distribution.event_ndim
-        size = math.prod(np.shape(factor.value)[np.ndim(factor.value) - event :]) if event == 1 else 1
+    for factor, size in with_log_pi(problem.declaration):
         whole = elements[factor.name] * size * data
         for constant in ("½ log 2π", "½"):
             some = round(abs(excess) * data / CONSTANTS[constant])

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision, plain
+from elbocheck.backends.namespace import double_precision, namespace, plain
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.problem import Problem
-from elbocheck.bound.terms import expectation, weights_of
+from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.families import Average, Normal
 
 Pieces = dict[tuple[str, str], float]
@@ -35,7 +36,6 @@ def suspects_of_divergences(problems: Sequence[Problem]) -> Iterator[Suspect]:
 
 def _pieces(declaration: Declaration) -> Pieces:
     found: Pieces = {}
-    weights = plain(declaration.data_weights)
     for factor in declaration.factors:
         moments = _moments(factor, declaration)
         if moments is None:
@@ -46,20 +46,19 @@ def _pieces(declaration: Declaration) -> Pieces:
         def total(
             elements: Any, factor: Factor = factor, density: Any = density, of: Declaration = declaration
         ) -> float:
-            each = plain(expectation(factor, of, density, elements + 0.0 * density))
-            return factor.weight * float((weights @ np.broadcast_to(each, (len(weights), each.shape[1]))).sum())
+            return float(over_data(factor, of, density, elements).sum())
 
         squares, v = (mean - prior.mean) ** 2, prior.variance
         root = variance**0.5
-        log_v = np.log(plain(variance))
+        log_v = namespace(variance).xp.log(variance)
         sizes = {
             "×½ μ²": total(-0.5 * squares / v),
             "×½ σ²": total(-0.5 * variance / v),
-            "×½ log σ²": total(0.5 * log_v + 0.0 * density) if isinstance(density, np.ndarray) else np.nan,
+            "×½ log σ²": total(0.5 * log_v),
             "|μ| for μ²": total(-0.5 * (squares**0.5 - squares) / v),
             "σ for σ²": total(-0.5 * (root - variance) / v),
             "σ⁴ for σ²": total(-0.5 * (variance**2 - variance) / v),
-            "log σ² for σ²": total(-0.5 * (log_v - variance) / v) if isinstance(density, np.ndarray) else np.nan,
+            "log σ² for σ²": total(-0.5 * (log_v - variance) / v),
         }
         found.update({(factor.name, name): size for name, size in sizes.items()})
     return found

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import double_precision, namespace, plain, zeros
+from elbocheck.backends.namespace import double_precision, namespace, zeros
 from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.log_density import Penalty
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
-from elbocheck.bound.terms import expectation, weights_of
+from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.of_constants import constants, some_elements
 from elbocheck.diagnosis.suspects.of_divergences import suspects_of_divergences
 from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
 from elbocheck.diagnosis.suspects.of_q import suspects_of_q
+from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.families.base import inner, parts_of
 
 MOST_DATA = 64
@@ -92,22 +93,17 @@ def pieces(problem: Problem) -> Pieces:
     """What the ELBO is made of at the problem's parameters, factor by factor and component by component."""
     declaration = problem.declaration
     found: dict[tuple[str, str, int | None], float] = {}
-    weights = np.asarray(declaration.data_weights, dtype=float)
     with double_precision():
         for factor in declaration.factors:
             log_density = factor.distribution.log_density(factor.value)
-
-            def expected(elements: Any, factor: Factor = factor, full: Any = log_density) -> np.ndarray:
-                each = plain(expectation(factor, declaration, full, elements))
-                return weights @ np.broadcast_to(each, (len(weights), each.shape[1]))  # one row: the same for all
-
             parts = {"log p": log_density, **_parts(factor, declaration)}
             for name, elements in parts.items():
-                value = factor.weight * expected(elements)
+                value = over_data(factor, declaration, log_density, elements)
                 found[factor.name, name, None] = float(value.sum())
                 if len(value) > 1:
                     found.update({(factor.name, name, c): float(one) for c, one in enumerate(value)})
-            found[factor.name, "elements", None] = factor.weight * float(expected(zeros(log_density) + 1.0).sum())
+            count = over_data(factor, declaration, log_density, zeros(log_density) + 1.0)
+            found[factor.name, "elements", None] = float(count.sum())
     return found
 
 

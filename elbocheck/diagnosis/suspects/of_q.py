@@ -14,11 +14,11 @@ from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI
 from elbocheck.families.base import parts_of
 
 MOST = 64
 """Single states, points, elements and dimensions are suspects where there are at most so many."""
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 Key = tuple[str, str, str]
 """(kind, factor, name of the mistake)."""
