@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,15 +12,16 @@ STEPS = 100
 SETTLED = 1e-14
 """Change of parameters, absolute and relative, below which training has stopped."""
 
-Params = dict[str, np.ndarray]
-
 
 def has_settled(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> bool:
     """Whether no parameter has moved."""
     return all(np.allclose(after[name], before[name], rtol=SETTLED, atol=SETTLED) for name in after)
 
 
-def until_settled(train: Callable[[Params], Params], params: Params, iterations: int, steps: int = STEPS) -> Params:
+P = TypeVar("P", bound=Mapping[str, Any])
+
+
+def until_settled(train: Callable[[P], P], params: P, iterations: int, steps: int = STEPS) -> P:
     """`train`, which takes `steps` steps, again and again: until nothing moves, or `iterations` steps are done."""
     for _ in range(0, iterations, steps):
         before, params = params, train(params)

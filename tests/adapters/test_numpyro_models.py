@@ -17,7 +17,19 @@ from elbocheck import Problem, decompose
 from elbocheck.adapters import numpyro as adapter
 from elbocheck.errors import InputError
 from elbocheck.outcome import Outcome
-from support.adapters_data import COUNTS, FEATURES, TARGETS, apart, moved, named, value_of
+from support.adapters_data import (
+    COUNTS,
+    FACTOR,
+    FEATURES,
+    REALS,
+    TARGETS,
+    WHOLE,
+    apart,
+    careless,
+    moved,
+    named,
+    value_of,
+)
 
 numpyro = pytest.importorskip("numpyro", reason="NumPyro is not installed")
 dist, handlers, infer = numpyro.distributions, numpyro.handlers, numpyro.infer
@@ -124,17 +136,6 @@ def scores(make: Callable[[Any], Any], data: Any, wrong: Callable[[Any, Any], An
     return model
 
 
-def careless(made: Any, wrong: Callable[[Any, Any], Any]) -> Any:
-    """The distribution with another log density, of a class derived from its own."""
-    kind = type(made)
-    made.__class__ = type(
-        "Careless", (kind,), {"log_prob": lambda self, value: kind.log_prob(self, value) + wrong(self, value)}
-    )
-    return made
-
-
-FACTOR = np.linalg.cholesky([[[1.0, 0.4, 0.1], [0.4, 1.0, -0.3], [0.1, -0.3, 1.0]]])
-REALS, WHOLE = [0.5, 1.2, 2.5], [0.0, 2.0, 3.0]
 # distribution -> (how it is made of a, data, a mistake in its log density)
 DENSITIES: dict[str, tuple[Callable[[Any], Any], Any, Callable[[Any, Any], Any]]] = {
     "HalfNormal, as a normal": (lambda a: dist.HalfNormal(a[0]), REALS, lambda d, u: -np.log(2.0)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,19 @@ def shipped(name: str) -> np.ndarray:
     """A data set of the package as an array (N, D)."""
     with resources.as_file(resources.files("elbocheck.data") / f"{name}.csv") as path:
         return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+
+
+FACTOR = np.linalg.cholesky([[[1.0, 0.4, 0.1], [0.4, 1.0, -0.3], [0.1, -0.3, 1.0]]])
+REALS, WHOLE = [0.5, 1.2, 2.5], [0.0, 2.0, 3.0]
+
+
+def careless(made: Any, wrong: Callable[[Any, Any], Any]) -> Any:
+    """A library's distribution with another log density, of a class derived from its own."""
+    kind = type(made)
+    made.__class__ = type(
+        "Careless", (kind,), {"log_prob": lambda self, value: kind.log_prob(self, value) + wrong(self, value)}
+    )
+    return made
 
 
 def moved(problem: Problem, seed: int, size: float = 0.5) -> Problem:
