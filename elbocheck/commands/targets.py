@@ -17,11 +17,12 @@ from elbocheck.gate.checking import check_target
 from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.gate.records import CheckReport
-from elbocheck.gate.replays import FOLDER, Replayed, replay_line, target_replay, write_replay
+from elbocheck.gate.replays import Replayed, target_replay
 from elbocheck.gate.sources import TARGET_DTYPE
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
+from elbocheck.replay_files import FOLDER, replay_line, write_replay
 from elbocheck.report.targets import show_target
 from elbocheck.report.terminal import STYLES, show
 from elbocheck.runs.rows import Failure, Report, Row, of_results

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +10,12 @@ from typing import Any
 from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.errors import InputError
-from elbocheck.files import write_atomically
 from elbocheck.gate.checking import run_check
-from elbocheck.gate.encoding import decoded, encoded
 from elbocheck.gate.records import Checked
 from elbocheck.gate.sources import load_target, refuse_single_precision
 from elbocheck.gate.target import Case, Target
 from elbocheck.outcome import Result
-
-FOLDER = "elbocheck-cases"
+from elbocheck.replay_files import decoded, encoded
 
 
 @dataclass(frozen=True)
@@ -63,37 +57,6 @@ def target_replay(checked: Checked, target: Target, source: str) -> dict[str, An
         "bound": checked.result.bound,
         "message": checked.result.message,
     }
-
-
-def write_replay(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
-    """Write a replay to a file of its own, whole or not at all; the same case gives the same file."""
-    text = json.dumps(case, indent=1, ensure_ascii=False) + "\n"
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{case['name']}-{case['check']}").strip("-").lower()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{words[:80]}-{digest}.json"
-    write_atomically(path, text)
-    return path
-
-
-def replay_line(path: str | Path) -> str:
-    """The command that repeats a replay."""
-    return f"elbocheck replay {path}"
-
-
-def read_replay(path: str | Path) -> dict[str, Any]:
-    """A replay; raises `InputError` if it is none."""
-    try:
-        case = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the case: {error}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no case: {error}") from error
-    needed = {"kind", "target", "name", "check", "backend", "dtype", "outcome"}
-    if not isinstance(case, dict) or not needed <= set(case):
-        raise InputError(f"{path} is no case: expected the fields {sorted(needed)}")
-    return case
 
 
 def replayed(case: Mapping[str, Any], path: str | Path) -> Replayed:

@@ -13,13 +13,13 @@ from elbocheck.backends.base import Backend
 from elbocheck.bound.decomposition import decompose
 from elbocheck.checks import control, every_point, outside, stationary
 from elbocheck.checks.control import LEAST_GAP
-from elbocheck.gate.replays import replay_line, write_replay
 from elbocheck.models import find_cell
 from elbocheck.models.controls import CONTROLS, Control
 from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY
+from elbocheck.replay_files import replay_line, write_replay
 from elbocheck.runs.replays import sample_replay
 from elbocheck.runs.rows import Optimum, Row
 from elbocheck.solver import find_in_turn, find_stationary_points

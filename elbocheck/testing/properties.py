@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.checks.table import OF_CATALOGUE
-from elbocheck.gate.replays import replay_line, write_replay
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result, Tally
 from elbocheck.profiles import COSTLY
+from elbocheck.replay_files import replay_line, write_replay
 from elbocheck.runs.replays import sample_replay
 from elbocheck.testing.records import RECORDED, Record
 

@@ -12,10 +12,11 @@ from elbocheck.errors import TargetError
 from elbocheck.gate.checking import Run, iter_checks, shrunk
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure, find
-from elbocheck.gate.replays import replay_line, target_replay, write_replay
+from elbocheck.gate.replays import target_replay
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
+from elbocheck.replay_files import replay_line, write_replay
 from elbocheck.testing.records import RECORDED, of_target
 
 

@@ -19,17 +19,19 @@ from rich.console import Console
 
 from elbocheck import Declaration, Factor, Problem, Target, check_target, iter_checks, load_known_failures
 from elbocheck.checks import every_point
+from elbocheck.commands.replay import replay
 from elbocheck.commands.targets import rows_of, verify_targets
 from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure
 from elbocheck.gate.records import CheckFailure
-from elbocheck.gate.replays import read_replay, target_replay, write_replay
+from elbocheck.gate.replays import target_replay
 from elbocheck.gate.sources import load_targets
 from elbocheck.models import find_cell
 from elbocheck.outcome import Outcome
-from elbocheck.runs.replays import replay, sample_replay
+from elbocheck.replay_files import read_replay, write_replay
+from elbocheck.runs.replays import sample_replay
 from elbocheck.strategies import draw_many, samples
 from support import targets
 from support.processes import python

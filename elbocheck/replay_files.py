@@ -1,15 +1,20 @@
-"""Plain values in the JSON of a case; arrays keep every bit."""
+"""What a failure leaves behind: a replay, a JSON file with the values of its case in it."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elbocheck.errors import InputError
+from elbocheck.files import write_atomically
 
 
 def encoded(value: Any) -> Any:
@@ -47,3 +52,37 @@ def decoded(value: Any) -> Any:
         return {key: decoded(one) for key, one in value["mapping"].items()}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the case is damaged: {error!r} in {str(value)[:80]}") from error
+
+
+FOLDER = "elbocheck-cases"
+
+
+def write_replay(case: Mapping[str, Any], folder: str | Path = FOLDER) -> Path:
+    """Write a replay to a file of its own, whole or not at all; the same case gives the same file."""
+    text = json.dumps(case, indent=1, ensure_ascii=False) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{case['name']}-{case['check']}").strip("-").lower()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{words[:80]}-{digest}.json"
+    write_atomically(path, text)
+    return path
+
+
+def replay_line(path: str | Path) -> str:
+    """The command that repeats a replay."""
+    return f"elbocheck replay {path}"
+
+
+def read_replay(path: str | Path) -> dict[str, Any]:
+    """A replay; raises `InputError` if it is none."""
+    try:
+        case = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the case: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no case: {error}") from error
+    needed = {"kind", "target", "name", "check", "backend", "dtype", "outcome"}
+    if not isinstance(case, dict) or not needed <= set(case):
+        raise InputError(f"{path} is no case: expected the fields {sorted(needed)}")
+    return case
