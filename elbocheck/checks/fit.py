@@ -1,21 +1,24 @@
-"""The point where the code's own training stops: is it stationary, and does F = S + δ hold there?
+"""The point where the code's own training stops: its value, is it stationary, and does F = S + δ hold there?
 
 Rejects: a training step with a wrong fixed point (an M-step off by a factor, n − 1 for n, a forgotten term), which the
-identity at every point cannot see. Known departures are subtracted and named (THEORY section 8).
+identity at every point cannot see; training that lowers the bound or does not leave a saddle; a reported value that is
+wrong only there. Known departures are subtracted and named (THEORY section 8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from elbocheck.bound.decomposition import Decomposition, decompose
-from elbocheck.bound.problem import Prepared, Problem
-from elbocheck.bound.reading import at_most
+from elbocheck.bound.decomposition import decompose
+from elbocheck.bound.problem import Problem
+from elbocheck.bound.reading import at_most, read
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
+from elbocheck.checks.every_point import every_point
+from elbocheck.checks.gradient import gradient
+from elbocheck.checks.stop import Stop, beside_a_saddle, blame, exactly, moved, stop
+from elbocheck.checks.value import value
 from elbocheck.errors import NotFiniteError
 from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.solver import find_stationary_point
@@ -25,35 +28,6 @@ LEAVES = 0.01
 """Training that, started at the stationary point, stops where more than this share can be gained again, leaves it."""
 STANDS = 16.0
 """A change of so many eps is rounding: training that is merely early moves on when it is started again."""
-PROBE = 2.0**-13
-"""Step along ∇F, in natural units, over which the curvature is measured; its truncation enters no verdict on F = S."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where training stopped."""
-
-    problem: Problem
-    """At that point."""
-
-    terms: Decomposition
-    """Of the problem there."""
-
-    gain: float
-    """What a Newton step along ∇F would still add to F, nats per datum."""
-
-    away: float
-    """Length of that step, in natural units."""
-
-    @property
-    def converged(self) -> bool:
-        """Whether training that looks at F can see that there is more to gain."""
-        return self.gain <= self.terms.elbo_rounding
-
-    @property
-    def nearly(self) -> bool:
-        """The same for training that looks at half of the digits of F."""
-        return self.gain <= float(np.sqrt(self.problem.compiled.backend.eps)) * self.terms.magnitude
 
 
 def fit(problem: Problem) -> Result | None:
@@ -61,24 +35,83 @@ def fit(problem: Problem) -> Result | None:
 
     Else a stationary point is sought from there, and training started at it. `violated` if it leaves: its fixed point
     is wrong. If it stays it had only stopped early, which `holds` with a note if half of the digits of F are right, and
-    else is `inconclusive`, or `violated` if it does not move when started again from where it stopped. With
+    else is `violated` if it ends below where it began or does not move when started again, and `inconclusive` if it
+    does. `violated` too where the reported value is wrong at that point only, and at a saddle that training does not
+    leave from a step beside it. Training of a bound that another check rejects is not judged: `inconclusive`. With
     `departures` the gap of each factor is compared with theirs instead. None without `fit`.
     """
     if problem.fit is None:
         return None
+    result = _judged(problem)
+    wrong = _wrong_before(problem, result)
+    if wrong is None:
+        return result
+    return Result(
+        NAME,
+        problem.label,
+        Outcome.INCONCLUSIVE,
+        points=0,
+        message=f"{NAME}: training cannot be judged by a bound that the check {wrong} rejects ({problem.label})",
+    )
+
+
+def _wrong_before(problem: Problem, result: Result) -> str | None:
+    """The check that rejects the bound itself, whatever training does; None if none does."""
+    reported = value(problem)
+    if reported is not None and reported.outcome is Outcome.VIOLATED:
+        return reported.check
+    if result.outcome is Outcome.VIOLATED:
+        for check in (every_point, gradient):
+            found = check(problem)
+            if found is not None and found.outcome is Outcome.VIOLATED:
+                return found.check
+    return None
+
+
+def _judged(problem: Problem) -> Result:
     try:
         at = stop(problem, problem.vector)
     except NotFiniteError as error:
         return _left_the_numbers(problem, error)
     if any(one.gaps for one in problem.departures):
         return departed(problem, [at, stop(problem, at.problem.vector)])
+    reported = value(at.problem)
+    if reported is not None and reported.outcome is Outcome.VIOLATED:
+        message = reported.message.removeprefix(f"{reported.check}: ")
+        return replace(
+            reported, check=NAME, message=f"{NAME}: where training stops, {message}", at=tuple(at.problem.vector)
+        )
     theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
     if theorem.outcome is Outcome.VIOLATED:  # or only more rounding than the cheap bounds allow
         at = replace(at, terms=decompose(at.problem, thorough=True))
         theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
-    if at.converged or theorem.outcome is not Outcome.HOLDS:
+    if theorem.outcome is not Outcome.HOLDS:
         return theorem
-    goal = find_stationary_point(_exactly(at.problem))
+    return _stationary(problem, at, theorem) if at.converged else _early(problem, at, theorem)
+
+
+def _stationary(problem: Problem, at: Stop, theorem: Result) -> Result:
+    """A stationary point is where training may end, unless it is a saddle that training does not leave."""
+    pushed = None if at_most(problem) else beside_a_saddle(at)
+    if pushed is None:
+        return theorem
+    start = pushed.gradient(pushed.vector)[0]
+    back = stop(problem, pushed.vector)
+    gained = back.terms.elbo - start
+    if gained >= -at.terms.elbo_rounding:
+        rise = back.terms.elbo - at.terms.elbo
+        return replace(theorem, note=f"training stopped at a saddle; started a step beside it, it gains {rise:.2g}")
+    sentence = (
+        f"training stops at a saddle that it does not leave: started a step beside it, where the bound is "
+        f"{start - at.terms.elbo:.1e} nats per datum higher, it ends {-gained:.1e} below that"
+    )
+    result = _verdict(problem, at, Outcome.VIOLATED, sentence)
+    return replace(result, gap=-gained, diagnosis=Diagnosis("training", suspect="a saddle", sentence=sentence))
+
+
+def _early(problem: Problem, at: Stop, theorem: Result) -> Result:
+    """Where more can be gained: wrong training, or training that was only stopped early."""
+    goal = find_stationary_point(exactly(at.problem))
     where = (
         f"‖∇F‖ = {at.terms.gradient_norm:.1e} where training stops, largest in {blame(at)}; a step of {at.away:.1e} "
         f"would add {at.gain:.1e} nats per datum"
@@ -96,8 +129,15 @@ def fit(problem: Problem) -> Result | None:
             )
         if at.nearly:
             return replace(theorem, note=f"training stopped early: {where}")
-    again = stop(problem, at.problem.vector).problem
-    if _moved(at.problem, again) <= STANDS * problem.compiled.backend.eps:
+    began = read(problem)
+    fallen = began.elbo - at.terms.elbo
+    if fallen > at.terms.elbo_rounding + 2 * began.constant * began.full_scale:
+        sentence = f"training ends {fallen:.3g} nats per datum below where it began"
+        result = _verdict(problem, at, Outcome.VIOLATED, f"{sentence}: {where}")
+        told = Diagnosis("training", suspect="lowers the bound", sentence=f"{sentence}: a wrong sign or too long steps")
+        return replace(result, gap=fallen, diagnosis=told)
+    again = stop(problem, at.problem.vector)
+    if moved(at.problem, again.problem) <= STANDS * problem.compiled.backend.eps:
         return _verdict(
             problem,
             at,
@@ -105,7 +145,10 @@ def fit(problem: Problem) -> Result | None:
             f"training stands still where the bound is not stationary: {where}, but started again it does not move (a "
             "block that is never updated, or a tolerance far too wide)",
         )
-    return _verdict(problem, at, Outcome.INCONCLUSIVE, f"training has not converged: {where}; run it longer")
+    if again.terms.elbo - at.terms.elbo > at.terms.elbo_rounding:
+        return _verdict(problem, at, Outcome.INCONCLUSIVE, f"training has not converged: {where}; run it longer")
+    message = f"training does not settle: {where}; started again it moves on, and the bound does not rise"
+    return _verdict(problem, at, Outcome.INCONCLUSIVE, message)
 
 
 def _left_the_numbers(problem: Problem, error: NotFiniteError) -> Result:
@@ -137,20 +180,6 @@ def _verdict(problem: Problem, at: Stop, outcome: Outcome, message: str) -> Resu
     )
 
 
-def stop(problem: Problem, vector: np.ndarray) -> Stop:
-    """Train from `vector`; raises `TargetError` if training fails or returns parameters that are not finite."""
-    at = problem.at(problem.vector_of(problem.call("fit", problem.code_params(vector))))
-    terms, units = decompose(at), at.unit_vector
-    norm = terms.gradient_norm
-    if norm == 0.0:
-        return Stop(at, terms, 0.0, 0.0)
-    along = terms.gradient / norm
-    slopes = [float(along @ (units * at.gradient(at.vector + step * along * units)[1])) for step in (PROBE, -PROBE)]
-    curvature = abs(slopes[0] - slopes[1]) / (2.0 * PROBE)
-    away = norm / curvature if curvature > 0.0 else np.inf
-    return Stop(at, terms, 0.5 * norm * away, away)
-
-
 def _deviations(at: Stop) -> list[Deviation]:
     terms = at.terms
     if at_most(at.problem):  # another bound is trained: that it is one, and stationary, is all that can be said
@@ -169,30 +198,6 @@ def _deviations(at: Stop) -> list[Deviation]:
         )
         for one in terms.grouped
     ]
-
-
-def _exactly(problem: Problem) -> Problem:
-    """The problem in which a stationary point is sought: on the declared bound where the reported one has only
-    derivatives by differences (that it is the same function is what the value check says)."""
-    compiled = problem.compiled
-    if problem.elbo is None or not compiled.backend.cost.directional or problem.factors is None:
-        return problem.from_here()
-    problem.gradient(problem.vector)  # whether complex steps are taken is known after the first
-    if compiled.backend.error_of(compiled.gradient) == 0.0:
-        return problem.from_here()
-    return replace(problem, elbo=None, prepared=Prepared())
-
-
-def _moved(one: Problem, other: Problem) -> float:
-    """Largest change of a trained parameter, relative to it or to 1."""
-    change = np.abs(one.vector - other.vector) / np.maximum(np.abs(one.vector), 1.0)
-    return float(change[one.free_mask].max(initial=0.0))
-
-
-def blame(at: Stop) -> str:
-    """The block with the largest share of ∇F."""
-    slices = at.problem.layout.slices
-    return max(slices, key=lambda name: float(np.linalg.norm(at.terms.gradient[slices[name]])))
 
 
 def departed(problem: Problem, stops: list[Stop]) -> Result:

@@ -16,6 +16,7 @@ from elbocheck.bound.reading import natural_size, read
 from elbocheck.checks.convention import factor as convention_factor
 from elbocheck.checks.permutation import permutation
 from elbocheck.checks.table import OF_TARGETS
+from elbocheck.checks.value import value
 from elbocheck.diagnosis.influence import Part, able, parts
 from elbocheck.diagnosis.matching import Match, matches, varies
 from elbocheck.diagnosis.of_gradients import detached, not_optimal, of_gradient
@@ -40,7 +41,7 @@ def diagnose(problem: Problem, result: Result) -> Diagnosis | None:
         "convention": _convention,
         "value": _value,
         "gradient": of_gradient,
-        "training": of_training,
+        "training": _training,
         "rows": _rows,
     }
     way = OF_TARGETS[result.check].diagnose if result.check in OF_TARGETS else "value"
@@ -184,6 +185,16 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         sentence=f"{where}: {through}",
         others=tuple(one.factor for one in fits[1:]),
     )
+
+
+def _training(problem: Problem, result: Result) -> Diagnosis:
+    """What is wrong where training stops: the value that is reported there, or else training."""
+    at = problem.at(np.array(result.at)) if result.at else problem
+    if at is not problem:
+        reported = value(at)
+        if reported is not None and reported.outcome is Outcome.VIOLATED:
+            return _value(at, reported)
+    return of_training(problem, result)
 
 
 def _rows(problem: Problem, result: Result) -> Diagnosis:

@@ -11,7 +11,7 @@ import numpy as np
 from elbocheck.bound.decomposition import decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
-from elbocheck.checks.fit import Stop, stop
+from elbocheck.checks.stop import Stop, stop
 from elbocheck.diagnosis.probes import owners_of, place_of
 from elbocheck.outcome import Diagnosis, Result
 from elbocheck.solver import find_stationary_point

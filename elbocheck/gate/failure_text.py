@@ -21,7 +21,7 @@ READINGS = {
     "value": "Look at the terms of the ELBO in that factor; training and solver are not involved.",
     "entropy": "Look at how the entropy of q enters the ELBO (or at the KL divergence, if it is written as one).",
     "gradient": "Look at the gradient code of that factor, or for a detached parameter; the value is right.",
-    "training": "Look at the update of that factor's parameters; the ELBO itself and its gradient are right.",
+    "training": "Look at how these parameters are updated; the ELBO itself and its gradient are right.",
     "scale": "Look for a sum that should be a mean, N / batch, or a division by N that happens twice.",
     "sign": "Report the ELBO, which is maximised, not the loss.",
     "data": "Look at how data, their weights or q enter.",
