@@ -111,11 +111,11 @@ def _stationary(problem: Problem, at: Stop, theorem: Result) -> Result:
 
 def _early(problem: Problem, at: Stop, theorem: Result) -> Result:
     """Where more can be gained: wrong training, or training that was only stopped early."""
-    goal = find_stationary_point(exactly(at.problem))
     where = (
         f"‖∇F‖ = {at.terms.gradient_norm:.1e} where training stops, largest in {blame(at)}; a step of {at.away:.1e} "
         f"would add {at.gain:.1e} nats per datum"
     )
+    goal = find_stationary_point(exactly(at.problem))
     if goal.certified:
         back = stop(problem, goal.problem.vector)
         if not back.converged and back.gain > LEAVES * at.gain:

@@ -34,6 +34,12 @@ class Parts:
     states: Literal["", "one-hot", "binary"] = ""
     """How the value says which of finitely many states it is: along its last axis, or as 0 or 1; empty if neither."""
 
+    log_two: bool = False
+    """Whether it holds a constant log 2, as that of a distribution of |u| does."""
+
+    statistics: tuple[str, ...] = ()
+    """Names of the sufficient statistics T(u), one each; none if they have no usual ones."""
+
     saturates: bool = False
     """Whether the density is computed from logits, apart from η·T − A, whose digits saturation takes."""
 
@@ -45,7 +51,8 @@ PLAIN = Parts()
 class Distribution(Protocol):
     """One member of an exponential family (THEORY sections 1 and 2).
 
-    A family may also have `parts: ClassVar[Parts]`, see `parts_of`.
+    A family may also have `parts: ClassVar[Parts]`, see `parts_of`, and `entropy_terms() -> dict[str, Array]`: the
+    terms of its entropy as code writes them out, by name, signed as they enter.
     """
 
     family: ClassVar[str]

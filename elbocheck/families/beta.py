@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace, zeros
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.gamma import unit_rate_entropy
 
 
@@ -29,6 +29,7 @@ class Beta:
     support: ClassVar[str] = "unit"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(statistics=("log u", "log (1 − u)"))
 
     def natural_parameters(self) -> NaturalParameters:
         return (self.alpha - 1.0 + zeros(self.beta), self.beta - 1.0 + zeros(self.alpha))
@@ -74,3 +75,15 @@ class Beta:
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()
+
+    def entropy_terms(self) -> dict[str, Array]:
+        """The entropy as it is written out, log B(a, b) − (a − 1) ψ(a) − (b − 1) ψ(b) + (a + b − 2) ψ(a + b)."""
+        ns, zero, total = namespace(self.alpha, self.beta), zeros(self.alpha, self.beta), self.alpha + self.beta
+        return {
+            "log Γ(a)": ns.gammaln(self.alpha) + zero,
+            "log Γ(b)": ns.gammaln(self.beta) + zero,
+            "log Γ(a + b)": -ns.gammaln(total),
+            "(a − 1) ψ(a)": -(self.alpha - 1.0) * ns.digamma(self.alpha) + zero,
+            "(b − 1) ψ(b)": -(self.beta - 1.0) * ns.digamma(self.beta) + zero,
+            "(a + b − 2) ψ(a + b)": (total - 2.0) * ns.digamma(total),
+        }

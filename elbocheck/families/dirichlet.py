@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace, zeros
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.gamma import unit_rate_entropy
 
 
@@ -30,6 +30,7 @@ class Dirichlet:
     support: ClassVar[str] = "simplex"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(statistics=("log u",))
 
     def _existing(self, elements: Array, absent: float = 0.0) -> Array:
         if self.where is None:
@@ -83,3 +84,14 @@ class Dirichlet:
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()
+
+    def entropy_terms(self) -> dict[str, Array]:
+        """The entropy as it is written out, log B(a) + (Σa − D) ψ(Σa) − Σ (a − 1) ψ(a)."""
+        ns, (shapes, total) = namespace(self.concentration), self._shapes()
+        count = ns.xp.sum(self._existing(ns.xp.ones_like(shapes)), axis=-1)
+        return {
+            "Σ log Γ(a)": ns.xp.sum(self._existing(ns.gammaln(shapes)), axis=-1),
+            "log Γ(Σa)": -ns.gammaln(total),
+            "(Σa − D) ψ(Σa)": (total - count) * ns.digamma(total),
+            "Σ (a − 1) ψ(a)": -ns.xp.sum(self._existing((shapes - 1.0) * ns.digamma(shapes)), axis=-1),
+        }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace, zeros
-from elbocheck.families.base import NaturalParameters
+from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.gamma import unit_rate_entropy
 
 
@@ -29,6 +29,7 @@ class InverseGamma:
     support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
+    parts: ClassVar[Parts] = Parts(statistics=("log u", "1 / u"))
 
     def natural_parameters(self) -> NaturalParameters:
         return (-self.shape - 1.0 + zeros(self.rate), -self.rate + zeros(self.shape))
@@ -70,3 +71,13 @@ class InverseGamma:
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()
+
+    def entropy_terms(self) -> dict[str, Array]:
+        """The entropy as it is written out, a + log b + log Γ(a) − (1 + a) ψ(a)."""
+        ns, zero = namespace(self.shape, self.rate), zeros(self.shape, self.rate)
+        return {
+            "the shape a": self.shape + zero,
+            "log b": zero + ns.xp.log(self.rate),
+            "log Γ(a)": ns.gammaln(self.shape) + zero,
+            "(1 + a) ψ(a)": -(1.0 + self.shape) * ns.digamma(self.shape) + zero,
+        }

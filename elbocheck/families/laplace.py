@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from elbocheck.backends.namespace import Array, namespace
-from elbocheck.families.base import NaturalParameters, OneStatistic
+from elbocheck.families.base import NaturalParameters, OneStatistic, Parts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Laplace(OneStatistic):
     powers: ClassVar[tuple[float, float]] = (1.0, 0.0)
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 1
+    parts: ClassVar[Parts] = Parts(log_two=True, statistics=("|u|",))
 
     def natural_parameters(self) -> NaturalParameters:
         return (-1.0 / self.scale,)

@@ -46,7 +46,7 @@ class NormalGamma:
     support: ClassVar[str] = "mean and precision"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
-    parts: ClassVar[Parts] = Parts(log_pi=True)
+    parts: ClassVar[Parts] = Parts(log_pi=True, statistics=("log τ", "τ", "τ μ", "τ μ²"))
     recipe: ClassVar[Any] = (_member, _values)
 
     @property
@@ -109,3 +109,15 @@ class NormalGamma:
 
     def pseudo_entropy(self) -> Array:
         return self.entropy()
+
+    def entropy_terms(self) -> dict[str, Array]:
+        """The entropy as it is written out: that of the gamma distribution, + ½ log 2πe − ½ log κ − ½ E log τ."""
+        ns = namespace(self.mean, self.count)
+        zero = zeros(self.mean, self.count, self.shape, self.rate)
+        log_precision, _ = self._precision.mean_statistics()
+        return {
+            **self._precision.entropy_terms(),
+            "½ log 2πe": zero + 0.5 * (1.0 + ns.constants.log_2pi),
+            "½ log κ": zero - 0.5 * ns.xp.log(self.count),
+            "½ E log τ": zero - 0.5 * log_precision,
+        }

@@ -59,7 +59,7 @@ class Wishart:
     support: ClassVar[str] = "positive definite"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = None
-    parts: ClassVar[Parts] = Parts(log_pi=True)
+    parts: ClassVar[Parts] = Parts(log_pi=True, statistics=("log |U|", "U"))
 
     def _size(self) -> int:
         return int(self.scale.shape[-1])

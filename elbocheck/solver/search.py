@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from elbocheck.bound.problem import Problem
+from elbocheck.errors import TargetError, TimeoutExceeded
 from elbocheck.solver.certificate import StationaryPoint, certify, large
 from elbocheck.solver.matrix_free import search as search_without_matrices
 from elbocheck.solver.newton import Evaluation
@@ -105,7 +106,12 @@ class Profile:
         full = self.place(point)
         if not np.all(np.isfinite(full)):
             return np.nan, np.full(point.size, np.nan)
-        value, gradient = self.problem.free_gradient(full)
+        try:
+            value, gradient = self.problem.free_gradient(full)
+        except TimeoutExceeded:
+            raise
+        except TargetError:  # code may be undefined where a search strays; where it ends it is called again
+            return np.nan, np.full(point.size, np.nan)
         gradient = self.grouping.T @ (gradient * self.problem.unit_vector)[self.columns]
         self.tell(full, value, gradient)
         return value, gradient
@@ -119,7 +125,12 @@ class Profile:
         full = self.place(point)
         if not np.all(np.isfinite(full)):
             return np.nan, np.full(point.size, np.nan), np.full((point.size, point.size), np.nan)
-        value, gradient, hessian = self.problem.derivatives(full)
+        try:
+            value, gradient, hessian = self.problem.derivatives(full)
+        except TimeoutExceeded:
+            raise
+        except TargetError:
+            return np.nan, np.full(point.size, np.nan), np.full((point.size, point.size), np.nan)
         slope = self.grouping.T @ (gradient * units)[columns]
         self.tell(full, value, slope)
         hessian = hessian * units * units[:, None]

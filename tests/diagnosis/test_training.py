@@ -115,7 +115,7 @@ def test_a_value_that_is_wrong_only_where_training_stops() -> None:
 
 
 def test_training_that_lowers_the_bound() -> None:
-    problem = MIXTURE.problem(fit=lambda p: ascent(p, -0.05))
+    problem = MIXTURE.problem(fit=lambda p: ascent(p, -0.05, 20))
     assert "below where it began" in judge(problem).message
     assert (reading(problem).kind, reading(problem).suspect) == ("training", "lowers the bound")
     assert judge(MIXTURE.problem(fit=lambda p: ascent(p, 0.05))).outcome is Outcome.INCONCLUSIVE

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 UNUSUAL = 9
 """Rank of a multiple that has no name but its number."""
@@ -37,18 +38,19 @@ class Suspect:
 
 def is_usual(name: str) -> bool:
     """Whether a multiple has a name besides its number."""
-    return not name.startswith(("multiple ", "β ≠ 1")) or "number of data" in name
+    return not name.startswith(("multiple ", "β ≠ 1")) or "(" in name.split(":")[0]
 
 
-def multiple(what: str, a: float, data: int) -> str:
-    """A name for `what` entering 1 + a times."""
+def multiple(what: str, a: float, data: int, counts: Mapping[str, int] = MappingProxyType({})) -> str:
+    """A name for `what` entering 1 + a times; `counts`: further numbers of the problem that a multiple may be."""
     times = 1.0 + a
     if abs(times) < 1e-9:
         return f"missing: {what}"
     for usual, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
         if abs(times - usual) < 1e-9:
             return f"{name}: {what}"
-    for usual, name in ((float(data), f"multiple {data}"), (1.0 / data, f"multiple 1 / {data}")):
-        if abs(times - usual) < 1e-9 * usual:
-            return f"{name} (number of data): {what}"
+    for name, count in {"number of data": data, **counts}.items():
+        for usual, number in ((float(count), f"{count}"), (1.0 / count, f"1 / {count}")):
+            if count > 1 and abs(times - usual) < 1e-9 * usual:
+                return f"multiple {number} ({name}): {what}"
     return f"multiple {times:.6g}: {what}"

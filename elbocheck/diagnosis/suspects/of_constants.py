@@ -12,6 +12,7 @@ from elbocheck.bound.factors import Factor
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, with_log_pi
+from elbocheck.families.base import parts_of
 
 CONSTANTS = {
     "½ log 2π": HALF_LOG_2PI,
@@ -41,6 +42,9 @@ def constants(problem: Problem, elements: Mapping[str, float], count: int) -> It
         ):
             if numbers:
                 yield from _each(factor.name, name, numbers, rank, count)
+    for factor in problem.declaration.factors:
+        if parts_of(factor.distribution).log_two:
+            yield from _signed(factor.name, "log 2 per dimension", math.log(2.0) * elements[factor.name], 0, count)
     of_data = {"log N": math.log(data), "log N / N": math.log(data) / data, "log N! / N": math.lgamma(data + 1) / data}
     for name, number in of_data.items():
         yield from _signed("", name, number, 1, count)

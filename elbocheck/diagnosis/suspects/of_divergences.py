@@ -13,7 +13,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.sums import over_data
-from elbocheck.families import Average, Normal
+from elbocheck.families import Average, MultivariateNormal, Normal
 
 Pieces = dict[tuple[str, str], float]
 """(factor, mistake) -> what it adds, nats per datum; names that begin with × have a coefficient."""
@@ -37,6 +37,7 @@ def suspects_of_divergences(problems: Sequence[Problem]) -> Iterator[Suspect]:
 def _pieces(declaration: Declaration) -> Pieces:
     found: Pieces = {}
     for factor in declaration.factors:
+        found.update(_of_vectors(factor, declaration))
         moments = _moments(factor, declaration)
         if moments is None:
             continue
@@ -62,6 +63,21 @@ def _pieces(declaration: Declaration) -> Pieces:
         }
         found.update({(factor.name, name): size for name, size in sizes.items()})
     return found
+
+
+def _of_vectors(factor: Factor, declaration: Declaration) -> Pieces:
+    """The same of a multivariate normal q: its mean and its trace in the quadratic form of the prior."""
+    average: Any = factor.distribution
+    if not isinstance(average, Average) or not isinstance(average.distribution, MultivariateNormal):
+        return {}
+    (linear, quadratic), (mean, second) = average.natural_parameters(), average.under.mean_statistics()
+    outer = mean[..., :, None] * mean[..., None, :]
+    density = average.log_density(factor.value)
+    squares = (quadratic * outer).sum(-1).sum(-1) + (linear * mean).sum(-1)
+    pieces = {"×the trace ½ tr Σ": (quadratic * (second - outer)).sum(-1).sum(-1), "×½ |μ|²": squares}
+    return {
+        (factor.name, name): float(over_data(factor, declaration, density, one).sum()) for name, one in pieces.items()
+    }
 
 
 def _moments(factor: Factor, declaration: Declaration) -> tuple[Any, Any, Any] | None:

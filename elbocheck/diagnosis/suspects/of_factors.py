@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.of_constants import constants, some_elements
 from elbocheck.diagnosis.suspects.of_divergences import suspects_of_divergences
 from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
+from elbocheck.diagnosis.suspects.of_pieces import suspects_of_pieces
 from elbocheck.diagnosis.suspects.of_q import suspects_of_q
 from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.families.base import inner, parts_of
@@ -40,8 +42,8 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     def sizes(factor: str, piece: str, component: int | None = None) -> tuple[float, ...]:
         return tuple(one.get((factor, piece, component), math.nan) for one in found)
 
-    def times(what: str) -> Callable[[float], str]:
-        return lambda a: multiple(what, a, data)
+    def times(what: str, counts: Mapping[str, int] = MappingProxyType({})) -> Callable[[float], str]:
+        return lambda a: multiple(what, a, data, counts)
 
     yield Suspect("", "entropy", "q", entropy, coefficient=times("the entropy of q"))
     whole = np.zeros(len(problems))
@@ -66,7 +68,9 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     yield from some_elements(problems[0], elements, terms[0].elbo - terms[0].declared, len(problems))
     yield from suspects_of_q(problems)
     yield from suspects_of_divergences(problems)
+    yield from suspects_of_pieces(problems)
     for factor in declaration.factors:
+        counts = _counts(factor)
         for component in [*range(_groups(factor)), None]:
             for (name, piece, where), _ in found[0].items():
                 if name == factor.name and where == component and piece not in ("elements", "log p"):
@@ -74,7 +78,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
                     if piece.startswith("with "):
                         yield Suspect(piece.removeprefix("with "), "value", name, of, component)
                     else:
-                        yield Suspect("", "value", name, of, component, times(piece))
+                        yield Suspect("", "value", name, of, component, times(piece, counts))
         for component in range(_groups(factor)):
             own = np.array(sizes(factor.name, "log p", component))
             yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
@@ -135,11 +139,21 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     else:
         for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
             event = np.ndim(statistic) - np.ndim(density)
-            parts[f"the term η T(x){f' {k + 1}' if len(eta) > 1 else ''}"] = inner((one,), (statistic,), (event,))
+            named = parts_of(distribution).statistics
+            which = f", T = {named[k]}" if named else f" {k + 1}" if len(eta) > 1 else ""
+            parts[f"the term η T(x){which}"] = inner((one,), (statistic,), (event,))
     parts["the log-partition A"] = -distribution.log_partition() + zeros(density)
     if not distribution.constant_base_measure:
         parts["the base measure log h"] = distribution.log_base_measure(value) + zeros(density)
     return parts
+
+
+def _counts(factor: Factor) -> dict[str, int]:
+    """Numbers of one factor by which a term is divided or multiplied by mistake."""
+    with double_precision():
+        shape = np.shape(factor.distribution.log_density(factor.value))[2:]
+    event = np.shape(factor.value)[-1] if factor.distribution.event_ndim == 1 and np.ndim(factor.value) else 1
+    return {f"dimensions of {factor.name}": math.prod(shape) * int(event)}
 
 
 def _coordinate(factor: Factor) -> Any:
