@@ -23,25 +23,37 @@ def add(commands: Commands) -> None:
         help="plant faults in correct bounds and count what finds them",
         description="Plant known faults in correct bounds, and show which check finds which, beside today's practice.",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the matrix as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the matrix and the totals as JSON")
+    parser.add_argument(
+        "--catalogue",
+        choices=("known", "unseen", "both"),
+        default="both",
+        help="faults that the diagnosis was built on, faults it was not, or both (the default)",
+    )
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
-    return faults_command(None if options.json is None else writable(options.json))
+    return faults_command(None if options.json is None else writable(options.json), options.catalogue)
 
 
-def faults_command(file: Path | None) -> int:
-    """`elbocheck faults`: run the catalogue, print the matrix, write it to `file`; 0 if everything is as it should."""
+def faults_command(file: Path | None, catalogue: str = "both") -> int:
+    """`elbocheck faults`: run the catalogues, print the matrix and the totals of the unseen faults.
+
+    Both are written to `file`. 0 if the matrix is as it should be and every correct target holds.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from elbocheck.faults.matrix import Row, tasks
+    from elbocheck.faults.matrix import Matrix, tasks
     from elbocheck.faults.matrix import run as judge
-    from elbocheck.report.faults import print_matrix
+    from elbocheck.faults.unseen.run import Found, count, unseen
+    from elbocheck.report.faults import print_matrix, print_unseen
 
-    console, begin, total = Console(), time.perf_counter(), len(tasks())
+    console, begin = Console(), time.perf_counter()
+    known = catalogue != "unseen"
+    total = len(tasks()) * known + count() * (catalogue != "known")
     workers = os.cpu_count() or 1
     bar = Progress(
         TextColumn("{task.description}"),
@@ -54,7 +66,7 @@ def faults_command(file: Path | None) -> int:
     )
     task, done = bar.add_task("judging", total=total), 0
 
-    def listen(row: Row) -> None:
+    def listen(_: object) -> None:
         nonlocal done
         done += 1
         bar.update(task, advance=1)
@@ -62,11 +74,18 @@ def faults_command(file: Path | None) -> int:
             console.print(f"[{time.perf_counter() - begin:6.1f} s] {done:>4}/{total} targets", markup=False)
 
     console.print(f"elbocheck {__version__}: fault catalogue, {total} targets, {workers} workers", highlight=False)
+    matrix, found = Matrix(()), Found((), (), 0)
     with bar:
-        matrix = judge(workers, listen)
-    print_matrix(console, matrix)
+        if known:
+            matrix = judge(workers, listen)
+        if catalogue != "known":
+            found = unseen(workers, listen)
+    if known:
+        print_matrix(console, matrix)
+    if catalogue != "known":
+        print_unseen(console, found)
     console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
     if file is not None:
-        written = {"elbocheck": __version__, **matrix.to_json()}
+        written = {"elbocheck": __version__, **matrix.to_json(), "unseen": found.to_json()}
         write_atomically(file, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
-    return 0 if matrix.ok else 1
+    return 0 if (matrix.ok or not known) and not found.rejected_targets else 1

@@ -12,6 +12,7 @@ from rich.table import Table
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.faults.matrix import RAISED, Matrix, Row
 from elbocheck.faults.practices import PRACTICES
+from elbocheck.faults.unseen.run import Found
 from elbocheck.outcome import Outcome
 from elbocheck.report.terminal import show
 
@@ -50,6 +51,14 @@ def print_matrix(console: Console, matrix: Matrix) -> None:
             console.print(f"{row.model} {row.name}: {_complaint(row)}", style="bold red", highlight=False, markup=False)
     style = "bold green" if matrix.ok else "bold red"
     show(console, summary(matrix), style)
+
+
+def print_unseen(console: Console, found: Found) -> None:
+    """Totals of the faults that the diagnosis was not built on: kills, and how good the readings are."""
+    console.print("Faults that the diagnosis was not built on", style="bold", highlight=False)
+    for sentence in found.sentences:
+        show(console, sentence, "bold red" if "hold:" in sentence else "")
+    console.print()
 
 
 def summary(matrix: Matrix) -> str:

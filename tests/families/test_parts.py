@@ -97,3 +97,50 @@ class Mistaken:
 def test_a_family_that_says_something_wrong_is_found() -> None:
     assert what_is_gaussian(Mistaken(np.array(1.0))) != parts_of(Mistaken(np.array(1.0))).gaussian
     assert what_is_gaussian(Normal(np.array(0.1), np.array(2.0))) == "u"
+
+
+NAMED = {
+    "u": lambda u: u,
+    "log u": np.log,
+    "1 / u": lambda u: 1.0 / u,
+    "log (1 − u)": lambda u: np.log1p(-u),
+    "|u|": np.abs,
+    "U": lambda u: u,
+    "log |U|": lambda u: np.linalg.slogdet(u)[1],
+    "log τ": lambda u: np.log(u[..., 1]),
+    "τ": lambda u: u[..., 1],
+    "τ μ": lambda u: u[..., 0] * u[..., 1],
+    "τ μ²": lambda u: u[..., 0] ** 2 * u[..., 1],
+}
+
+
+@every_family
+def test_the_names_of_the_statistics(family: Any) -> None:
+    names, value = parts_of(CASES[family].distribution).statistics, CASES[family].values
+    if names:
+        found = CASES[family].distribution.sufficient_statistics(value)
+        assert len(names) == len(found)
+        condition = np.linalg.cond(value).max() if CASES[family].distribution.event_ndim == 2 else 1.0
+        for name, one in zip(names, found, strict=True):
+            np.testing.assert_allclose(
+                one, NAMED[name](value) + np.zeros(np.shape(one)), rtol=1e-13 + 1e-15 * condition
+            )
+
+
+@every_family
+def test_the_terms_of_an_entropy_add_up_to_it(family: Any) -> None:
+    distribution = CASES[family].distribution
+    if hasattr(distribution, "entropy_terms"):
+        terms = distribution.entropy_terms()
+        scale = 1.0 + sum(np.abs(one) for one in terms.values())
+        assert np.all(np.abs(sum(terms.values()) - distribution.entropy()) <= 1e-14 * scale)
+        assert {np.shape(one) for one in terms.values()} == {np.shape(distribution.entropy())}
+
+
+@every_family
+def test_the_constant_log_two(family: Any) -> None:
+    """With u and its scale doubled, a density of |u| / b changes by a log 2 that is not the constant one."""
+    distribution = first(family)
+    if parts_of(distribution).log_two:
+        unit = replace(distribution, **{one.name: 1.0 for one in fields(distribution)})
+        assert unit.log_density(np.zeros(())) == -np.log(2.0)

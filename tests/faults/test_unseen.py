@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import rich.console
+from rich.console import Console
 
 from elbocheck import Target, check_target
+from elbocheck.commands.faults import faults_command
 from elbocheck.faults.fault import lines
 from elbocheck.faults.unseen import __main__ as command
+from elbocheck.faults.unseen import run
 from elbocheck.faults.unseen.catalogue import FAULTS, MODELS, OF_TORCH, of_half, problem
 from elbocheck.faults.unseen.fault import Unseen
 from elbocheck.faults.unseen.judge import Grade, judge
@@ -111,10 +118,29 @@ def test_the_half_that_is_only_counted_is_never_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = [Reading(i, "value", Diagnosis("value", sentence="planted"), Grade.WRONG, 0.0) for i in range(len(FAULTS))]
-    monkeypatch.setattr(command, "readings", lambda half, workers: iter(found))
-    monkeypatch.setattr(command, "rejected_targets", lambda: ["hmm"])
+    monkeypatch.setattr(run, "readings", lambda half, workers: iter(found))
+    monkeypatch.setattr(run, "holds", lambda model: model != "hmm")
     assert command.main(["--half", "both", "--verbose", "--workers", "1"]) == 1
     out = capsys.readouterr().out
     assert all((f"{one.id}:" in out) == (one.half == "A") for one in FAULTS)
     assert "half B" in out
     assert "correct targets hold: not hmm" in out
+
+
+def test_the_command_prints_the_totals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`elbocheck faults --catalogue unseen`: kills, readings, correct targets; a rejected target is an error."""
+    chosen = [0, *(FAULTS.index(of_half(half)[1]) for half in ("A", "B"))]
+    found = [Reading(i, "value", None, Grade.UNKNOWN, 0.0) for i in chosen]
+    monkeypatch.setattr(run, "readings", lambda half, workers: iter(found))
+    for rejected in ("", "hmm"):
+        monkeypatch.setattr(run, "holds", lambda model, rejected=rejected: model != rejected)
+        out = io.StringIO()
+        monkeypatch.setattr(rich.console, "Console", lambda out=out: Console(file=out, width=80))
+        file = tmp_path / "totals.json"
+        assert faults_command(file, "unseen") == bool(rejected)
+        text = out.getvalue()
+        assert all(len(line) <= 80 for line in text.splitlines())
+        assert f"not {rejected}" in text if rejected else "correct targets hold\n" in text
+        written = json.loads(file.read_text(encoding="utf-8"))["unseen"]
+        assert written["rejected_targets"] == [rejected][: bool(rejected)]
+        assert sum(one["grades"]["does not know"] for one in written["totals"]) == 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from elbocheck.faults.unseen.catalogue import FAULTS, HALVES, MODELS, runs
-from elbocheck.faults.unseen.run import Reading, readings, rejected_targets, totals
+from elbocheck.faults.unseen.catalogue import FAULTS, HALVES
+from elbocheck.faults.unseen.run import Reading, unseen
 
 
 def shown(one: Reading) -> str:
@@ -26,18 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="print each fault of half A, never those of half B")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
-    found = []
-    for one in readings(options.half, options.workers):
-        found.append(one)
-        if options.verbose and FAULTS[one.index].half == "A":
+
+    def listen(one: object) -> None:
+        if options.verbose and isinstance(one, Reading) and FAULTS[one.index].half == "A":
             print(shown(one), flush=True)
-    for half in HALVES if options.half == "both" else (options.half,):
-        print(totals(half, found).sentence)
-    rejected = rejected_targets()
-    here = [model for model in MODELS if runs(model)]
-    names = f": not {', '.join(rejected)}" if rejected else ""
-    print(f"{len(here) - len(rejected)} of {len(here)} correct targets hold{names}")
-    return 1 if rejected else 0
+
+    found = unseen(options.workers, listen, options.half)
+    print("\n".join(found.sentences))
+    return 1 if found.rejected_targets else 0
 
 
 if __name__ == "__main__":

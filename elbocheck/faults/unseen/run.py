@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError
-from elbocheck.faults.unseen.catalogue import FAULTS, MODELS, problem, runs
+from elbocheck.faults.unseen.catalogue import FAULTS, HALVES, MODELS, problem, runs
 from elbocheck.faults.unseen.judge import Grade, judge
 from elbocheck.outcome import Diagnosis, Outcome
 
@@ -68,6 +68,52 @@ class Totals:
         return f"half {self.half}: {self.faults} faults, {self.rejected} rejected; readings: {parts}"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the gate makes of the whole catalogue of unseen faults."""
+
+    totals: tuple[Totals, ...]
+    """Of each half."""
+
+    rejected_targets: tuple[str, ...]
+    """Targets whose correct code does not hold."""
+
+    targets: int
+    """How many were judged."""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return asdict(self)
+
+    @property
+    def sentences(self) -> list[str]:
+        """For people, a line each."""
+        names = f": not {', '.join(self.rejected_targets)}" if self.rejected_targets else ""
+        held = self.targets - len(self.rejected_targets)
+        return [*(one.sentence for one in self.totals), f"{held} of {self.targets} correct targets hold{names}"]
+
+
+def count(half: str = "both") -> int:
+    """How many faults and targets are judged here."""
+    return len(_chosen(half)) + sum(map(runs, MODELS))
+
+
+def unseen(workers: int, listen: Callable[[object], None], half: str = "both") -> Found:
+    """Judge every fault of a half, and the correct targets; `listen` is called after each."""
+    found = []
+    for one in readings(half, workers):
+        found.append(one)
+        listen(one)
+    rejected = []
+    here = [model for model in MODELS if runs(model)]
+    for model in here:
+        if not holds(model):
+            rejected.append(model)
+        listen(model)
+    halves = HALVES if half == "both" else (half,)
+    return Found(tuple(totals(one, found) for one in halves), tuple(rejected), len(here))
+
+
 def first_rejection(of: Problem) -> tuple[str, Diagnosis | None]:
     """(the first check that rejects, its diagnosis), empty if none does."""
     with np.errstate(all="ignore"):
@@ -103,9 +149,13 @@ def read(index: int) -> Reading:
     return Reading(index, check, found, grade, time.perf_counter() - begin)
 
 
+def _chosen(half: str) -> list[int]:
+    return [i for i, one in enumerate(FAULTS) if half in ("both", one.half) and runs(one.fault.model)]
+
+
 def readings(half: str, workers: int = 1) -> Iterator[Reading]:
     """The readings of a half, "A", "B" or "both", as they come in order of the catalogue."""
-    chosen = [i for i, one in enumerate(FAULTS) if half in ("both", one.half) and runs(one.fault.model)]
+    chosen = _chosen(half)
     if workers <= 1:
         yield from map(read, chosen)
         return
@@ -120,8 +170,3 @@ def totals(half: str, found: Sequence[Reading]) -> Totals:
     return Totals(
         half, len(own), sum(one.rejected for one in own), {grade.value: counts[grade.value] for grade in Grade}
     )
-
-
-def rejected_targets() -> list[str]:
-    """Targets whose correct code does not hold; those whose library is missing are left out."""
-    return [model for model in MODELS if runs(model) and not holds(model)]
