@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 
 from elbocheck.backends.base import Cost, Function, in_columns, machine_epsilon
 from elbocheck.backends.numpy import tree_map
+from elbocheck.backends.torch_trigamma import exact_trigamma
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,13 @@ class EagerTorchBackend:
         return run
 
     def jacobian(self, function: Function, mode: str) -> Function:
+        exact = exact_trigamma()
+
         def run(vector: Any, fixed: Any) -> Any:
-            point = self._tensor(vector).requires_grad_()
-            value, auxiliary = function(point, tree_map(self._tensor, fixed))
-            return tree_map(lambda leaf: self._rows(leaf, point), value), tree_map(_array, auxiliary)
+            with exact():
+                point = self._tensor(vector).requires_grad_()
+                value, auxiliary = function(point, tree_map(self._tensor, fixed))
+                return tree_map(lambda leaf: self._rows(leaf, point), value), tree_map(_array, auxiliary)
 
         return run
 
@@ -68,7 +72,13 @@ class EagerTorchBackend:
         return rows
 
     def value_gradient_hessian(self, function: Function, columns: np.ndarray) -> Function:
+        exact = exact_trigamma()
+
         def all_three(vector: Any, fixed: Any) -> Any:
+            with exact():
+                return derivatives(vector, fixed)
+
+        def derivatives(vector: Any, fixed: Any) -> Any:
             point = self._tensor(vector).requires_grad_()
             value = function(point, tree_map(self._tensor, fixed))
             (gradient,) = torch.autograd.grad(value, point, create_graph=True)
@@ -82,7 +92,13 @@ class EagerTorchBackend:
         return in_columns(all_three, columns)
 
     def gradient(self, function: Function, unpack: Function) -> Function:
+        exact = exact_trigamma()
+
         def run(vector: Any, fixed: Any) -> Any:
+            with exact():
+                return derivatives(vector, fixed)
+
+        def derivatives(vector: Any, fixed: Any) -> Any:
             # by blocks: the derivative of a slice is a vector of all parameters, mostly zeros
             blocks = {name: one.requires_grad_() for name, one in unpack(self._tensor(vector)).items()}
             value, more = function(dict(blocks), tree_map(self._tensor, fixed))
@@ -101,7 +117,13 @@ class EagerTorchBackend:
         return run
 
     def pushforward(self, function: Function, finish: Function) -> Function:
+        exact = exact_trigamma()
+
         def run(vector: Any, fixed: Any, direction: Any) -> Any:
+            with exact():
+                return derivatives(vector, fixed, direction)
+
+        def derivatives(vector: Any, fixed: Any, direction: Any) -> Any:
             inputs = tree_map(self._tensor, fixed)
             try:
                 return self._forward(function, finish, self._tensor(vector), inputs, self._tensor(direction))
@@ -138,7 +160,13 @@ class EagerTorchBackend:
             return tree_map(_array, finish(tree_map(torch.Tensor.detach, found), tangents, more))
 
     def pullback(self, function: Function) -> Function:
+        exact = exact_trigamma()
+
         def run(vector: Any, fixed: Any, weights: Any) -> Any:
+            with exact():
+                return derivatives(vector, fixed, weights)
+
+        def derivatives(vector: Any, fixed: Any, weights: Any) -> Any:
             point = self._tensor(vector).requires_grad_()
             found = function(point, tree_map(self._tensor, fixed))
             moving = [name for name, one in found.items() if one.requires_grad]

@@ -58,7 +58,12 @@ JAX = (
     ("elbocheck.backends.namespace", "elbocheck.adapters"),
 )
 TORCH = (
-    ("elbocheck.backends.torch", "elbocheck.backends.torch_eager", "elbocheck.faults.unseen.targets"),
+    (
+        "elbocheck.backends.torch",
+        "elbocheck.backends.torch_eager",
+        "elbocheck.backends.torch_trigamma",
+        "elbocheck.faults.unseen.targets",
+    ),
     ("elbocheck.backends.namespace", "elbocheck.adapters"),
 )
 """Files that load the library (code under test, too, which is run, never imported), and those that may in functions."""
