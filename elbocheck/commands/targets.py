@@ -94,6 +94,7 @@ def rows_of(target: Target, report: CheckReport) -> list[Row]:
 def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]) -> list[Row]:
     """Rows with what a page shows of them: the whole text of a failure, the line that repeats it, why one is known."""
     failures = {one.check: one for one in reversed(report.failures)}
+    readings = {name: one.result.reading for name, one in failures.items() if one.result is not None}
     known = {one.check: one.known.reason for one in report.checked if one.known is not None}
     return [
         replace(
@@ -102,6 +103,7 @@ def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]
                 replay=lines.get(row.check, ""),
                 explanation=explain_failure(failures[row.check]) if row.check in failures else "",
                 known="" if row.check in failures else known.get(row.check, ""),
+                reading=readings.get(row.check, ""),
             ),
         )
         for row in rows

@@ -36,6 +36,8 @@ class Failure:
     """The whole text of DESIGN section 6."""
     known: str = ""
     """Why it is expected, if it is."""
+    reading: str = ""
+    """What is wrong, by how much and where, as far as it can be told: `Result.reading`."""
 
 
 @dataclass
@@ -132,6 +134,7 @@ class Row:
             "message": self.message,
             "replay": self.failure.replay,
             "explanation": self.failure.explanation,
+            "reading": self.failure.reading,
             "known": self.failure.known,
             "seconds": self.seconds,
             "records": [asdict(one) for one in self.records],
@@ -168,7 +171,7 @@ class Row:
         best = None
         if has("elbo") is not None:
             best = Optimum(cell["elbo"], has("entropy_sum") or 0.0, has("delta") or 0.0)
-        failure = Failure(has("replay", ""), has("explanation", ""), has("known", ""))
+        failure = Failure(has("replay", ""), has("explanation", ""), has("known", ""), has("reading", ""))
         return cls(
             cell["target"],
             cell["posterior"],

@@ -46,7 +46,7 @@ def of_target(one: Checked) -> Record:
 
 
 def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
-    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, seed, outcome.
+    """Properties of a test, for JUnit files: residual, bound, gradient norm, backend, dtype, seed, outcome, reading.
 
     The seed of a target's problem are the arguments that it was drawn with.
     """
@@ -64,6 +64,7 @@ def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
         ("dtype", backend.dtype),
         ("seed", last.seed),
         ("problem", result.problem),
+        *([("reading", result.reading)] if result.reading else []),
         *[("outside", str(one)) for one in result.claims if not one.covered],
     ]
 
@@ -125,6 +126,7 @@ def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) ->
                     "worst_gap": own["residual"],
                     "worst_bound": bound,
                     "worst_ratio": float(own["residual"]) / bound if bound > 0.0 else 0.0,
+                    "reading": str(own.get("reading", "")),
                     "test": report.nodeid,
                 }
             )

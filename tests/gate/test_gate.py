@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -291,8 +292,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["summary"]["violated"] == 0
     assert {cell["target"] for cell in content["cells"]} == {"mixture"}
-    bad = run(*command, "verify", "targets:broken", folder=tmp_path)
+    bad = run(*command, "verify", "targets:broken", "--json", "bad.json", folder=tmp_path)
     assert bad.returncode == 1
+    readings = {one["check"]: one["reading"] for one in json.loads((tmp_path / "bad.json").read_text())["cells"]}
+    assert "½ log 2π per dimension" in readings["value"]
+    assert readings["convention"] == ""
     assert "reading   factor x: ½ log 2π per dimension" in bad.stdout
     line = next(line for line in bad.stdout.splitlines() if "elbocheck replay" in line)
     again = run(*command, *line.split()[2:], folder=tmp_path)
@@ -326,8 +330,10 @@ def test_the_pytest_door(tmp_path: Path) -> None:
         assert f'<property name="{name}"' in (tmp_path / "j.xml").read_text()
     (tmp_path / "known.toml").write_text('[[known]]\nid = "broken mixtures::value"\nreason = "½ log 2π"\n')
     options = ("--elbocheck-target", "targets:broken", "--elbocheck-known-failures", "known.toml")
-    bad = run(*command, *options, folder=tmp_path)
+    bad = run(*command, *options, "--elbocheck-report", "b.json", "--junitxml", "b.xml", folder=tmp_path)
     assert bad.returncode == 1
+    assert re.search('name="reading" value="[^"]*½ log 2π per dimension', (tmp_path / "b.xml").read_text())
+    assert any("½ log 2π" in one["reading"] for one in json.loads((tmp_path / "b.json").read_text())["cells"])
     assert "reading   factor x: ½ log 2π per dimension" in bad.stdout
     assert "elbocheck replay elbocheck-cases" in bad.stdout
     assert "known" in bad.stdout
