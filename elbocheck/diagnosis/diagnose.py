@@ -24,7 +24,7 @@ from elbocheck.diagnosis.of_training import of_training
 from elbocheck.diagnosis.probes import Probe, deviating, place_of, probes
 from elbocheck.diagnosis.suspects.base import UNUSUAL
 from elbocheck.diagnosis.suspects.of_factors import suspects
-from elbocheck.errors import ElbocheckError
+from elbocheck.errors import ElbocheckError, InputError, TimeoutExceeded
 from elbocheck.outcome import Diagnosis, Outcome, Result
 
 FAINT = 1e-7
@@ -66,15 +66,23 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
         return _declared(problem, points)
     if convention_factor(problem, read(problem)) is not None:
         return _convention(problem, result)
-    off = deviating(read(problem))
-    for beside in problem.beside:
-        off = {**deviating(read(beside)), **off}
+    faint = max(abs(one.excess) / one.terms.magnitude for one in points) <= FAINT
+    off: dict[str, float] = {}
+    try:
+        for one in (*reversed(problem.beside), problem):
+            off |= deviating(read(one))
+    except TimeoutExceeded:
+        raise
+    except InputError:  # no derivatives, as of code that rounds
+        if not faint:
+            raise
     known = parts(problem, tuple(off))
     places = {one.factor for one in known if set(off) <= one.blocks} if off else None
     usual = suspects([one.problem for one in points], [one.terms for one in points])
     found = matches(usual, points, places)
-    faint = max(abs(one.excess) / one.terms.magnitude for one in points) <= FAINT
-    if found and not (faint and found[0].rank == UNUSUAL):  # near rounding any term fits with some tiny multiple
+    if found and found[0].rank == UNUSUAL and (faint or _ambiguous(found, able(known, off) if off else [])):
+        found = []  # near rounding any term fits with some tiny multiple
+    if found:
         return _named(found)
     if faint and varies(points):
         return _near_rounding(problem, points, able(known, off) if off else [], off)
@@ -84,6 +92,11 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
         sentence = f"the bound depends on the order of the data; {found_at.sentence}"
         return replace(found_at, kind="data", suspect="the order of the data", sentence=sentence)
     return found_at
+
+
+def _ambiguous(found: list[Match], parts_able: list[Part]) -> bool:
+    """Whether other parts can produce what an unusual multiple of one of their terms explains."""
+    return len(parts_able) > 1 and not any(one.name.startswith("β ≠ 1") for one in found)
 
 
 def _named(found: list[Match]) -> Diagnosis:

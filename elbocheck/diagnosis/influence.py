@@ -12,6 +12,7 @@ from elbocheck.backends.namespace import double_precision, namespace, plain
 from elbocheck.bound.factors import Declaration
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
+from elbocheck.bound.trees import covers
 from elbocheck.diagnosis.suspects.of_groups import entropies, groups_of
 from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.errors import ElbocheckError
@@ -139,3 +140,25 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
         if most > 0.0:
             fits = [one for one in fits if loud[one.label] == most]
     return fits
+
+
+def owners_of(problem: Problem) -> dict[str, str]:
+    """Block -> the one factor that it is a parameter of, as declared, or as it turns out.
+
+    A block that no factor names is that of the one factor which depends on it while q is held, if q does not.
+    """
+    found: dict[str, list[str]] = {}
+    for factor in problem.declaration.factors:
+        for name in problem.layout.names:
+            if any(covers(one, name) for one in factor.parameters):
+                found.setdefault(name, []).append(factor.name)
+    known = {name: owners[0] for name, owners in found.items() if len(owners) == 1}
+    unnamed = [name for name in problem.layout.names if name not in found]
+    if unnamed:
+        pieces = parts(problem)
+        of_q = frozenset().union(*(one.blocks for one in pieces if one.kind == "entropy"))
+        for name in unnamed:
+            owners = [one.factor for one in pieces if one.kind == "value" and name in one.held]
+            if len(owners) == 1 and name not in of_q:
+                known[name] = owners[0]
+    return known

@@ -83,4 +83,4 @@ def explains(suspect: Suspect, points: list[Probe]) -> Match | None:
     name, constant = suspect.coefficient(times), np.ptp(predicted) <= 1e-9 * abs(predicted[largest])
     if is_usual(name):
         return Match(suspect, name, suspect.rank + (2 if constant else 0))
-    return None if constant or len(points) < 2 else Match(suspect, name, UNUSUAL)
+    return None if constant or suspect.usual_only or len(points) < 2 else Match(suspect, name, UNUSUAL)

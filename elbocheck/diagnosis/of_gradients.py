@@ -8,7 +8,8 @@ from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import Reading, read
 from elbocheck.checks.blocks import block_directions, compared, reported_gradient
 from elbocheck.checks.evidence import evidence
-from elbocheck.diagnosis.probes import MOST_EXACT, deviating, owners_of
+from elbocheck.diagnosis.influence import owners_of
+from elbocheck.diagnosis.probes import MOST_EXACT, deviating
 from elbocheck.outcome import Diagnosis, Outcome, Result
 
 

@@ -12,12 +12,15 @@ from elbocheck.bound.decomposition import decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import read
 from elbocheck.checks.stop import Stop, stop
-from elbocheck.diagnosis.probes import owners_of, place_of
+from elbocheck.diagnosis.influence import owners_of
+from elbocheck.diagnosis.probes import place_of
 from elbocheck.outcome import Diagnosis, Result
 from elbocheck.solver import find_stationary_point
 
 BUDGET = 30.0
 """Seconds after which no further owner is tried."""
+MOST_BLOCKS = 6
+"""Blocks that a sentence lists."""
 LOUD = 1e-3
 """A block whose share of ∇F is smaller is left alone where others are not stationary."""
 
@@ -37,8 +40,18 @@ def of_training(problem: Problem, result: Result) -> Diagnosis:
         suspect = next((name for name, size in _training_sizes(problem) if abs(total - size) <= 1e-6 * abs(size)), "")
     gap = "" if worst is None else f" (F − S there is {sum(t.gap - t.delta for t in terms if t.name == owner):+.6g})"
     place = place_of("training", owner, component)
-    sentence = f"{place}: training stops where its parameters are not stationary{gap}" + (suspect and f": {suspect}")
+    own_blocks = [name for name in loud_blocks(at) if owners_of(problem).get(name, "q") == owner]
+    what = ", ".join(own_blocks[:MOST_BLOCKS]) if own_blocks else "its parameters"
+    be = "are" if len(own_blocks) != 1 else "is"
+    sentence = f"{place}: training stops where {what} {be} not stationary{gap}" + (suspect and f": {suspect}")
     return Diagnosis("training", owner, component, suspect, sentence)
+
+
+def loud_blocks(at: Stop) -> list[str]:
+    """Blocks with more than a small share of ∇F, the largest first."""
+    sizes = {name: float(np.linalg.norm(at.terms.gradient[where])) for name, where in at.problem.layout.slices.items()}
+    loud = [name for name, size in sizes.items() if size > LOUD * at.terms.gradient_norm]
+    return sorted(loud, key=lambda name: -sizes[name])
 
 
 def culprit(at: Stop) -> str:
@@ -48,12 +61,7 @@ def culprit(at: Stop) -> str:
     wrong update of one is followed by the right updates of all others.
     """
     problem, owners = at.problem, owners_of(at.problem)
-    norm = at.terms.gradient_norm
-    loud = {
-        owners.get(name, "q")
-        for name, where in problem.layout.slices.items()
-        if float(np.linalg.norm(at.terms.gradient[where])) > LOUD * norm
-    }
+    loud = {owners.get(name, "q") for name in loud_blocks(at)}
     if len(loud) == 1:
         return loud.pop()
     left: dict[str, float] = {}

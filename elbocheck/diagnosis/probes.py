@@ -9,7 +9,6 @@ import numpy as np
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import Reading, natural_size
-from elbocheck.bound.trees import covers
 from elbocheck.checks.blocks import block_directions, compared
 from elbocheck.errors import TargetError, TimeoutExceeded
 
@@ -81,16 +80,6 @@ def _exactly_off(reading: Reading, where: slice, size: float) -> float:
         return size
     units = [np.eye(1, reading.problem.vector.size, k)[0] for k in range(where.start, where.stop)]
     return float(np.linalg.norm([reading.along(one, False)[0] - reading.along(one)[0] for one in units]))
-
-
-def owners_of(problem: Problem) -> dict[str, str]:
-    """Block -> the one factor that names it among its parameters."""
-    found: dict[str, list[str]] = {}
-    for factor in problem.declaration.factors:
-        for name in problem.layout.names:
-            if any(covers(one, name) for one in factor.parameters):
-                found.setdefault(name, []).append(factor.name)
-    return {name: owners[0] for name, owners in found.items() if len(owners) == 1}
 
 
 def place_of(kind: str, factor: str, component: int | None) -> str:

@@ -28,7 +28,9 @@ class LogNormal:
     support: ClassVar[str] = "positive"
     constant_base_measure: ClassVar[bool] = False
     scale_degree: ClassVar[int | None] = None
-    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="log u", mean_and_variance=True)
+    parts: ClassVar[Parts] = Parts(
+        log_pi=True, gaussian="log u", mean_and_variance=True, statistics=("log u", "(log u)²")
+    )
 
     def _normal(self) -> Normal:
         return Normal(self.mean, self.variance)
@@ -70,3 +72,12 @@ class LogNormal:
 
     def pseudo_entropy(self) -> Array:
         return self._normal().entropy()
+
+    def entropy_terms(self) -> dict[str, Array]:
+        """The entropy as it is written out, ½ log 2πe + ½ log σ² + μ."""
+        ns, zero = namespace(self.mean, self.variance), zeros(self.mean, self.variance)
+        return {
+            "μ (the Jacobian)": self.mean + zero,
+            "½ log σ²": 0.5 * ns.xp.log(self.variance) + zero,
+            "½ log 2πe": 0.5 * (1.0 + ns.constants.log_2pi) + zero,
+        }

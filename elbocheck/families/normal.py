@@ -27,7 +27,7 @@ class Normal:
     support: ClassVar[str] = "real"
     constant_base_measure: ClassVar[bool] = True
     scale_degree: ClassVar[int | None] = 2
-    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True)
+    parts: ClassVar[Parts] = Parts(log_pi=True, gaussian="u", mean_and_variance=True, statistics=("u", "u²"))
 
     def natural_parameters(self) -> NaturalParameters:
         mean_times_precision = self.mean / self.variance

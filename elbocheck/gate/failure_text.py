@@ -13,6 +13,7 @@ from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
+from elbocheck.errors import ElbocheckError
 from elbocheck.gate.records import Checked, CheckReport
 from elbocheck.outcome import Claim, Outcome, Result
 from elbocheck.solver import certify
@@ -102,7 +103,17 @@ def versions(checked: Checked) -> str:
 
 
 def _numbers(problem: Problem, at: tuple[float, ...]) -> str:
-    """The table at the point that was judged; where training stops with the inertia of the Hessian there."""
+    """The table at the point that was judged; where training stops with the inertia of the Hessian there.
+
+    What has no gradient, or is not defined at a point beside, has no table; that does not take its verdict away.
+    """
+    try:
+        return _table_at(problem, at)
+    except ElbocheckError as error:
+        return "\n".join(textwrap.wrap(f"no table of the terms: {error}", WIDTH - 2))
+
+
+def _table_at(problem: Problem, at: tuple[float, ...]) -> str:
     if not at:
         return table(decompose(problem))
     point = certify(problem.at(np.array(at)), "where training stops")
@@ -124,7 +135,11 @@ def table(terms: Decomposition) -> str:
         rows.append(f"{'…':>14} and {len(terms.factors) - MOST_ROWS} more")
     rows.append(f"{'q':>14} {'':>13} {terms.entropy_q:>13.6g}")
     reported = f"F reported {terms.elbo:.9g}, declared {terms.declared:.9g}, entropy sum {terms.entropy_sum:.9g}"
-    return "\n".join([head, *rows, reported, f"‖∇F‖ = {terms.gradient_norm:.2e}"])
+    try:
+        norm = f"‖∇F‖ = {terms.gradient_norm:.2e}"
+    except ElbocheckError:
+        norm = "∇F cannot be measured: the code is not smooth, or rounds in single precision"
+    return "\n".join([head, *rows, reported, norm])
 
 
 MOST_ROWS = 12

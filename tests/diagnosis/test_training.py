@@ -119,7 +119,7 @@ def test_training_that_lowers_the_bound() -> None:
     assert "below where it began" in judge(problem).message
     assert (reading(problem).kind, reading(problem).suspect) == ("training", "lowers the bound")
     assert judge(MIXTURE.problem(fit=lambda p: ascent(p, 0.05))).outcome is Outcome.INCONCLUSIVE
-    assert judge(MIXTURE.problem(fit=lambda p: ascent(p, 0.5, 20000))).outcome is Outcome.HOLDS
+    assert judge(MIXTURE.problem(fit=lambda p: ascent(p, 0.1, 20000))).outcome is Outcome.HOLDS
 
 
 def test_a_saddle_that_training_does_not_leave() -> None:

@@ -32,6 +32,9 @@ class Suspect:
     coefficient: Callable[[float], str] | None = None
     """a -> name: the mistake adds a times `sizes`, with one a for all points; None: it adds `sizes` themselves."""
 
+    usual_only: bool = False
+    """Whether a multiple that has no name but its number explains nothing, also where the term varies."""
+
     rank: int = 1
     """0 for the most usual ones, more for rarer ones: the least rank that explains a deviation is told."""
 

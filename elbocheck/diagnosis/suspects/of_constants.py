@@ -9,6 +9,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Factor
+from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, with_log_pi
@@ -42,6 +43,8 @@ def constants(problem: Problem, elements: Mapping[str, float], count: int) -> It
         ):
             if numbers:
                 yield from _each(factor.name, name, numbers, rank, count)
+    for numbers in latent_dimensions(problem):
+        yield from _of_entropy(numbers, count)
     for factor in problem.declaration.factors:
         if parts_of(factor.distribution).log_two:
             yield from _signed(factor.name, "log 2 per dimension", math.log(2.0) * elements[factor.name], 0, count)
@@ -78,10 +81,49 @@ def _each(factor: str, name: str, numbers: float, rank: int, count: int) -> Iter
         yield from _signed(factor, name.format(constant), size * numbers, rank + rarer, count)
 
 
+def _of_entropy(numbers: float, count: int) -> Iterator[Suspect]:
+    """The constants of the entropy of a Gaussian q, ½ log 2πe for each latent dimension, lost more often than not."""
+    for constant, size in CONSTANTS.items():
+        rarer = 0 if constant in ("½ log 2π", "½", "½ log 2πe") else 1
+        for what, times in (("per latent dimension", numbers), ("once for a datum", 1.0)):
+            for sign, how in ((-1.0, "lost"), (1.0, "too much")):
+                rank = rarer + (sign > 0) + 2 * (times != numbers)
+                name = f"{constant} {what}, {how}"
+                yield Suspect(name, "entropy", "q", (sign * size * times,) * count, rank=rank)
+
+
+def latent_dimensions(problem: Problem) -> Iterator[float]:
+    """Dimensions of each Gaussian group of latents, for each datum, times the weight of the entropy.
+
+    Of an entropy that is given as an array only the latents' priors tell: those that are taken at points of q.
+    """
+    raw = problem.call("factors", problem.code_params(problem.vector))
+    declaration = problem.declaration
+    shares = plain(declaration.data_weights)
+    groups = (raw.q,) if isinstance(raw.q, Latents) else tuple(raw.q)
+    once = 1.0 / float(raw.data or len(shares))
+    families = [(one.entropy, 1.0 if one.plate is not None else once) for one in groups]
+    if raw.entropy is not None:
+        families.append((raw.entropy, 1.0))
+    for entropy, share in families:
+        for part in entropy if isinstance(entropy, tuple) else (entropy,):
+            if parts_of(part).gaussian:
+                with double_precision():
+                    shape = np.shape(plain(part.entropy()))
+                event = np.shape(part.mean)[-1] if part.event_ndim else 1
+                yield float(raw.entropy_weight) * share * event * math.prod(shape[1:])
+            elif part is not None and not hasattr(part, "entropy"):
+                for factor, size in with_log_pi(declaration):
+                    if np.ndim(factor.value) > 1 and np.shape(factor.value)[1] > 1:
+                        with double_precision():
+                            axes = np.shape(factor.distribution.log_density(factor.value))[2:]
+                        yield float(raw.entropy_weight) * size * math.prod(axes)
+
+
 def _signed(factor: str, name: str, size: float, rank: int, count: int) -> Iterator[Suspect]:
     for sign, how in ((1.0, "lost"), (-1.0, "too much")):
         said = f"{name}, {how}" if name.startswith(("½", "one", "log 2")) else name
-        yield Suspect(said, "value", factor, (sign * size,) * count, rank=rank)
+        yield Suspect(said, "value", factor, (sign * size,) * count, rank=rank + (sign < 0))
 
 
 def _masked(factor: Factor) -> float:

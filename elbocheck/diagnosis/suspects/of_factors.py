@@ -14,7 +14,6 @@ from elbocheck.bound.decomposition import Decomposition
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.log_density import Penalty
 from elbocheck.bound.problem import Problem
-from elbocheck.bound.reading import read
 from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.of_constants import constants, some_elements
@@ -22,12 +21,9 @@ from elbocheck.diagnosis.suspects.of_divergences import suspects_of_divergences
 from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
 from elbocheck.diagnosis.suspects.of_pieces import suspects_of_pieces
 from elbocheck.diagnosis.suspects.of_q import suspects_of_q
-from elbocheck.diagnosis.suspects.sums import over_data
+from elbocheck.diagnosis.suspects.of_rows import suspects_of_rows
+from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, over_data
 from elbocheck.families.base import inner, parts_of
-
-MOST_DATA = 64
-"""Single data are suspects (left out, or counted twice) where there are at most so many."""
-
 
 Pieces = Mapping[tuple[str, str, int | None], float]
 """(factor, piece, component) -> its share of the declared ELBO, nats per datum, at one point."""
@@ -82,7 +78,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         for component in range(_groups(factor)):
             own = np.array(sizes(factor.name, "log p", component))
             yield Suspect("", "value", factor.name, tuple(own), component, times("E log p of this component"))
-    yield from _data([_per_datum(problem) for problem in problems])
+    yield from suspects_of_rows(problems)
 
 
 def weighted_kl(a: float) -> str:
@@ -118,6 +114,8 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     eta, statistics = distribution.natural_parameters(), distribution.sufficient_statistics(value)
     density = distribution.log_density(value)
     parts: dict[str, Any] = {}
+    if distribution.event_ndim == 1 and parts_of(distribution).gaussian == "u" and isinstance(value, type(eta[0])):
+        parts.update(_of_vectors(distribution, value, density))
     if parts_of(distribution).mean_and_variance:  # two parameters with names of their own
         mean, variance = distribution.mean, distribution.variance
         squares = -((_coordinate(factor) - mean) ** 2) / (2.0 * variance)
@@ -148,6 +146,18 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
     return parts
 
 
+def _of_vectors(distribution: Any, value: Any, density: Any) -> dict[str, Any]:
+    """The two terms of a multivariate normal density: its quadratic form and its determinant."""
+    if getattr(distribution, "where", None) is not None:
+        return {}
+    dimensions = np.shape(value)[-1]
+    log_det = distribution.entropy() - dimensions * (HALF_LOG_2PI + 0.5) + zeros(density)
+    return {
+        "½ log det Σ": -log_det,
+        "the quadratic form ½ (x − μ)ᵀ Σ⁻¹ (x − μ)": density + log_det + dimensions * HALF_LOG_2PI,
+    }
+
+
 def _counts(factor: Factor) -> dict[str, int]:
     """Numbers of one factor by which a term is divided or multiplied by mistake."""
     with double_precision():
@@ -172,33 +182,6 @@ def _variance_part(factor: Factor, declaration: Declaration) -> Any:
     shaped = weights.reshape((*np.shape(weights), *(1,) * (np.ndim(residual) - 2)))
     residual = residual + zeros(shaped)
     return (residual - (shaped * residual).sum(1)[:, None]) ** 2
-
-
-def _per_datum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """(weights, declared ELBO) of every datum."""
-    reading = read(problem)
-    return reading.data_weights, np.asarray(reading.terms["elbo"])
-
-
-def _data(points: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Suspect]:
-    count = len(points[0][0])
-    yield Suspect("the weights of the data ignored", "data", "", tuple(float(e.mean() - w @ e) for w, e in points))
-    for last in range(2, min(count // 2, MOST_DATA) + 1):  # an incomplete last batch, a window
-        for first, rows in (("last", slice(count - last, None)), ("first", slice(None, last))):
-            lost = [(float(w[rows] @ e[rows]), float(w[rows].sum()), float(w @ e)) for w, e in points]
-            yield Suspect(f"the {first} {last} data left out", "data", "", tuple(-one for one, _, _ in lost))
-            rest = tuple((whole - one) / (1.0 - share) - whole for one, share, whole in lost)
-            yield Suspect(f"the {first} {last} data left out, with the mean over the others", "data", "", rest)
-    if 1 < count <= MOST_DATA:
-        for n in range(count):
-            yield Suspect(f"datum {n} left out", "data", "", tuple(-float(w[n] * e[n]) for w, e in points))
-            yield Suspect(f"datum {n} counted twice", "data", "", tuple(float(w[n] * e[n]) for w, e in points))
-            yield Suspect(
-                f"datum {n} left out, with the mean over the others",
-                "data",
-                "",
-                tuple(float((w @ e - w[n] * e[n]) / (1.0 - w[n]) - w @ e) for w, e in points),
-            )
 
 
 def _groups(factor: Factor) -> int:

@@ -35,7 +35,7 @@ def suspects_of_pieces(problems: Sequence[Problem]) -> Iterator[Suspect]:
         sizes = tuple(one.get(key, math.nan) for one in found)
         named = _once(name) if kind == "value" else _times(name, data)
         rarer = 1 if kind == "entropy" or name.endswith(OF_EXPONENTS) else 2
-        yield Suspect("", kind, factor, sizes, coefficient=named, rank=rarer)
+        yield Suspect("", kind, factor, sizes, coefficient=named, usual_only=True, rank=rarer)
 
 
 def _times(what: str, data: int) -> Callable[[float], str]:
@@ -46,7 +46,7 @@ def _once(what: str) -> Callable[[float], str]:
     """Names for a statistic that is added or subtracted, once or half: an exponent off by one, a ½ forgotten."""
 
     def name(a: float) -> str:
-        for usual, said in ((1.0, ""), (0.5, "½ ")):
+        for usual, said in ((1.0, ""), (0.5, "½ "), (2.0, "twice ")):
             if abs(abs(a) - usual) < 1e-9:
                 return f"{said}{what}, {'too much' if a > 0 else 'lost'}"
         return f"multiple {a:.6g}: {what}"
@@ -66,11 +66,12 @@ def _pieces(problem: Problem) -> Iterator[tuple[Key, float]]:
         families.append((" of q", raw.entropy, shares))
     under = {one.name: (one.under,) if isinstance(one.under, str) else tuple(one.under) for one in raw.factors}
     for place, entropy, weights in families:
+        times = float(raw.entropy_weight)
         for part in entropy if isinstance(entropy, tuple) else (entropy,):
             if not hasattr(part, "mean_statistics"):
                 continue
             for name, term in _of_entropy(part).items():
-                yield ("entropy", "q", f"{name} in the entropy{place}"), _summed(term, weights, part)
+                yield ("entropy", "q", f"{name} in the entropy{place}"), times * _summed(term, weights, part)
             for factor in declaration.factors:
                 if not isinstance(factor.distribution, LogDensity):
                     continue
@@ -97,12 +98,10 @@ def _of_entropy(part: Any) -> dict[str, Any]:
 
 
 def _of_statistics(part: Any) -> dict[str, Any]:
-    """E T, summed over the axes of a value; none of a family whose statistics have no usual names."""
-    if not parts_of(part).statistics:
-        return {}
+    """E log of a value, or of parts of it, summed over its axes."""
     ndim, found = np.ndim(part.log_partition()), {}
     for name, mean in zip(_names(part), part.mean_statistics(), strict=True):
-        if np.ndim(mean) - ndim < 2:  # of a matrix a sum over elements is nothing usual
+        if name.startswith("E log"):  # only logarithms come with exponents
             found[name] = inner((1.0,), (mean,), (np.ndim(mean) - ndim,))
     return found
 

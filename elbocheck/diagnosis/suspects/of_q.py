@@ -53,13 +53,13 @@ def _mistakes(problem: Problem) -> Iterator[tuple[Key, float]]:
         once = np.ones(1) / float(raw.data or len(data_weights))
         for part in group.entropy if isinstance(group.entropy, tuple) else (group.entropy,):
             if "normal" in getattr(part, "family", ""):
-                yield from _of_gaussian(part, data_weights if group.plate is not None else once)
+                yield from _of_gaussian(part, data_weights if group.plate is not None else once, raw.entropy_weight)
     if entropy is None and weights.ndim == 2 and not groups:
         yield from _of_states(declaration, weights, data_weights, densities)
     elif entropy is not None:
         for part in entropy if isinstance(entropy, tuple) else (entropy,):
             if parts_of(part).gaussian:
-                yield from _of_gaussian(part, data_weights)
+                yield from _of_gaussian(part, data_weights, raw.entropy_weight)
     for factor in declaration.factors:
         own = plain(weights_of(factor, declaration))
         if own.ndim == 2 and own.shape[0] == len(data_weights):
@@ -97,16 +97,14 @@ def _of_states(
             yield ("value", priors[-1], "KL(p ‖ q) for KL(q ‖ p)"), forward - backward
 
 
-def _of_gaussian(part: Any, w: np.ndarray) -> Iterator[tuple[Key, float]]:
-    """Mistakes in the entropy of a Gaussian q: its constants, its determinant."""
+def _of_gaussian(part: Any, w: np.ndarray, weight: float) -> Iterator[tuple[Key, float]]:
+    """A mistake in the entropy of a Gaussian q: its determinant; its constants are with the other constants."""
     each = plain(part.entropy())
     event = np.shape(part.mean)[-1] if part.event_ndim else 1
     size = event * math.prod(each.shape[1:])
     entropy = float(np.broadcast_to(each.reshape(len(each), -1).sum(1), w.shape) @ w)
-    for name, constant in (("½ per latent dimension", 0.5), ("½ log 2πe per latent dimension", HALF_LOG_2PI + 0.5)):
-        for sign in (-1.0, 1.0):
-            yield ("entropy", "q", f"{name}, {'lost' if sign < 0 else 'too much'}"), sign * constant * size
-    yield ("entropy", "q", "×½ log det of the covariance of q"), entropy - (HALF_LOG_2PI + 0.5) * size
+    of_determinant = entropy - (HALF_LOG_2PI + 0.5) * size * float(w.sum())
+    yield ("entropy", "q", "×½ log det of the covariance of q"), weight * of_determinant
 
 
 def _of_sums(factor: Factor, density: np.ndarray, r: np.ndarray, w: np.ndarray) -> Iterator[tuple[Key, float]]:
