@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
 from elbocheck.checks.convention import factor as convention_factor
@@ -25,6 +26,7 @@ from elbocheck.diagnosis.probes import Probe, deviating, place_of, probes
 from elbocheck.diagnosis.suspects.base import UNUSUAL
 from elbocheck.diagnosis.suspects.of_factors import suspects
 from elbocheck.errors import ElbocheckError, InputError, TimeoutExceeded
+from elbocheck.families import Average
 from elbocheck.outcome import Diagnosis, Outcome, Result
 
 FAINT = 1e-7
@@ -166,7 +168,16 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
     size = points[0].excess
     if not off:
         sentence = f"a constant of {size:+.6g} nats per datum, which no parameter changes"
-        varying = [f.name for f in problem.declaration.factors if not f.distribution.constant_base_measure]
+        observed = [
+            f
+            for f in problem.declaration.factors
+            if np.ndim(f.value) > 1 and np.shape(f.value)[1] == 1  # not at points
+        ]
+        varying = [
+            f.name
+            for f in observed
+            if not f.distribution.constant_base_measure and not isinstance(f.distribution, (Average, LogDensity))
+        ]
         if len(varying) == 1:  # the one term that depends on the data alone
             sentence = f"factor {varying[0]}: {sentence}, as the base measure log h does"
             return Diagnosis("value", varying[0], suspect="a constant", sentence=sentence)

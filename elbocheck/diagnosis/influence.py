@@ -119,8 +119,8 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
     """The parts that can produce a deviation that depends on the blocks `off`, the likeliest only; several if equal.
 
     Such a part depends on all of them. One with parameters of its own, that no other part has, would not leave them
-    out. Where q is a function of the same parameters every part depends on all: then the loudest block counts that only
-    one of them has while q is held.
+    out, and of the others that is likeliest which depends on least besides. Where q is a function of the same
+    parameters every part depends on all: then the loudest block counts that only one of them has while q is held.
     """
     names = frozenset(off)
     fits = [one for one in found if names <= one.blocks]
@@ -130,6 +130,8 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
         }
         least = min(len(blocks) for blocks in own.values())
         fits = [one for one in fits if len(own[one.label]) == least]
+        least = min(len(one.blocks - names) for one in fits)
+        fits = [one for one in fits if len(one.blocks - names) == least]
     entropies_of = frozenset().union(*(one.blocks for one in found if one.kind == "entropy"))
     if len(fits) > 1 and names and names <= entropies_of:
         loud = {

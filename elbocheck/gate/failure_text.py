@@ -27,6 +27,11 @@ READINGS = {
     "sign": "Report the ELBO, which is maximised, not the loss.",
     "data": "Look at how data, their weights or q enter.",
 }
+OF_SUSPECTS = {
+    "noise": "No term is wrong: look for arrays that become float32, or for differences of nearly equal numbers.",
+    "jitter": "No term is wrong: declare it as a departure if it is meant.",
+}
+"""Advice where the suspect says more than the kind."""
 WIDTH = 80
 
 
@@ -81,7 +86,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
         *[f"  {line}" for line in _numbers(problem, result.at).splitlines()],
     ]
     if result.diagnosis is not None:
-        reading = READINGS.get(result.diagnosis.kind, "")
+        reading = OF_SUSPECTS.get(result.diagnosis.suspect, READINGS.get(result.diagnosis.kind, ""))
         lines += _wrapped("reading", f"{result.diagnosis.sentence}. {reading}")
     if replay:
         lines += [f"  repeat    {replay}"]
@@ -159,8 +164,21 @@ def plain(report: CheckReport, name: str = "") -> str:
             parts.append("\n".join(_wrapped("also", ", ".join(rest))))
     parts += ["\n".join(claim_lines(report)).rstrip()] if claim_lines(report) else []
     parts += ["\n".join(textwrap.wrap(one, WIDTH)) for one in report.stale]
-    parts += ["\n".join(textwrap.wrap(one.result.message, WIDTH)) for one in report.inconclusive if one.result]
+    parts += inconclusive_lines(report)
     return "\n\n".join(parts)
+
+
+def inconclusive_lines(report: CheckReport) -> list[str]:
+    """What could not be judged and why, the same reason once with the number of problems that it is given for."""
+    counted: dict[str, list[str]] = {}
+    for one in report.inconclusive:
+        assert one.result is not None
+        label = f" ({one.result.problem})"
+        counted.setdefault(one.result.message.removesuffix(label), []).append(
+            label if one.result.message.endswith(label) else ""
+        )
+    texts = [f"{text}{own[0] if len(own) == 1 else f' ({len(own)} problems)'}" for text, own in counted.items()]
+    return ["\n".join(textwrap.wrap(text, WIDTH)) for text in texts]
 
 
 def _wrapped(title: str, text: str) -> list[str]:

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from elbocheck.gate.failure_text import claim_lines, explain_failure, headline
+from elbocheck.gate.failure_text import claim_lines, explain_failure, headline, inconclusive_lines
 from elbocheck.gate.records import CheckReport
 from elbocheck.outcome import Outcome
 from elbocheck.report.terminal import STYLES, show
@@ -33,9 +33,8 @@ def show_target(
         console.print(text, style="yellow")
     for text in report.stale:
         console.print(text, style="bold red")
-    for one in report.inconclusive:
-        assert one.result is not None
-        console.print(one.result.message, style="yellow")
+    for text in inconclusive_lines(report):
+        console.print(text, style="yellow")
     console.print(headline(report, name), style="bold green" if report.ok else "bold red")
 
 

@@ -68,6 +68,28 @@ def test_faults_are_rejected(name: str) -> None:
     assert read(FAULTS.index(one)).rejected
 
 
+SAID = {
+    "gamma_poisson: entropy sign": ("q", "sign: (1 − a) ψ(a) in the entropy of q(lambda)"),
+    "lda: normaliser sign": ("q", "sign: the log normaliser A in the entropy of q(theta)"),
+    "lda: prior concentration": ("theta", "E log u under q (an exponent off by one), lost"),
+    "gamma_regression: E log τ whole": ("y", "½ E log u under q, too much"),
+    "vae_full: no trace": ("z", "missing: the trace ½ tr Σ in the KL divergence"),
+    "bayes_linear: D forgotten": ("w", "multiple 1 / 3 (dimensions of w): the log-partition A"),
+    "beta_vae: no 2 in Laplace": ("x", "log 2 per dimension, lost"),
+}
+"""Faults of half A -> where, and what a reading calls it."""
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_term_that_is_written_out_is_named(name: str) -> None:
+    one = BY_ID[name]
+    assert one.half == "A"
+    needed(one.fault.model)
+    found = read(FAULTS.index(one)).found
+    assert found is not None
+    assert (found.factor, found.suspect) == SAID[name]
+
+
 def test_the_split_is_stable() -> None:
     """It hangs on the names alone: what is added or reordered moves no other fault."""
     sizes = Counter(one.half for one in FAULTS)

@@ -48,7 +48,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         if any(entropy) and not penalty:
             yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
         what = f"the penalty {factor.name}" if penalty else f"E log p of {factor.name}"
-        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(what))
+        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(what, {} if penalty else _counts(factor)))
         whole += own
         if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
