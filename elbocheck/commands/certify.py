@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
+from pathlib import Path
 
 from elbocheck.commands.arguments import Commands, latents, seed
-from elbocheck.errors import InputError, UndecidedError
+from elbocheck.errors import InputError
 from elbocheck.files import writable, write_atomically
 
-PROBLEMS = 30
-"""Most random problems that are tried."""
+MOST_SECONDS = 86400.0
+"""Longest that one cell may be given."""
 
 
 def add(commands: Commands) -> None:
@@ -22,7 +24,12 @@ def add(commands: Commands) -> None:
         description="Prove, in interval arithmetic with rigorous rounding, that the identity holds at a point, that a "
         "stationary point of the bound exists next to the computed one, and that F - S = delta there.",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model (see `elbocheck list`), or model/posterior")
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a model (see `elbocheck list`), or model/posterior")
+    parser.add_argument("--all", action="store_true", help="every cell of the catalogue, in place of a model")
+    parser.add_argument("--workers", type=int, metavar="W", help="worker processes of --all (default: one per core)")
+    parser.add_argument(
+        "--timeout", type=float, metavar="S", help="seconds that a cell of --all may take (default 300)"
+    )
     parser.add_argument("--posterior", metavar="NAME", help="variational family (default: the model's first one)")
     parser.add_argument("--data", metavar="NAME|FILE.csv", help="data set (default: random problems)")
     parser.add_argument("--latents", type=int, metavar="K", help="latents on --data (default 2)")
@@ -36,39 +43,76 @@ def run(options: argparse.Namespace) -> int:
     """The exit code."""
     from elbocheck.backends import require
 
+    _refuse(options)
     require("flint", "a certificate needs python-flint", "certify")
     target = None if options.json is None else writable(options.json)
+    return _all(options, target) if options.all else _one(options, target)
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Raises `InputError` for options that do not go together."""
+    if options.all == (options.model is not None):
+        raise InputError("certify takes a MODEL, or --all")
+    own = {"--posterior": options.posterior, "--data": options.data, "--latents": options.latents}
+    of_all = {"--workers": options.workers, "--timeout": options.timeout}
+    for name, value in (own if options.all else of_all).items():
+        if value is not None:
+            raise InputError(f"{name} {'does not go' if options.all else 'goes'} with --all")
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers must be at least 1; got {options.workers}")
+    if options.timeout is not None and not 1.0 <= options.timeout <= MOST_SECONDS:
+        raise InputError(f"--timeout must lie between 1 and {MOST_SECONDS:g} seconds; got {options.timeout:g}")
+
+
+def _one(options: argparse.Namespace, target: Path | None) -> int:
     from rich.console import Console
 
     from elbocheck.models import find_cell
     from elbocheck.models.datasets import cells_of, load, real_sample
-    from elbocheck.proofs.certify import certify_sample, well_determined
+    from elbocheck.proofs.every import first_proof, random_problems
     from elbocheck.report.certificate import print_certificate
-    from elbocheck.strategies import draw_many, samples
 
     model, _, posterior = options.model.partition("/")
     if posterior and options.posterior not in (None, posterior):
         raise InputError(f"{options.model} names a posterior already; --posterior {options.posterior} is another one")
     posterior, count = posterior or options.posterior or cells_of(model)[0].posterior, latents(options)
     cell = find_cell(f"{model}/{posterior}")
-    if options.data is None:  # the first draws are the simplest; some problems have no isolated stationary point
-        drawn = draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=options.seed)[2:]
+    if options.data is None:  # some random problems have no isolated stationary point
+        drawn = random_problems(cell, options.seed)
     else:
         drawn = [real_sample(cell, load(options.data), count, options.seed)]
-    console, begin, passed = Console(), time.perf_counter(), 0
-    for sample in drawn:
-        try:
-            certificate = certify_sample(sample, options.bits)
-        except UndecidedError:
-            if sample is drawn[-1]:
-                raise
-        else:
-            if certificate.proved or not certificate.identity:
-                break
-        passed += sample is not drawn[-1]
+    console, begin = Console(), time.perf_counter()
+    certificate, passed = first_proof(drawn, options.bits)
     skipped = f" ({passed} without an isolated stationary point passed over)" if passed else ""
     print_certificate(console, certificate, options.data or f"random problem, seed {options.seed}{skipped}")
     console.print(f"[{time.perf_counter() - begin:.1f} s]", markup=False, highlight=False)
     if target is not None:
         write_atomically(target, json.dumps(certificate.to_json(), indent=1) + "\n")
     return 0 if certificate.holds else 1
+
+
+def _all(options: argparse.Namespace, target: Path | None) -> int:
+    """Every cell; 1 if an interval excludes what the theorem says."""
+    from rich.console import Console
+
+    from elbocheck import __version__
+    from elbocheck.models import cells
+    from elbocheck.proofs.every import SECONDS, Proven, prove_all
+    from elbocheck.report.proofs import line, print_proofs
+
+    console, names = Console(), [cell.name for cell in cells()]
+    workers = options.workers or os.cpu_count() or 1
+    console.print(f"elbocheck {__version__}: proofs for {len(names)} cells, {options.bits} bits, {workers} workers")
+
+    def listen(one: Proven) -> None:
+        console.print(line(one), markup=False, highlight=False, soft_wrap=True)
+
+    begin = time.perf_counter()
+    limit = SECONDS if options.timeout is None else options.timeout
+    found = prove_all(names, workers, listen, bits=options.bits, seed=options.seed, seconds=limit)
+    print_proofs(console, found)
+    console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
+    if target is not None:
+        document = {"elbocheck": __version__, "bits": options.bits, "cells": [one.to_json() for one in found]}
+        write_atomically(target, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return 1 if any(one.false for one in found) else 0

@@ -1,0 +1,147 @@
+"""A proof for every cell of the catalogue that balls can evaluate, and for every other one the reason why not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from elbocheck.errors import ElbocheckError, NotRigorousError, TimeoutExceeded, UndecidedError
+from elbocheck.limits import time_limit
+from elbocheck.models import find_cell
+from elbocheck.models.sample import Cell, Sample
+from elbocheck.proofs.certify import Certificate, certify_sample, well_determined
+from elbocheck.proofs.enclosures import Enclosure
+from elbocheck.strategies import draw_many, samples
+from elbocheck.threads import single_threaded
+
+PROBLEMS = 30
+"""Most random problems that are tried."""
+SECONDS = 300.0
+"""What one cell may take, unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What was proved of one cell."""
+
+    cell: str
+    """Its name."""
+
+    sizes: tuple[int, ...] = ()
+    """(N, D, K) of the problem; empty if there is none."""
+
+    coordinates: int = 0
+    """How many parameters move."""
+
+    kind: str = ""
+    """Of the stationary point, "maximum" or "saddle", as far as the signs of all eigenvalues are proved."""
+
+    radius: float = float("inf")
+    """How far from the computed point the true one may lie in any coordinate, in natural units."""
+
+    gap: Enclosure | None = None
+    """F − S − δ there, nats per datum."""
+
+    seconds: float = 0.0
+    """On the clock."""
+
+    reason: str = ""
+    """Why nothing is proved; empty if it is."""
+
+    false: bool = False
+    """Whether an interval excludes what the theorem says."""
+
+    @property
+    def proved(self) -> bool:
+        return not self.reason
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; null for what is not known."""
+        return {**asdict(self), "radius": self.radius if self.proved else None, "proved": self.proved}
+
+
+def random_problems(cell: Cell, seed: int) -> Sequence[Sample]:
+    """Random problems of a cell; the first draws, which are the simplest, are left out."""
+    return draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=seed)[2:]
+
+
+def first_proof(problems: Sequence[Sample], bits: int) -> tuple[Certificate, int]:
+    """(the first certificate with an isolated stationary point, how many problems without one were passed over).
+
+    The last certificate if none has one, or one whose identity fails. Raises as `certify_sample`, on the last problem.
+    """
+    found: Certificate | None = None
+    for passed, sample in enumerate(problems):
+        try:
+            found = certify_sample(sample, bits)
+        except UndecidedError:
+            if sample is problems[-1]:
+                raise
+        else:
+            if found.proved or not found.identity:
+                return found, passed
+    assert found is not None
+    return found, len(problems) - 1
+
+
+def prove_cell(name: str, bits: int = 192, seed: int = 0, seconds: float = SECONDS) -> Proven:
+    """A proof for one cell, or the reason why there is none."""
+    begin, cell = time.perf_counter(), find_cell(name)
+    if cell.out_of_scope:
+        return Proven(name, reason=f"outside the theorem: {cell.out_of_scope}")
+    try:
+        problems = random_problems(cell, seed)  # before the clock starts: Hypothesis is not to be interrupted
+        with time_limit(seconds, name, "the problem is large for balls"):
+            certificate, _ = first_proof(problems, bits)
+    except TimeoutExceeded:
+        return Proven(name, seconds=time.perf_counter() - begin, reason=f"not finished after {seconds:g} s")
+    except NotRigorousError as error:
+        return Proven(name, seconds=time.perf_counter() - begin, reason=f"not rigorous: {error}")
+    except ElbocheckError as error:
+        return Proven(name, seconds=time.perf_counter() - begin, reason=str(error))
+    return of_certificate(certificate, time.perf_counter() - begin)
+
+
+def of_certificate(found: Certificate, seconds: float) -> Proven:
+    """The best of the proofs in a certificate: the one whose point is known best."""
+    gaps = [one.gap for one in found.proofs if one.gap is not None]
+    false = not found.identity or not all(gap.contains_zero for gap in gaps)
+    proofs = sorted((one for one in found.proofs if one.proved), key=lambda one: one.radius)
+    if not proofs:
+        reasons = [one.reason for one in found.proofs] or ["the float64 search found no stationary point"]
+        reason = f"{PROBLEMS} problems without a proof, the last: {reasons[0]}"
+        return Proven(found.name, found.sizes, seconds=seconds, reason=reason, false=false)
+    best = proofs[0]
+    kind = "" if best.inertia is None else best.inertia.kind
+    return Proven(found.name, found.sizes, best.free, kind, best.radius, best.gap, seconds, false=false)
+
+
+def prove_all(
+    names: Sequence[str],
+    workers: int,
+    listen: Callable[[Proven], None] = lambda one: None,
+    *,
+    bits: int = 192,
+    seed: int = 0,
+    seconds: float = SECONDS,
+) -> tuple[Proven, ...]:
+    """Every cell, over worker processes; in the order of the names, `listen` as they come."""
+    if workers <= 1:
+        found = {}
+        for name in names:
+            found[name] = prove_cell(name, bits, seed, seconds)
+            listen(found[name])
+    else:
+        with single_threaded():
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, mp_context=context) as pool:
+                jobs = [pool.submit(prove_cell, name, bits, seed, seconds) for name in names]
+                found = {}
+                for job in as_completed(jobs):
+                    found[job.result().cell] = job.result()
+                    listen(job.result())
+    return tuple(found[name] for name in names)
