@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import ClassVar
+
+LONGEST = 300
+"""Characters of a message of others that are shown."""
+ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories of what is no text: controls (ANSI begins with one), directions, half characters, ends of line."""
+
+
+def harmless(text: object) -> str:
+    """A text for a terminal, a log, a page: whatever would act there (but ends of line) is written as an escape."""
+    text = str(text)
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        one if one == "\n" or unicodedata.category(one) not in ACTING else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
+
+
+def named(error: BaseException) -> str:
+    """Type and message of an exception in one sentence without its dot: the first line, at most `LONGEST` characters.
+
+    An exception that cannot say what it is has no message.
+    """
+    try:
+        text = (str(error).strip().splitlines() or [""])[0]
+    except BaseException:
+        text = ""
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 2]} …"
+    return f"{type(error).__name__}: {text.rstrip('.') or 'no message'}"
+
 
 class ElbocheckError(Exception):
-    """Base class of every exception that elbocheck raises on purpose."""
+    """Base class of every exception that elbocheck raises on purpose; its message is `harmless`."""
+
+    def __str__(self) -> str:
+        return harmless(super().__str__())
 
 
 class InputError(ElbocheckError, ValueError):
@@ -24,16 +59,24 @@ class TargetError(InputError):
     """
 
     @classmethod
-    def raised(cls, label: str, what: str, error: Exception) -> TargetError:
+    def raised(cls, label: str, what: str, error: BaseException) -> TargetError:
         """What to say of an exception of the code under test."""
-        text = str(error).strip().splitlines()
         hint = ""
         if "Tracer" in type(error).__name__ or "Concretization" in type(error).__name__:
             hint = (
                 " It cannot be traced by JAX: write it with jax.numpy, without float(), NumPy functions or `if` on "
                 'values, or hand it over as a black box with Problem(..., library="numpy").'
             )
-        return cls(f"{label}: {what} raised {type(error).__name__}: {text[0] if text else 'no message'}.{hint}")
+        return cls(f"{label}: {what} raised {named(error)}.{hint}")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM, as the command line raises it; any other `KeyboardInterrupt` is that of the code under test.
+
+    `pending`: the number of the last such signal of this run, also if the code under test has swallowed it; 0: none.
+    """
+
+    pending: ClassVar[int] = 0
 
 
 class TimeoutExceeded(TargetError):

@@ -1,26 +1,143 @@
-"""How long one call of the code under test may take. Compilation and elbocheck's own work are not counted."""
+"""How long a call of the code under test may take, and which exceptions are its own.
+
+Compilation and elbocheck's own work are not counted. An alarm ends a call that is late; a thread asks again, for code
+that takes the alarm away or swallows what it raises; where nothing helps, that thread ends the process, with what had
+been found (`ending`).
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from elbocheck.errors import TimeoutExceeded
+from elbocheck.errors import InputError, Interrupted, TimeoutExceeded
 
 IMPORT = 60.0
 """Seconds that the import of a user's module may take."""
+LEAST, MOST = 1e-3, 1e6
+"""Seconds that a limit may have."""
 LOOP = "is there an endless loop in it?"
 MORE = "A Target(timeout=...) allows more for one call"
+REQUESTS = 3
+"""How often a call that is late is asked to end."""
+DRAWING = ("StopTest", "UnsatisfiedAssumption")
+"""What Hypothesis raises to say that a draw is of no use."""
+POLL = 0.1
+"""Seconds between two looks of the thread that watches."""
 
 _allowed: list[float] = []
-_running: list[str] = []
+_running: list[_Limit] = []
+_endings: list[Callable[[str], int]] = []
+_lock = threading.RLock()
+_watch: threading.Thread | None = None
 
 
 class _Expired(BaseException):
-    """Not an Exception, so that no handler of the code under test takes it."""
+    """Not an Exception, so that few handlers of the code under test take it."""
+
+
+@dataclass(eq=False)
+class _Limit:
+    """One block with a limit."""
+
+    what: str
+    """What it is, for people."""
+
+    seconds: float
+    """On the clock."""
+
+    hint: str
+    """What to do about it."""
+
+    call: bool
+    """Whether it is one call of the code under test; calls inside it count with it."""
+
+    begin: float = field(default_factory=time.monotonic)
+    """When it began."""
+
+    thread: int = field(default_factory=threading.get_ident)
+    """Where it runs."""
+
+    expired: bool = False
+    """Whether it has been late, whatever became of what was raised for that."""
+
+    requests: int = 0
+    """How often the watching thread has asked it to end."""
+
+    @property
+    def left(self) -> float:
+        return self.begin + self.seconds - time.monotonic()
+
+    @property
+    def grace(self) -> float:
+        """Seconds between two requests."""
+        return min(max(0.2 * self.seconds, 0.5), 5.0)
+
+    @property
+    def message(self) -> str:
+        return f"{self.what} did not come back within {self.seconds:g} s; {self.hint}"
+
+
+def checked_seconds(what: str, seconds: Any) -> float:
+    """A limit; raises `InputError` for anything but a number of seconds that a clock can count."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not LEAST <= seconds <= MOST:
+        raise InputError(f"{what} must be a number of seconds from {LEAST:g} to {MOST:g}; got {seconds!r}")
+    return float(seconds)
+
+
+def pass_on(error: BaseException) -> None:
+    """Raise what the code under test did not raise itself: Ctrl-C, the end of its time, Hypothesis' own exceptions."""
+    own = not isinstance(error, (_Expired, Interrupted))
+    if isinstance(error, KeyboardInterrupt) and Interrupted not in _ours():
+        own = False  # nobody tells Ctrl-C from a `raise`
+    if type(error).__name__ in DRAWING and type(error).__module__.startswith("hypothesis."):
+        own = False
+    if not own:
+        raise error
+    if Interrupted.pending:
+        raise Interrupted from error
+
+
+def _ours() -> tuple[Any, ...]:
+    """What the handler of Ctrl-C raises, if it is elbocheck's."""
+    return (Interrupted,) if getattr(signal.getsignal(signal.SIGINT), "raises", None) is Interrupted else ()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise `Interrupted` inside, also after code that has swallowed one; the third one ends all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    count = 0
+
+    def interrupt(number: int, frame: Any) -> None:
+        nonlocal count
+        count += 1
+        Interrupted.pending = number
+        if count > REQUESTS - 1:
+            os._exit(128 + number)
+        raise Interrupted(number)
+
+    interrupt.raises = Interrupted  # type: ignore[attr-defined]
+    before = {}
+    for name in ("SIGINT", "SIGTERM"):
+        number = getattr(signal, name)
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):  # who ignores it has a reason: nohup
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        Interrupted.pending = 0
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -36,31 +153,93 @@ def allowed(seconds: float) -> Iterator[None]:
 @contextmanager
 def limited(what: str) -> Iterator[None]:
     """One call of the code under test, under the limit that is `allowed`, if any."""
-    if not _allowed or _running:  # a call inside another counts with it
+    if not _allowed or any(one.call for one in _running):  # a call inside another counts with it
         yield
         return
-    with time_limit(_allowed[-1], what, f"{LOOP} {MORE}"):
+    with time_limit(_allowed[-1], what, f"{LOOP} {MORE}", call=True):
         yield
 
 
 @contextmanager
-def time_limit(seconds: float, what: str, hint: str = LOOP) -> Iterator[None]:
-    """Raises `TimeoutExceeded` if the block takes longer; without effect where this thread has no alarm."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def ending(process: Callable[[str], int]) -> Iterator[None]:
+    """A block whose process may be ended by what hangs in it: `process` shows what was found, and is the exit code.
 
-    def expire(*_: Any) -> None:
-        raise _Expired
-
-    before = signal.signal(signal.SIGALRM, expire)
-    _running.append(what)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    It is called in another thread, with one sentence on what hangs.
+    """
+    _endings.append(process)
     try:
         yield
-    except _Expired:
-        raise TimeoutExceeded(f"{what} did not come back within {seconds:g} s; {hint}") from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
-        _running.pop()
+        _endings.pop()
+
+
+@contextmanager
+def time_limit(seconds: float, what: str, hint: str = LOOP, *, call: bool = False) -> Iterator[None]:
+    """Raises `TimeoutExceeded` if the block takes longer, also if it has swallowed what should have ended it.
+
+    Blocks may lie in each other; the one whose time is over first ends.
+    """
+    own = _Limit(what, seconds, hint, call)
+    alarm = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+
+    def expire(*_: Any) -> None:
+        late = [one for one in _running if one.left <= 0.0]
+        for one in late:
+            one.expired = True
+        if late:
+            raise _Expired
+        _set_alarm()
+
+    before = signal.signal(signal.SIGALRM, expire) if alarm else None
+    _running.append(own)
+    _start_watching()
+    try:
+        if alarm:
+            _set_alarm()
+        yield
+    except BaseException as error:
+        if not own.expired or isinstance(error, Interrupted):
+            raise
+    finally:
+        with _lock:
+            _running.remove(own)
+            if own.requests:  # what was asked for and has not been raised yet
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(own.thread), None)
+        if alarm:
+            signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
+            _set_alarm()
+    if own.expired:
+        raise TimeoutExceeded(own.message)
+    if Interrupted.pending:
+        raise Interrupted(Interrupted.pending)
+
+
+def _set_alarm() -> None:
+    left = [one.left for one in _running]
+    signal.setitimer(signal.ITIMER_REAL, max(min(left), 1e-4) if left else 0.0)
+
+
+def _start_watching() -> None:
+    global _watch
+    if _watch is None or not _watch.is_alive():
+        _watch = threading.Thread(target=_watching, name="elbocheck limits", daemon=True)
+        _watch.start()
+
+
+def _watching() -> None:
+    idle = 0
+    while idle < 50:
+        time.sleep(POLL)
+        with _lock:
+            idle = 0 if _running else idle + 1
+            late = [one for one in _running if one.left < -one.grace * (1 + one.requests)]
+            for one in late[:1]:
+                one.expired = True
+                one.requests += 1
+                if one.requests > REQUESTS and _endings:
+                    code = 2
+                    try:
+                        code = _endings[-1](one.message)
+                    finally:
+                        os._exit(code)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(one.thread), ctypes.py_object(_Expired))

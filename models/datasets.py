@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+from collections import Counter
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -10,10 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from elbocheck.errors import InputError
+from elbocheck.files import began, read_text
 from elbocheck.models.base import Model
 from elbocheck.models.catalogue import cells, find_model
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.models.support import check_matrix, check_weights
+
+MOST_COLUMNS, MOST_PARAMETERS, MOST_ELEMENTS = 500, 1000, 1_000_000
+"""Of what the catalogue is run on: a search computes Hessians."""
+MOST_SHOWN = 12
+"""Columns that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -95,41 +103,99 @@ def load(name: str, weights_column: str | None = None) -> Dataset:
         found = parse(name, text, columns, weights_column)
         return Dataset(name, found.x.T, np.ones(1)) if name in SEQUENCES else found
     path = Path(name)
-    if path.suffix != ".csv" and not path.exists():
+    if "\0" in name or (path.suffix != ".csv" and not (began() / path).exists()):
         raise InputError(f"unknown data set {name!r}; choose one of {', '.join(SHIPPED)}, or give a .csv file")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read data file {name!r}: {error}") from error
     return parse(path.stem, text, None, weights_column)
 
 
 def parse(name: str, text: str, columns: tuple[str, ...] | None, weights_column: str | None = None) -> Dataset:
-    """A data set from CSV text with a header line."""
-    rows = [row for row in csv.reader(text.splitlines()) if row]
+    """A data set from CSV text: commas, a header line; raises `InputError` for anything else."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:
+        raise InputError(f"data set {name!r} is no CSV file: {error}") from error
     if len(rows) < 2:
         raise InputError(f"data set {name!r}: a header line and at least one row are needed; found {len(rows)} lines")
     header = [cell.strip() for cell in rows[0]]
+    _check_header(name, header)
+    place = {column: position for position, column in enumerate(header)}
     wanted = [column for column in (columns or header) if column != weights_column]
-    missing = [column for column in [*wanted, *([weights_column] if weights_column else [])] if column not in header]
+    missing = [column for column in [*wanted, *([weights_column] if weights_column else [])] if column not in place]
     if missing:
-        raise InputError(f"data set {name!r} has no column {missing[0]!r}; its columns are {', '.join(header)}")
+        raise InputError(f"data set {name!r} has no column {missing[0]!r}; its columns are {_listed(header)}")
     values = {column: np.empty(len(rows) - 1) for column in [*wanted, *([weights_column] if weights_column else [])]}
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
             raise InputError(f"data set {name!r}, line {line}: {len(row)} values, but the header has {len(header)}")
         for column in values:
-            entry = row[header.index(column)]
+            entry = row[place[column]]
             try:
-                values[column][line - 2] = float(entry)
+                values[column][line - 2] = _number(entry)
             except ValueError as error:
                 raise InputError(
-                    f"data set {name!r}, line {line}, column {column!r}: {entry!r} is no number"
+                    f"data set {name!r}, line {line}, column {column!r}: {_short(entry)!r} is no number"
                 ) from error
     x = np.stack([values[column] for column in wanted], axis=1) if wanted else np.empty((len(rows) - 1, 0))
     check_matrix(x)
     weights = values[weights_column] if weights_column else np.ones(len(x))
     return Dataset(name, x, check_weights(weights, len(x)))
+
+
+def _check_header(name: str, header: list[str]) -> None:
+    for mark in (";", "\t"):
+        if len(header) == 1 and mark in header[0]:
+            raise InputError(f"data set {name!r}: its columns are separated by {mark!r}; commas are expected")
+    if all(_is_number(column) for column in header):
+        raise InputError(
+            f"data set {name!r}: line 1 holds numbers only ({_listed(header)}); a header with names is expected"
+        )
+    if "" in header:
+        raise InputError(f"data set {name!r}: column {header.index('') + 1} has no name")
+    twice = [column for column, count in Counter(header).items() if count > 1]
+    if twice:
+        raise InputError(f"data set {name!r}: two columns are called {_short(twice[0])!r}")
+
+
+def _number(text: str) -> float:
+    """A number as files hold it: ASCII, and without Python's underscores; raises `ValueError` for anything else."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        _number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:38]} …"
+
+
+def _listed(columns: list[str]) -> str:
+    shown = ", ".join(_short(column) for column in columns[:MOST_SHOWN])
+    return shown if len(columns) <= MOST_SHOWN else f"{shown}, … ({len(columns)} in all)"
+
+
+def _check_size(cell: Cell) -> None:
+    """Raises `InputError` for data that no search of the catalogue would finish on."""
+    data, observed, latents = cell.capacity
+    if observed > MOST_COLUMNS:  # more are not even counted
+        raise InputError(f"{cell.name}: the catalogue takes at most {MOST_COLUMNS} columns; there are {observed}")
+    parameters = replace(cell, capacity=(1, observed, latents)).parameters
+    if data * observed > MOST_ELEMENTS or parameters > MOST_PARAMETERS:
+        raise InputError(
+            f"{cell.name} on {observed} columns has {parameters} parameters, and there are {data * observed} numbers; "
+            f"the catalogue takes at most {MOST_PARAMETERS} and {MOST_ELEMENTS}: choose fewer columns or rows, or hand "
+            "your own code over as a Target"
+        )
 
 
 def real_sample(cell: Cell, dataset: Dataset, latents: int, seed: int) -> Sample:
@@ -141,6 +207,7 @@ def real_sample(cell: Cell, dataset: Dataset, latents: int, seed: int) -> Sample
     sizes = (*merged.x.shape, latents)
     if any(size > most for size, most in zip(sizes, cell.capacity, strict=True)):
         cell = replace(cell, capacity=sizes)
+        _check_size(cell)
     return random_sample(
         cell, merged.x, latents, seed, merged.data_weights, label=f"{cell.name} on {dataset.name}, seed {seed}"
     )

@@ -221,3 +221,8 @@ def _constants(closed: Any) -> list[bytes]:
 
     walk(closed.jaxpr)
     return found
+
+
+def devices() -> list[str]:
+    """What JAX computes on; whatever JAX raises where it cannot start."""
+    return [str(one) for one in jax.devices()]

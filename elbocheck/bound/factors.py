@@ -13,9 +13,10 @@ from elbocheck.backends.libraries import NUMPY, library_of
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.latents import Latents, by_name, joint_weights
 from elbocheck.bound.log_density import LogDensity, Penalty
-from elbocheck.errors import DeclarationError, ElbocheckError
+from elbocheck.errors import DeclarationError, ElbocheckError, named
 from elbocheck.families.average import Average
 from elbocheck.families.base import Distribution
+from elbocheck.limits import pass_on
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,10 @@ def log_density_of(factor: Factor) -> Array:
         log_density = factor.distribution.log_density(factor.value)
     except ElbocheckError:
         raise
-    except Exception as error:  # parameters and value that do not fit, whatever the library calls it
-        text = (str(error).strip().splitlines() or ["no message"])[0]
+    except BaseException as error:  # parameters and value that do not fit, whatever the library calls it
+        pass_on(error)
         raise DeclarationError(
-            f"factor {factor.name!r}: its log density raised {type(error).__name__}: {text}. Parameters and value of "
+            f"factor {factor.name!r}: its log density raised {named(error)}. Parameters and value of "
             f"{type(factor.distribution).__name__} must be arrays of one library that broadcast to (data, points of q, "
             "*elements)"
         ) from error

@@ -19,7 +19,7 @@ from elbocheck.bound.factors import Declaration, log_density_of
 from elbocheck.bound.layout import Layout
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
-from elbocheck.limits import limited
+from elbocheck.limits import limited, pass_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,8 @@ class Problem:
                 return function(*arguments)
         except TargetError:
             raise
-        except Exception as error:  # whatever the code under test raises
+        except BaseException as error:  # whatever the code under test raises, `sys.exit` included
+            pass_on(error)
             raise TargetError.raised(self.label, what, error) from error
 
     def scalar(self, name: str, params: Any, *arguments: Any) -> Any:

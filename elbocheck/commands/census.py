@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, seed
+from elbocheck.commands.arguments import Commands, add_backend, add_workers, backend_of, refuse_empty, seed, workers_of
 from elbocheck.commands.running import run_and_show
 from elbocheck.errors import InputError
 from elbocheck.files import writable
@@ -33,13 +33,11 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
-    from elbocheck.backends import get_backend
-
+    refuse_empty(options)
     record = writable(options.record)
     if options.problems < 1:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
-    check_workers(options)
-    backend = get_backend(options.backend, options.dtype)
+    workers, backend = workers_of(options), backend_of(options)
     from elbocheck.models import CELLS
     from elbocheck.runs.census import census_jobs, recorded, take
 
@@ -50,4 +48,4 @@ def run(options: argparse.Namespace) -> int:
     def resumed(jobs: list[Job], *others: Any) -> Report:
         return take(jobs, record, *others)
 
-    return run_and_show(jobs, what, options.workers, resumed, backend).exit_code
+    return run_and_show(jobs, what, workers, resumed, backend).exit_code

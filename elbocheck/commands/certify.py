@@ -8,9 +8,9 @@ import os
 import time
 from pathlib import Path
 
-from elbocheck.commands.arguments import Commands, latents, seed
+from elbocheck.commands.arguments import Commands, latents, refuse_empty, seed
 from elbocheck.errors import InputError
-from elbocheck.files import writable, write_atomically
+from elbocheck.files import different, writable, written
 
 MOST_SECONDS = 86400.0
 """Longest that one cell may be given."""
@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
 
     _refuse(options)
     require("flint", "a certificate needs python-flint", "certify")
+    refuse_empty(options)
+    different({"--json": options.json}, {"--data": options.data})
     target = None if options.json is None else writable(options.json)
     return _all(options, target) if options.all else _one(options, target)
 
@@ -65,12 +67,11 @@ def _refuse(options: argparse.Namespace) -> None:
 
 
 def _one(options: argparse.Namespace, target: Path | None) -> int:
-    from rich.console import Console
-
     from elbocheck.models import find_cell
     from elbocheck.models.datasets import cells_of, load, real_sample
     from elbocheck.proofs.every import first_proof, random_problems
     from elbocheck.report.certificate import print_certificate
+    from elbocheck.report.terminal import terminal
 
     model, _, posterior = options.model.partition("/")
     if posterior and options.posterior not in (None, posterior):
@@ -81,26 +82,25 @@ def _one(options: argparse.Namespace, target: Path | None) -> int:
         drawn = random_problems(cell, options.seed)
     else:
         drawn = [real_sample(cell, load(options.data), count, options.seed)]
-    console, begin = Console(), time.perf_counter()
+    console, begin = terminal(), time.perf_counter()
     certificate, passed = first_proof(drawn, options.bits)
     skipped = f" ({passed} without an isolated stationary point passed over)" if passed else ""
     print_certificate(console, certificate, options.data or f"random problem, seed {options.seed}{skipped}")
     console.print(f"[{time.perf_counter() - begin:.1f} s]", markup=False, highlight=False)
     if target is not None:
-        write_atomically(target, json.dumps(certificate.to_json(), indent=1) + "\n")
+        written(target, json.dumps(certificate.to_json(), indent=1) + "\n", "the certificate")
     return 0 if certificate.holds else 1
 
 
 def _all(options: argparse.Namespace, target: Path | None) -> int:
     """Every cell; 1 if an interval excludes what the theorem says."""
-    from rich.console import Console
-
     from elbocheck import __version__
     from elbocheck.models import cells
     from elbocheck.proofs.every import SECONDS, Proven, prove_all
     from elbocheck.report.proofs import line, print_proofs
+    from elbocheck.report.terminal import terminal
 
-    console, names = Console(), [cell.name for cell in cells()]
+    console, names = terminal(), [cell.name for cell in cells()]
     workers = options.workers or os.cpu_count() or 1
     console.print(f"elbocheck {__version__}: proofs for {len(names)} cells, {options.bits} bits, {workers} workers")
 
@@ -114,5 +114,5 @@ def _all(options: argparse.Namespace, target: Path | None) -> int:
     console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
     if target is not None:
         document = {"elbocheck": __version__, "bits": options.bits, "cells": [one.to_json() for one in found]}
-        write_atomically(target, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        written(target, json.dumps(document, indent=1, ensure_ascii=False) + "\n", "the proofs")
     return 1 if any(one.false for one in found) else 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from elbocheck.commands.arguments import Commands, add_backend, seed
-from elbocheck.files import writable
+from elbocheck.commands.arguments import Commands, add_backend, backend_of, refuse_empty, seed
+from elbocheck.errors import harmless
+from elbocheck.files import different, writable
 
 
 def add(commands: Commands) -> None:
@@ -28,20 +29,20 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
-    from elbocheck.backends import get_backend
-
+    refuse_empty(options)
+    different({"--plot": options.plot}, {"--data": options.data})
     plot = None if options.plot is None else writable(options.plot)
     if plot is not None:
         from elbocheck.report.plot import check_available
 
         check_available(options.plot)
-    backend = get_backend(options.backend, options.dtype)
+    backend = backend_of(options)
     from elbocheck.report.explain import lines
     from elbocheck.runs.explain import explain, sample_for
 
     sample, data, rows = sample_for(options.model, options.data, options.latents, options.seed, backend)
     explanation = explain(sample, data, rows)
-    print("\n".join(lines(explanation)))
+    print(harmless("\n".join(lines(explanation))))
     if plot is not None:
         from elbocheck.report.plot import draw
 

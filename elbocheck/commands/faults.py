@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from elbocheck import __version__
-from elbocheck.commands.arguments import Commands
-from elbocheck.files import writable, write_atomically
+from elbocheck.commands.arguments import Commands, refuse_empty
+from elbocheck.files import writable, written
 
 EVERY = 25
 """In a log, progress is a line after so many targets."""
@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
+    refuse_empty(options)
     return faults_command(None if options.json is None else writable(options.json), options.catalogue)
 
 
@@ -43,15 +44,15 @@ def faults_command(file: Path | None, catalogue: str = "both") -> int:
 
     Both are written to `file`. 0 if the matrix is as it should be and every correct target holds.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from elbocheck.faults.matrix import Matrix, tasks
     from elbocheck.faults.matrix import run as judge
     from elbocheck.faults.unseen.run import Found, count, unseen
     from elbocheck.report.faults import print_matrix, print_unseen
+    from elbocheck.report.terminal import terminal
 
-    console, begin = Console(), time.perf_counter()
+    console, begin = terminal(markup=True), time.perf_counter()
     known = catalogue != "unseen"
     total = len(tasks()) * known + count() * (catalogue != "known")
     workers = os.cpu_count() or 1
@@ -86,6 +87,6 @@ def faults_command(file: Path | None, catalogue: str = "both") -> int:
         print_unseen(console, found)
     console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
     if file is not None:
-        written = {"elbocheck": __version__, **matrix.to_json(), "unseen": found.to_json()}
-        write_atomically(file, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+        content = {"elbocheck": __version__, **matrix.to_json(), "unseen": found.to_json()}
+        written(file, lambda: json.dumps(content, indent=1, ensure_ascii=False) + "\n", "the matrix")
     return 0 if (matrix.ok or not known) and not found.rejected_targets else 1

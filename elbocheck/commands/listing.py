@@ -47,10 +47,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    from elbocheck.report.terminal import show
+    from elbocheck.report.terminal import show, terminal
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
     kinds = {"likelihood": "exact", "model, q": "trained", "model": "fixed"}
@@ -64,5 +63,5 @@ def run(options: argparse.Namespace) -> int:
             "const." if row["base_measure"] == "constant" else "varies",
             "in" if row["scope"] == "in scope" else "out",
         )
-    show(Console(), table)
+    show(terminal(markup=True), table)
     return 0

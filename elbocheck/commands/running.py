@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
-    """Run jobs with progress, then print the tables."""
-    from rich.console import Console
-
-    from elbocheck.report.terminal import Watcher, print_report
+    """Run jobs with progress, then print the tables; of an interrupted run those of what had finished."""
+    from elbocheck.errors import Interrupted
+    from elbocheck.report.terminal import Watcher, print_report, terminal
+    from elbocheck.runs.pool import Cut
 
     workers = workers or min(os.cpu_count() or 1, len(jobs))
-    console = Console()
-    begin = time.perf_counter()
+    console = terminal(markup=True)
+    begin, interrupted = time.perf_counter(), 0
     console.print(
         f"elbocheck {__version__}: {backend.name}, {backend.dtype}, {what}, "
         f"{workers} worker{'s' if workers > 1 else ''}",
@@ -34,6 +35,13 @@ def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Re
         # Hypothesis would leave a folder in the working directory
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
         with Watcher(console, sum(job.size for job in jobs)) as watcher:
-            report = run(jobs, workers, watcher, backend)
-    print_report(console, report, time.perf_counter() - begin)
+            try:
+                report = run(jobs, workers, watcher, backend)
+            except Cut as cut:
+                report, interrupted = cut.report, Interrupted.pending or signal.SIGINT
+                Interrupted.pending = 0
+    if report.rows or not interrupted:
+        print_report(console, report, time.perf_counter() - begin)
+    if interrupted:
+        raise Interrupted(interrupted)
     return report

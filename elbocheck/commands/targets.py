@@ -7,45 +7,103 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from rich.console import Console
 
 from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.errors import DeclarationError, InputError
+from elbocheck.errors import DeclarationError, InputError, Interrupted
 from elbocheck.gate.checking import check_target
 from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
-from elbocheck.gate.records import CheckReport
+from elbocheck.gate.records import Checked, CheckReport
 from elbocheck.gate.replays import Replayed, target_replay
 from elbocheck.gate.sources import TARGET_DTYPE
 from elbocheck.gate.target import Target
+from elbocheck.limits import ending
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
-from elbocheck.replay_files import FOLDER, replay_line, write_replay
+from elbocheck.replay_files import FOLDER, left_line, replay_line
 from elbocheck.report.targets import show_target
-from elbocheck.report.terminal import STYLES, show
+from elbocheck.report.terminal import STYLES, show, terminal
 from elbocheck.runs.rows import Failure, Report, Row, of_results
 
 
 def verify_targets(
-    targets: Sequence[Target], source: str, profile: str, known: Sequence[KnownFailure], console: Console | None = None
+    targets: Sequence[Target],
+    source: str,
+    profile: str,
+    known: Sequence[KnownFailure],
+    console: Console | None = None,
+    keep: Callable[[Report, int], None] = lambda report, code: None,
 ) -> tuple[Report, int]:
-    """Check targets, print tables and failures, write a case for each failure; (report, exit code)."""
-    console = Console(highlight=False, markup=False, width=None) if console is None else console
+    """Check targets, print tables and failures, write a case for each failure; (report, exit code).
+
+    `keep`: called with both where the process has to be ended, for a call that nothing else ends. Ctrl-C shows what
+    was found.
+    """
+    console = terminal() if console is None else console
     drawn = f"profile {profile} ({TARGET_PROFILES[profile]} problems of each target that draws them)"
     show(console, f"elbocheck {__version__}: {source}, {TARGET_DTYPE}, {drawn}")
-    rows, codes = list[Row](), list[int]()
-    for target in targets:
-        report = _checked(target, profile, _own(known, target, targets), console)
-        codes.append(report.exit_code)
+    told = _Told(console, source)
+    for position, target in enumerate(targets):
+        begin, done = time.perf_counter(), list[Checked]()
+        others = [f"{one.name!r}" for one in targets[position + 1 :]]
+        rest = f" Not judged: {', '.join(others)}." if others else ""
+
+        def partial_report(text: str, begin: float = begin, done: list[Checked] = done) -> CheckReport:
+            return CheckReport(tuple(done), bad=f"elbocheck: {text}", seconds=time.perf_counter() - begin)
+
+        def stuck(what: str, target: Target = target, rest: str = rest, partial_report: Any = partial_report) -> int:
+            text = (
+                f"target {target.name!r} cannot be judged to the end. {what}; nothing ended it but the end of the run."
+            )
+            told(target, partial_report(text + rest))
+            keep(*told.result)
+            return told.result[1]
+
+        try:
+            with ending(stuck), console.status(f"checking {target.name}") if console.is_terminal else nullcontext():
+                report = check_target(
+                    target,
+                    known_failures=_own(known, target, targets),
+                    on_fail="report",
+                    profile=profile,
+                    callback=done.append,
+                )
+        except (InputError, DeclarationError) as error:
+            report = partial_report(f"target {target.name!r} cannot be judged. {error}")
+        except KeyboardInterrupt:
+            Interrupted.pending = 0
+            told(target, partial_report(f"target {target.name!r}: interrupted after {len(done)} checks.{rest}"))
+            raise
+        told(target, report)
+    return told.result
+
+
+class _Told:
+    """What was told of the targets so far, on the console, in rows and in exit codes."""
+
+    def __init__(self, console: Console, source: str) -> None:
+        self.console, self.source = console, source
+        self.rows, self.codes = list[Row](), list[int]()
+
+    def __call__(self, target: Target, report: CheckReport) -> None:
+        self.codes.append(report.exit_code)
+        own, lines = rows_of(target, report), cases_of(target, report, self.source)
+        if own or not report.bad:
+            show_target(self.console, target.name, own, report, lines)
         if report.bad:
             print(plain(report), file=sys.stderr)
-        own, lines = rows_of(target, report), {} if report.bad else cases_of(target, report, source)
-        if not report.bad:
-            show_target(console, target.name, own, report, lines)
-        rows += described(own, report, lines)
-    return Report(tuple(rows), "target", TARGET_DTYPE), max(codes, default=2)
+        self.rows += described(own, report, lines)
+
+    @property
+    def result(self) -> tuple[Report, int]:
+        """(report, exit code): what is violated is, whatever else cannot be judged."""
+        code = 1 if 1 in self.codes else max(self.codes, default=2)
+        return Report(tuple(self.rows), "target", TARGET_DTYPE), code
 
 
 def _own(known: Sequence[KnownFailure], target: Target, targets: Sequence[Target]) -> Sequence[KnownFailure]:
@@ -55,27 +113,16 @@ def _own(known: Sequence[KnownFailure], target: Target, targets: Sequence[Target
     return [one for one in known if one.id.startswith(prefix) or not any(one.id.startswith(other) for other in others)]
 
 
-def _checked(target: Target, profile: str, known: Sequence[KnownFailure], console: Console) -> CheckReport:
-    begin = time.perf_counter()
-    try:
-        with console.status(f"checking {target.name}") if console.is_terminal else nullcontext():
-            return check_target(target, known_failures=known, on_fail="report", profile=profile)
-    except (InputError, DeclarationError) as error:
-        return CheckReport(
-            bad=f"elbocheck: target {target.name!r} cannot be judged. {error}", seconds=time.perf_counter() - begin
-        )
-
-
 def cases_of(target: Target, report: CheckReport, source: str, folder: str = FOLDER) -> dict[str, str]:
     """Check -> the line that repeats its first failure; the cases are written for that."""
     lines: dict[str, str] = {}
     for one in report.failures:
         if one.check not in lines:
-            case = target_replay(one, target, source)
+            drawn = target.drawn and one.case.arguments is None
             lines[one.check] = (
                 "draws Problems directly: give Target(arguments=...) for cases that can be repeated"
-                if case is None
-                else replay_line(write_replay(case, folder))
+                if drawn
+                else left_line(partial(target_replay, one, target, source), source, folder)
             )
     return lines
 
@@ -112,7 +159,7 @@ def described(rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]
 
 def replay_command(path: str, run: Callable[[str], Replayed]) -> int:
     """Repeat a case and say whether it still fails; 0 if it holds now, 1 if not."""
-    console = Console(highlight=False, markup=False)
+    console = terminal()
     again = run(path)
     if again.result is None:
         console.print(f"{again.name}: the check does not apply any more")

@@ -5,20 +5,37 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elbocheck.commands.arguments import Commands, add_backend, add_workers, check_workers, latents, seed
+from elbocheck.commands.arguments import (
+    Commands,
+    add_backend,
+    add_workers,
+    backend_of,
+    given,
+    latents,
+    refuse_empty,
+    refuse_ignored,
+    seed,
+    workers_of,
+)
 from elbocheck.commands.outside import for_code_outside
 from elbocheck.commands.running import run_and_show
 from elbocheck.errors import InputError
-from elbocheck.files import writable, write_atomically
+from elbocheck.files import different, writable, written
 from elbocheck.profiles import PROFILES
 
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
     from elbocheck.gate.target import Target
     from elbocheck.runs.jobs import Job
+    from elbocheck.runs.rows import Report
+
+QUICK = "quick"
+"""The profile where none is chosen."""
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +50,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "source",
         nargs="?",
-        default="",
         metavar="SOURCE",
         help="FILE.py[:NAME] or MODULE[:NAME]: a Target (NAME defaults to target), or cells of your own (to CELLS)",
     )
@@ -45,11 +61,10 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--profile",
         choices=tuple(PROFILES),
-        default="quick",
         help=f"random problems per cell: {profiles} (default quick)",
     )
     add_backend(parser)
-    parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
+    parser.add_argument("--seed", type=seed, help="seed of the random problems (default 0)")
     add_workers(parser)
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument("--html", metavar="FILE", help="write the report as one self-contained page (extra: report)")
@@ -61,57 +76,96 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code."""
-    from elbocheck.backends import get_backend, require
+    from elbocheck.backends import require
 
-    target = None if options.json is None else writable(options.json)
-    page = None if options.html is None else writable(options.html)
-    if page is not None:
+    refuse_empty(options)
+    reports = Reports.of(options)
+    if reports.html is not None:
         require("jinja2", "an HTML report needs Jinja2", "report")
-    backend = get_backend(options.backend, options.dtype)
-    begin, what = time.perf_counter(), f"profile {options.profile}, seed {options.seed}"
+    begin, chosen = time.perf_counter(), given(options.profile, QUICK)
+    what = f"profile {chosen}, seed {given(options.seed, 0)}"
     targets = _targets(options)
     if targets:
         from elbocheck.commands.targets import verify_targets
         from elbocheck.gate.known_failures import load_known_failures
 
         known = () if options.known_failures is None else load_known_failures(options.known_failures)
-        report, code = verify_targets(targets, options.source, options.profile, known)
+
+        def keep(report: Report, code: int) -> None:
+            reports.write(report, time.perf_counter() - begin, what, code)
+
+        report, code = verify_targets(targets, options.source, chosen, known, keep=keep)
     else:
         from elbocheck.runs import pool
 
-        report = run_and_show(jobs(options, backend), what, options.workers, pool.run, backend)
+        backend = backend_of(options)
+        report = run_and_show(jobs(options, backend), what, workers_of(options), pool.run, backend)
         code = report.exit_code
-    if target is not None:
-        write_atomically(target, json.dumps(report.to_json(), indent=1) + "\n")
-    if page is not None:
-        from elbocheck.report.page import render
-
-        written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        write_atomically(page, render(report, time.perf_counter() - begin, what, written, code))
+    reports.write(report, time.perf_counter() - begin, what, code)
     return code
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Where the reports of a run go."""
+
+    json: Path | None
+    """None: nowhere."""
+
+    html: Path | None
+    """None: nowhere."""
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Reports:
+        """Raises `InputError` for a place that cannot be written, or that holds what is read."""
+        file = None if options.source is None else options.source.partition(":")[0]
+        if file is not None and not file.endswith(".py"):
+            file = file.replace(".", "/") + ".py"  # a module of the working directory
+        different(
+            {"--json": options.json, "--html": options.html},
+            {"SOURCE": file, "--data": options.data, "--known-failures": options.known_failures},
+        )
+        return cls(*(None if name is None else writable(name) for name in (options.json, options.html)))
+
+    def write(self, report: Report, seconds: float, what: str, code: int) -> None:
+        """Write both; what cannot be written is one line, and changes no verdict."""
+        if self.json is not None:
+            written(self.json, json.dumps(report.to_json(), indent=1) + "\n", "the report")
+        if self.html is not None:
+            from elbocheck.report.page import render
+
+            when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            written(self.html, render(report, seconds, what, when, code), "the page")
 
 
 def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
     """The targets that SOURCE names; empty if it names cells, or nothing."""
-    if not options.source:
+    if options.source is None:
         if options.known_failures is not None:
             raise InputError(f"--known-failures {options.known_failures} goes with a Target; give MODULE:TARGET too")
         return ()
     if options.model or options.data:
         raise InputError(f"give either {options.source!r} or --model and --data, not both")
-    for_code_outside(options.dtype)
+    refuse_ignored(options, ("latents", "weights"), "SOURCE, whose data are its own")
+    for_code_outside(given(options.dtype, "float64"))
     from elbocheck.gate.sources import is_target, load_targets, refuse_single_precision
     from elbocheck.loading import named
 
     if not is_target(named(options.source, "target")):
+        if options.known_failures is not None:
+            raise InputError(
+                f"--known-failures {options.known_failures} goes with a Target; {options.source} has cells"
+            )
         return ()
-    refuse_single_precision(options.source, options.dtype)
+    refuse_ignored(options, ("workers", "backend", "seed"), "a Target, which runs here, in a library of its own")
+    refuse_single_precision(options.source, given(options.dtype, "float64"))
     return load_targets(options.source)
 
 
 def jobs(options: argparse.Namespace, backend: Backend | None = None) -> list[Job]:
     """The run's jobs; every input is validated here, before anything is computed."""
-    check_workers(options)
+    workers_of(options)
+    seed = given(options.seed, 0)
     from elbocheck.models import cells as catalogue
     from elbocheck.models import user_cells
     from elbocheck.models.datasets import REAL, SHIPPED, cells_of, load, real_sample
@@ -124,11 +178,12 @@ def jobs(options: argparse.Namespace, backend: Backend | None = None) -> list[Jo
     names = {cell.name for cell in cells}
     from elbocheck.runs.jobs import Job, RealJob, jobs_for
 
-    examples = PROFILES[options.profile]
+    examples = PROFILES[given(options.profile, QUICK)]
     if options.weights is not None and options.data is None:
         raise InputError(f"--weights {options.weights} names a column of the data; give --data too")
     count = latents(options)
     if options.data is not None:
+        refuse_ignored(options, ("profile",), "--data, on which two searches are run")
         dataset = load(options.data, options.weights)
         if options.model is None:
             if options.data not in SHIPPED:
@@ -140,7 +195,7 @@ def jobs(options: argparse.Namespace, backend: Backend | None = None) -> list[Jo
         else:
             chosen = [(cell.name, options.data, count) for cell in cells]
             for cell in cells:
-                real_sample(cell, dataset, count, options.seed)
-        return [Job((RealJob(*entry, 2, options.seed, options.weights),)) for entry in chosen]
-    reals = [RealJob(*entry, 2, options.seed) for entry in REAL if entry[0] in names and not options.source]
-    return jobs_for(cells, reals, examples, max(examples // 10, 5), options.seed, options.source, backend)
+                real_sample(cell, dataset, count, seed)
+        return [Job((RealJob(*entry, 2, seed, options.weights),)) for entry in chosen]
+    reals = [RealJob(*entry, 2, seed) for entry in REAL if entry[0] in names and not options.source]
+    return jobs_for(cells, reals, examples, max(examples // 10, 5), seed, options.source or "", backend)

@@ -18,8 +18,8 @@ from elbocheck.gate.known_failures import KnownFailure, find, stale
 from elbocheck.gate.preflight import examine
 from elbocheck.gate.records import Checked, CheckFailure, CheckReport
 from elbocheck.gate.target import Case, Target
-from elbocheck.limits import allowed
-from elbocheck.outcome import Outcome, Result
+from elbocheck.limits import allowed, pass_on
+from elbocheck.outcome import Diagnosis, Outcome, Result
 from elbocheck.profiles import TARGET_PROFILES
 
 
@@ -70,7 +70,9 @@ def iter_checks(
                 yield Run(target, name, case, number, examined)
 
 
-def run_check(target: Target, name: str, case: Case, examined: list[None] | None = None) -> Checked:
+def run_check(
+    target: Target, name: str, case: Case, examined: list[None] | None = None, *, diagnosed: bool = True
+) -> Checked:
     """One check on one case, with its diagnosis; the case is examined first, once for each list `examined`."""
     begin = time.perf_counter()
     with allowed(target.timeout):
@@ -79,8 +81,8 @@ def run_check(target: Target, name: str, case: Case, examined: list[None] | None
             if examined is not None:
                 examined.append(None)
         result = _result(name, case.problem)
-        if result is not None and result.outcome is Outcome.VIOLATED and result.diagnosis is None:
-            result = replace(result, diagnosis=diagnose(case.problem, result))
+        if diagnosed and result is not None and result.outcome is Outcome.VIOLATED and result.diagnosis is None:
+            result = replace(result, diagnosis=_diagnosis(case.problem, result))
     return Checked(target.name, name, case, result, time.perf_counter() - begin)
 
 
@@ -95,9 +97,19 @@ def _result(name: str, problem: Problem) -> Result | None:
         message = str(error)
     except MemoryError as error:
         message = f"the memory does not suffice ({error})" if str(error) else "the memory does not suffice"
-    except Exception as error:  # whatever arrays, families and libraries raise when they do not fit together
+    except BaseException as error:  # whatever arrays, families and libraries raise when they do not fit together
+        pass_on(error)
         message = str(TargetError.raised(problem.label, "what the code under test returns", error))
     return Result(name, problem.label, Outcome.INCONCLUSIVE, points=0, message=f"{name}: no verdict. {message}")
+
+
+def _diagnosis(problem: Problem, result: Result) -> Diagnosis | None:
+    """What is at fault; None where that cannot be computed, which makes nothing right."""
+    try:
+        return diagnose(problem, result)
+    except BaseException as error:
+        pass_on(error)
+        return None
 
 
 def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
@@ -122,8 +134,8 @@ def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
         if time.perf_counter() > deadline and key not in failing:
             return
         try:
-            found = run_check(target, failed.check, case)
-        except TargetError:
+            found = run_check(target, failed.check, case, diagnosed=False)
+        except ElbocheckError:
             return
         if found.result is not None and found.result.outcome is Outcome.VIOLATED:
             failing.add(key)
@@ -132,10 +144,9 @@ def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
 
     try:
         holds()
-    except AssertionError:
-        return simplest
-    except Exception:  # Hypothesis may call a check flaky that the deadline cut short
-        return simplest
+    except BaseException as error:  # Hypothesis may call a check flaky that the deadline cut short
+        pass_on(error)
+        return simplest if simplest is failed else run_check(target, failed.check, simplest.case)
     return failed
 
 

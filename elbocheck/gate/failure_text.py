@@ -13,8 +13,9 @@ from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.errors import ElbocheckError
+from elbocheck.errors import harmless, named
 from elbocheck.gate.records import Checked, CheckReport
+from elbocheck.limits import pass_on
 from elbocheck.outcome import Claim, Outcome, Result
 from elbocheck.solver import certify
 
@@ -37,7 +38,7 @@ WIDTH = 80
 
 def headline(report: CheckReport, name: str) -> str:
     """One sentence on a target."""
-    if report.bad:
+    if report.bad and not report.results:
         return f"{name}: cannot be judged"
     counts = {outcome: sum(one.outcome is outcome for one in report.results) for outcome in Outcome}
     known = sum(
@@ -90,7 +91,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
         lines += _wrapped("reading", f"{result.diagnosis.sentence}. {reading}")
     if replay:
         lines += [f"  repeat    {replay}"]
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def worst_of(message: str) -> str:
@@ -114,8 +115,9 @@ def _numbers(problem: Problem, at: tuple[float, ...]) -> str:
     """
     try:
         return _table_at(problem, at)
-    except ElbocheckError as error:
-        return "\n".join(textwrap.wrap(f"no table of the terms: {error}", WIDTH - 2))
+    except BaseException as error:
+        pass_on(error)
+        return "\n".join(textwrap.wrap(f"no table of the terms: {named(error)}", WIDTH - 2))
 
 
 def _table_at(problem: Problem, at: tuple[float, ...]) -> str:
@@ -153,7 +155,7 @@ MOST_ROWS = 12
 def plain(report: CheckReport, name: str = "") -> str:
     """A report as text: failures in full, the first one first; then what is stale or inconclusive."""
     if report.bad:
-        return "\n".join(textwrap.wrap(report.bad, WIDTH))
+        return "\n".join(textwrap.wrap(harmless(report.bad), WIDTH))
     name = name or (report.checked[0].target if report.checked else "target")
     parts = [headline(report, name)]
     if report.failures:
@@ -165,7 +167,7 @@ def plain(report: CheckReport, name: str = "") -> str:
     parts += ["\n".join(claim_lines(report)).rstrip()] if claim_lines(report) else []
     parts += ["\n".join(textwrap.wrap(one, WIDTH)) for one in report.stale]
     parts += inconclusive_lines(report)
-    return "\n\n".join(parts)
+    return harmless("\n\n".join(parts))
 
 
 def inconclusive_lines(report: CheckReport) -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from elbocheck.errors import InputError
+from elbocheck.files import read_text
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,32 @@ class KnownFailure:
         for name in ("id", "reason"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 raise InputError(f"a known failure needs a non-empty `{name}`; got {getattr(self, name)!r}")
+        for name in ("issue", "case"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"known failure {self.id!r}: `{name}` must be text; got {getattr(self, name)!r}")
         for name in ("date", "expires"):
-            if not isinstance(getattr(self, name), (datetime.date, type(None))):
+            given = getattr(self, name)
+            if given is not None and (not isinstance(given, datetime.date) or isinstance(given, datetime.datetime)):
                 raise InputError(
-                    f"known failure {self.id!r}: `{name}` must be a date, 2026-12-31; got {getattr(self, name)!r}"
+                    f"known failure {self.id!r}: `{name}` must be a date without a time, 2026-12-31; got {given!r}"
                 )
 
     @property
     def expired(self) -> bool:
         return self.expires is not None and datetime.date.today() > self.expires
 
+    def matches(self, identifier: str) -> bool:
+        """Whether this entry is about "target::check"; every id is about itself, brackets included."""
+        return identifier == self.id or fnmatchcase(identifier, self.id.replace("[", "[[]"))
+
 
 def load_known_failures(path: str | Path) -> tuple[KnownFailure, ...]:
     """The entries of a TOML file; raises `InputError` naming the file and the entry that is wrong."""
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except OSError as error:
         raise InputError(f"cannot read known failures: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no TOML file: {error}") from error
     unknown = sorted(set(content) - {"known"})
     if unknown or not isinstance(content.get("known", []), list):
@@ -73,7 +82,9 @@ def load_known_failures(path: str | Path) -> tuple[KnownFailure, ...]:
     return tuple(_entry(path, position, one) for position, one in enumerate(content.get("known", []), start=1))
 
 
-def _entry(path: str | Path, position: int, entry: dict[str, Any]) -> KnownFailure:
+def _entry(path: str | Path, position: int, entry: Any) -> KnownFailure:
+    if not isinstance(entry, dict):
+        raise InputError(f"{path}, entry {position}: expected [[known]] with an id and a reason; found {entry!r}")
     names = {one.name for one in fields(KnownFailure)}
     unknown, missing = sorted(set(entry) - names), sorted({"id", "reason"} - set(entry))
     if unknown or missing:
@@ -87,7 +98,7 @@ def _entry(path: str | Path, position: int, entry: dict[str, Any]) -> KnownFailu
 
 def find(identifier: str, known: Sequence[KnownFailure]) -> KnownFailure | None:
     """The first entry that is not expired and whose id matches."""
-    return next((one for one in known if fnmatchcase(identifier, one.id) and not one.expired), None)
+    return next((one for one in known if one.matches(identifier) and not one.expired), None)
 
 
 def stale(found: Sequence[tuple[str, bool]], known: Sequence[KnownFailure]) -> tuple[str, ...]:
@@ -97,7 +108,7 @@ def stale(found: Sequence[tuple[str, bool]], known: Sequence[KnownFailure]) -> t
     """
     lines = []
     for one in known:
-        own = [violated for identifier, violated in found if fnmatchcase(identifier, one.id)]
+        own = [violated for identifier, violated in found if one.matches(identifier)]
         if one.expired:
             lines.append(f"known failure {one.id!r} expired on {one.expires}: fix it or extend it ({one.reason})")
         elif not own:

@@ -17,6 +17,7 @@ from elbocheck.bound.problem import Problem, flat
 from elbocheck.bound.reading import Reading, read
 from elbocheck.errors import ElbocheckError, TargetError
 from elbocheck.gate.declarations import check_declaration
+from elbocheck.limits import pass_on
 
 
 def examine(problem: Problem) -> None:
@@ -38,7 +39,8 @@ def examine(problem: Problem) -> None:
         _finite(problem, read(problem))
     except ElbocheckError:
         raise
-    except Exception as error:  # arrays and families that do not fit together
+    except BaseException as error:  # arrays and families that do not fit together
+        pass_on(error)
         raise TargetError.raised(label, "the bound of its declaration", error) from error
 
 

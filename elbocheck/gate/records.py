@@ -42,7 +42,8 @@ class Checked:
 class CheckReport:
     """Everything that was checked.
 
-    `exit_code`: 0 all hold, 1 something is violated, stale or left inconclusive, or nothing applies, 2 a bad target.
+    `exit_code`: 0 all hold, 1 something is violated, stale or left inconclusive, or nothing applies, 2 a bad target in
+    which nothing is violated.
     """
 
     checked: tuple[Checked, ...] = ()
@@ -52,7 +53,7 @@ class CheckReport:
     """What is wrong with known failures that passed, matched nothing or have expired; each is a failure of its own."""
 
     bad: str = ""
-    """Why the target could not be judged; empty if it could."""
+    """Why the target could not be judged, or not to the end; empty if it could."""
 
     seconds: float = field(default=0.0, compare=False)
     """On the clock, for the whole run."""
@@ -76,7 +77,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        if self.bad:
+        if self.bad and not self.failures:
             return 2
         return 1 if self.failures or self.stale or self.inconclusive or not self.results else 0
 

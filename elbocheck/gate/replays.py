@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +69,25 @@ def replayed(case: Mapping[str, Any], path: str | Path) -> Replayed:
     if "arguments" in case:
         if target.recipe is None:
             raise InputError(f"{path}: target {target.name!r} makes no problems from arguments any more")
-        again = target.make(decoded(case["arguments"]))
+        arguments = fields_of(decoded(case["arguments"]), path)
+        try:
+            inspect.signature(target.recipe).bind(**arguments)
+        except TypeError as error:
+            raise InputError(f"{path}: its arguments do not fit target {target.name!r}: {error}") from error
+        again = target.make(arguments)
     else:
-        problems = target.problems
-        if not isinstance(problems, (list, tuple)) or not 0 <= case["index"] < len(problems):
-            raise InputError(f"{path}: target {target.name!r} has no problem number {case['index']} any more")
-        again = Case(problems[case["index"]], case["index"])
+        problems, index = target.problems, case.get("index")
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise InputError(f"{path}: `index` must be a whole number, or `arguments` be there; got {str(index)[:80]}")
+        if not isinstance(problems, (list, tuple)) or not 0 <= index < len(problems):
+            raise InputError(f"{path}: target {target.name!r} has no problem number {index} any more")
+        again = Case(problems[index], index)
     checked = run_check(target, case["check"], again)
     return Replayed(f"{target.name}, {again.problem.label}", checked.result, case["outcome"], checked)
+
+
+def fields_of(found: Any, path: str | Path) -> dict[str, Any]:
+    """What a case holds by name; raises `InputError` for anything else."""
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise InputError(f"{path}: expected values by name; got {str(found)[:80]}")
+    return found

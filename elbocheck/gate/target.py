@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy, fixed_dictionaries
 
 from elbocheck.bound.problem import Problem
 from elbocheck.drawing import draw_many
-from elbocheck.errors import InputError
-from elbocheck.limits import allowed, limited
+from elbocheck.errors import ElbocheckError, InputError, TargetError
+from elbocheck.limits import allowed, checked_seconds, limited, pass_on, time_limit
 
 Arguments = Mapping[str, Any]
 
@@ -56,8 +57,7 @@ class Target:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise InputError(f"a Target needs a name; got {self.name!r}")
-        if not self.timeout > 0:
-            raise InputError(f"target {self.name!r}: timeout must be positive; got {self.timeout!r}")
+        checked_seconds(f"target {self.name!r}: timeout", self.timeout)
         if self.recipe is not None:
             wrong = {name: one for name, one in self.arguments.items() if not isinstance(one, SearchStrategy)}
             if wrong:
@@ -99,8 +99,15 @@ class Target:
     def make(self, arguments: Arguments) -> Case:
         """The case of these arguments."""
         assert self.recipe is not None
-        with allowed(self.timeout), limited(f"target {self.name!r}: problems(**arguments)"):
-            problem = self.recipe(**arguments)
+        label, what = f"target {self.name!r}", "problems(**arguments)"
+        try:
+            with allowed(self.timeout), limited(f"{label}: {what}"):
+                problem = self.recipe(**arguments)
+        except ElbocheckError:
+            raise
+        except BaseException as error:  # whatever the recipe raises, `sys.exit` included
+            pass_on(error)
+            raise TargetError.raised(label, what, error) from error
         return Case(self._checked(problem), arguments=arguments)
 
     def _checked(self, problem: Any) -> Problem:
@@ -109,9 +116,31 @@ class Target:
         return problem
 
     def cases(self, examples: int) -> Iterator[Case]:
-        """All problems of a list, or `examples` of those that can be drawn, always the same."""
+        """All problems of a list, or `examples` of those that can be drawn, always the same.
+
+        Raises `TargetError` where nothing can be drawn.
+        """
         if self.drawn:
-            yield from draw_many(self.strategy(), examples)
+            yield from self._drawn(examples)
         else:
             assert isinstance(self.problems, Sequence)
             yield from (Case(problem, index) for index, problem in enumerate(self.problems))
+
+    def _drawn(self, examples: int) -> list[Case]:
+        """Cases of a strategy, drawn before the first of them is judged."""
+        label, what = f"target {self.name!r}", f"drawing {examples} problems"
+        try:
+            with time_limit(self.timeout * max(examples, 1), f"{label}: {what}"):
+                found = draw_many(self.strategy(), examples)
+        except ElbocheckError:
+            raise
+        except Unsatisfiable as error:
+            raise TargetError(
+                f"{label}: its strategies draw nothing; do they hold anything that `assume` and `filter` let pass?"
+            ) from error
+        except BaseException as error:  # what strategies raise, and what Hypothesis says of them
+            pass_on(error)
+            raise TargetError.raised(label, what, error) from error
+        if not found:
+            raise TargetError(f"{label}: its strategies drew nothing")
+        return found

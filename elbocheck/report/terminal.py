@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.control import Control
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
+from elbocheck.errors import harmless
 from elbocheck.outcome import Outcome
 from elbocheck.runs.jobs import Job
 from elbocheck.runs.rows import Report, Row
@@ -19,6 +25,32 @@ STYLES = {
     Outcome.INCONCLUSIVE.value: "yellow",
     Outcome.OUT_OF_SCOPE.value: "dim",
 }
+
+
+class _Harmless:
+    """What rich prints, with text that would act on a terminal escaped; its own colours and cursors stay."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.what, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+
+class _Escaping:
+    """The hook that makes a console escape everything."""
+
+    def process_renderables(self, renderables: list[Any]) -> list[Any]:
+        """The same things to be printed, harmless."""
+        return [one if isinstance(one, Control) else _Harmless(one) for one in renderables]
+
+
+def terminal(width: int | None = None, *, markup: bool = False) -> Console:
+    """Standard output, where nothing that is printed acts on a terminal; `markup`: for texts of elbocheck's own."""
+    console = Console(highlight=False, markup=markup, width=width)
+    console.push_render_hook(_Escaping())  # type: ignore[arg-type]
+    return console
 
 
 class Watcher:
@@ -151,7 +183,7 @@ def _mark(row: Row, text: str) -> str:
 
 
 def _name(row: Row) -> str:
-    return f"{row.target}/{row.posterior}"
+    return escape(f"{row.target}/{row.posterior}")
 
 
 def _real_table(rows: list[Row]) -> Table:
@@ -170,7 +202,7 @@ def _real_table(rows: list[Row]) -> Table:
         dagger = "†" if best is not None and best.delta else " "
         table.add_row(
             _name(row),
-            row.data,
+            escape(row.data),
             "–" if best is None else f"{best.elbo:.4f}",
             "–" if best is None else f"{best.entropy_sum + best.delta:.4f}{dagger}",
             _mark(row, f"{row.tally.worst.gap:.0e}"),
@@ -215,7 +247,7 @@ def _scope_table(rows: list[Row]) -> Table:
     )
     for row in rows:
         least = "–" if row.least_gap is None else f"{row.least_gap:.0e}"
-        table.add_row(_name(row), _mark(row, least), row.message)
+        table.add_row(_name(row), _mark(row, least), escape(row.message))
     table.columns[2].no_wrap = False
     return table
 
@@ -232,7 +264,7 @@ def _control_table(rows: list[Row]) -> Table:
     for row in rows:
         least = "–" if row.least_gap is None else f"{row.least_gap:.3f}"
         table.add_row(
-            row.check.removeprefix("control: "),
+            escape(row.check.removeprefix("control: ")),
             _name(row),
             str(row.tally.problems),
             least,

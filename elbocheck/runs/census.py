@@ -15,7 +15,7 @@ from elbocheck.backends.base import Backend
 from elbocheck.errors import InputError
 from elbocheck.models.sample import Cell
 from elbocheck.runs.jobs import Job, RandomJob
-from elbocheck.runs.pool import Listener, run
+from elbocheck.runs.pool import LOST, Listener, run
 from elbocheck.runs.rows import Report, Row
 
 BEGIN = '{"job": '
@@ -81,9 +81,10 @@ def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener, backen
             file.flush()
             os.fsync(file.fileno())
 
-    run([job for job in jobs if key(job, backend) not in done], workers, listen, backend, keep)
+    taken = run([job for job in jobs if key(job, backend) not in done], workers, listen, backend, keep)
     ran = backend or get_backend()
-    return Report(tuple(row for job in jobs for row in done[key(job, backend)]), ran.name, ran.dtype)
+    lost = [row for row in taken.rows if row.check == LOST]
+    return Report((*(row for job in jobs for row in done.get(key(job, backend), ())), *lost), ran.name, ran.dtype)
 
 
 def _drop_cut_line(path: Path) -> None:

@@ -19,7 +19,7 @@ from elbocheck.models.datasets import Dataset, load, real_sample
 from elbocheck.models.sample import Cell, Sample, random_sample
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import COSTLY
-from elbocheck.replay_files import replay_line, write_replay
+from elbocheck.replay_files import left_line
 from elbocheck.runs.replays import sample_replay
 from elbocheck.runs.rows import Optimum, Row
 from elbocheck.solver import find_in_turn, find_stationary_points
@@ -34,7 +34,7 @@ def judge(row: Row, result: Result, sample: Sample, source: str = "") -> None:
     """Count the result of one problem; the first violation leaves a case."""
     row.tally.add(result)
     if result.outcome is Outcome.VIOLATED and not row.failure.replay:
-        row.failure.replay = replay_line(write_replay(sample_replay(sample, result, source)))
+        row.failure.replay = left_line(lambda: sample_replay(sample, result, source), source)
 
 
 @dataclass(frozen=True)

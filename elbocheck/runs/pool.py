@@ -1,15 +1,29 @@
-"""Running jobs over processes, one report from many rows."""
+"""Running jobs over processes, one report from many rows; a process that dies costs its own job only.
+
+A job whose process is killed is run again once; what cannot be finished then is a row without verdict. Ctrl-C leaves
+the rows of what had finished.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
-import queue
+import os
+import signal
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
+from elbocheck.errors import ElbocheckError, InputError, named
+from elbocheck.files import beginning_here
+from elbocheck.limits import pass_on
+from elbocheck.outcome import Outcome, Result
 from elbocheck.runs.jobs import Job
 from elbocheck.runs.rows import Report, Row
 from elbocheck.threads import single_threaded
@@ -18,8 +32,20 @@ Listener = Callable[[int, "Job | None"], None]
 """Called with (problems just finished, job just finished or None)."""
 Keep = Callable[["Job", list[Row]], None]
 """Called with each finished job and its rows."""
+ATTEMPTS = 2
+"""How often a job is begun whose process dies."""
+LOST = "finished"
+"""What the row of a lost job has for a check."""
 
-_ticks: Any = None
+TICK, DONE, FAILED = "tick", "done", "failed"
+
+
+class Cut(KeyboardInterrupt):
+    """A run that was interrupted; `report` has what had finished."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
 
 
 def run(
@@ -29,54 +55,198 @@ def run(
     backend: Backend | None = None,
     keep: Keep = lambda job, rows: None,
 ) -> Report:
-    """Run all jobs on `workers` processes (here if 1), on `backend`; rows come in the order of the jobs."""
-    rows: dict[int, list[Row]] = {}
+    """Run all jobs on `workers` processes (here if 1), on `backend`; rows come in the order of the jobs.
+
+    Raises `Cut` where it is interrupted, and what a job raised where none could be finished.
+    """
+    rows, failed = dict[int, list[Row]](), dict[int, BaseException]()
     backend = backend or get_backend()
-    if workers <= 1 or not jobs:
-        for position, job in enumerate(jobs):
-            rows[position] = job.run(lambda count: listen(count, None), backend)
-            keep(job, rows[position])
-            listen(0, job)
-    else:
-        with single_threaded():
-            context = multiprocessing.get_context("spawn")
-            ticks = context.Queue()
-            with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks,)) as pool:
-                for position, found in _collect(pool, jobs, backend, ticks, listen):
-                    rows[position] = found
-                    keep(jobs[position], found)
-    return Report(tuple(row for position in sorted(rows) for row in rows[position]), backend.name, backend.dtype)
 
+    def report() -> Report:
+        found = {**rows, **{position: [lost(jobs[position], error)] for position, error in failed.items()}}
+        return Report(tuple(row for position in sorted(found) for row in found[position]), backend.name, backend.dtype)
 
-def _collect(
-    pool: ProcessPoolExecutor, jobs: Sequence[Job], backend: Backend, ticks: Any, listen: Listener
-) -> Iterator[tuple[int, list[Row]]]:
-    # the largest jobs first, so that no core idles at the end
-    order = sorted(range(len(jobs)), key=lambda position: -jobs[position].size)
-    pending: dict[Future[list[Row]], int] = {pool.submit(_run, jobs[position], backend): position for position in order}
+    run_all = _here if workers <= 1 or len(jobs) < 2 else _apart
     try:
-        while pending:
-            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            while True:
-                try:
-                    listen(ticks.get_nowait(), None)
-                except queue.Empty:
-                    break
-            for future in done:
-                position = pending.pop(future)
-                yield position, future.result()
-                listen(0, jobs[position])
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        raise
+        for position, found in run_all(jobs, workers, backend, listen):
+            if isinstance(found, BaseException):
+                failed[position] = found
+                continue
+            rows[position] = found
+            keep(jobs[position], found)
+            listen(0, jobs[position])
+    except KeyboardInterrupt as error:
+        raise Cut(report()) from error
+    expected = [error for error in failed.values() if isinstance(error, ElbocheckError)]
+    if expected and not rows:
+        raise expected[0]
+    return report()
 
 
-def _start(ticks: Any) -> None:
-    global _ticks
-    _ticks = ticks
+def lost(job: Job, error: BaseException) -> Row:
+    """The row of a job that could not be finished: without verdict, so that the run is not green."""
+    target, _, posterior = job.label.partition("/")
+    row = Row(target, posterior, "random", LOST)
+    row.tally.add(Result(LOST, job.label, Outcome.INCONCLUSIVE, points=0, message=f"no verdict. {error}"))
+    return row.close(0.0)
 
 
-def _run(job: Job, backend: Backend) -> list[Row]:
-    return job.run(_ticks.put, backend)
+class Died(Exception):
+    """A process that ran a job has been killed, or has ended itself."""
+
+
+def _here(
+    jobs: Sequence[Job], workers: int, backend: Backend, listen: Listener
+) -> Iterator[tuple[int, list[Row] | BaseException]]:
+    for position, job in enumerate(jobs):
+        try:
+            yield position, job.run(lambda count: listen(count, None), backend)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit):
+                raise
+            pass_on(error)
+            yield position, error if isinstance(error, ElbocheckError) else Died(named(error))
+
+
+@dataclass
+class _Worker:
+    """One process, and the job that it runs."""
+
+    process: Any
+    """Of multiprocessing."""
+
+    pipe: Connection
+    """To it and back; it closes when the process ends, however that happens."""
+
+    position: int | None = None
+    """Of its job."""
+
+    ticked: int = 0
+    """Problems of this job that were reported as finished."""
+
+
+def _apart(
+    jobs: Sequence[Job], workers: int, backend: Backend, listen: Listener
+) -> Iterator[tuple[int, list[Row] | BaseException]]:
+    # the largest jobs first, so that no core idles at the end
+    waiting = deque(sorted(range(len(jobs)), key=lambda position: -jobs[position].size))
+    begun = dict.fromkeys(waiting, 0)
+    crew: list[_Worker] = []
+    try:
+        with single_threaded():
+            while waiting or crew:
+                while waiting and len(crew) < workers:
+                    crew.append(_hired(backend))
+                    _next(crew[-1], waiting, jobs, begun)
+                for worker in _ready(crew):
+                    kind, content = _heard(worker)
+                    if kind == TICK:
+                        worker.ticked += content
+                        listen(content, None)
+                        continue
+                    position, worker.position = worker.position, None
+                    if kind == "died":
+                        crew.remove(worker)
+                        listen(-worker.ticked, None)
+                        if position is not None and begun[position] < ATTEMPTS:
+                            waiting.appendleft(position)
+                        elif position is not None:
+                            yield position, Died(f"{content}, {begun[position]} times")
+                        continue
+                    if waiting:
+                        _next(worker, waiting, jobs, begun)
+                    else:
+                        crew.remove(worker)
+                        _dismiss(worker)
+                    assert position is not None
+                    yield position, content
+    finally:
+        for worker in crew:
+            worker.process.kill()
+        for worker in crew:
+            _dismiss(worker)
+
+
+def _ready(crew: Sequence[_Worker]) -> list[_Worker]:
+    """Those that have something to say, or have died."""
+    found = wait([one.pipe for one in crew], timeout=0.2)
+    return [one for one in crew if one.pipe in found]
+
+
+def _next(worker: _Worker, waiting: deque[int], jobs: Sequence[Job], begun: dict[int, int]) -> None:
+    worker.position = waiting.popleft()
+    begun[worker.position] += 1
+    worker.ticked = 0
+    with suppress(OSError):  # it has died: its pipe says so next
+        worker.pipe.send(jobs[worker.position])
+
+
+def _heard(worker: _Worker) -> tuple[str, Any]:
+    try:
+        return worker.pipe.recv()  # type: ignore[no-any-return]
+    except (EOFError, OSError):
+        worker.process.join()
+        code = worker.process.exitcode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        return "died", f"the process that ran it {how}"
+    except Exception as error:  # rows that cannot be read
+        return FAILED, Died(named(error))
+
+
+def _dismiss(worker: _Worker) -> None:
+    worker.pipe.close()
+    worker.process.join(5.0)
+    if worker.process.is_alive():
+        worker.process.kill()
+        worker.process.join()
+
+
+def _hired(backend: Backend) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, backend), daemon=True)
+    with _held():
+        process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Ctrl-C waits inside; processes that are started inside never get it: whoever started them ends them."""
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(pipe: Connection, backend: Backend) -> None:
+    """What a process does: jobs, one after the other, until nobody sends any."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    with beginning_here():
+        while True:
+            try:
+                job = pipe.recv()
+            except (EOFError, OSError):
+                return
+            try:
+                answer = DONE, job.run(lambda count: pipe.send((TICK, count)), backend)
+            except ElbocheckError as error:
+                answer = FAILED, InputError(str(error))  # not every kind can be sent
+            except BaseException as error:  # whatever cells of others raise, `sys.exit` included
+                answer = FAILED, Died(named(error))
+            try:
+                pipe.send(answer)
+            except (OSError, EOFError):
+                return
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from elbocheck.checks.table import OF_CATALOGUE
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome, Result, Tally
 from elbocheck.profiles import COSTLY
-from elbocheck.replay_files import replay_line, write_replay
+from elbocheck.replay_files import left_line
 from elbocheck.runs.replays import sample_replay
 from elbocheck.testing.records import RECORDED, Record
 
@@ -93,7 +94,7 @@ def run_property(
             drawn, result = failing[-1]  # Hypothesis runs the simplest one last
             RECORDED.append(_record(result))
             if isinstance(drawn, Sample) and result.check in OF_CATALOGUE:
-                error.add_note(f"repeat: {replay_line(write_replay(sample_replay(drawn, result)))}")
+                error.add_note(f"repeat: {left_line(partial(sample_replay, drawn, result))}")
         raise
     RECORDED[:] = [_record(one) for one in worst]
     return tally

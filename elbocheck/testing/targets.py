@@ -16,7 +16,7 @@ from elbocheck.gate.replays import target_replay
 from elbocheck.gate.target import Target
 from elbocheck.outcome import Outcome
 from elbocheck.profiles import TARGET_PROFILES
-from elbocheck.replay_files import replay_line, write_replay
+from elbocheck.replay_files import left_line
 from elbocheck.testing.records import RECORDED, of_target
 
 
@@ -77,8 +77,7 @@ def _require(run: Run, source: str) -> None:
         RECORDED.append(of_target(one))
         line = ""
         if source:
-            made = target_replay(one, run.target, source)
-            line = replay_line(write_replay(made)) if made is not None else ""
+            line = left_line(lambda: target_replay(one, run.target, source), source)
         raise CheckViolation(explain_failure(one, line), pytrace=False)
     RECORDED.append(of_target(one))
     if result.outcome is Outcome.INCONCLUSIVE:

@@ -106,7 +106,10 @@ def test_bad_targets_get_a_paragraph_and_exit_code_2(name: str, capsys: pytest.C
         (lambda: Target("t", [3]), "3 in `problems` is not a Problem"),  # type: ignore[list-item]
         (lambda: Target("t", targets.drawn, {"seed": 3}), "must be Hypothesis strategies"),  # type: ignore[dict-item]
         (lambda: Target("t", targets.drawn, {"sead": st.integers()}), "does not fit.*'seed'"),
-        (lambda: Target("t", [MIXTURE.problem()], timeout=0), "timeout must be positive; got 0"),
+        (
+            lambda: Target("t", [MIXTURE.problem()], timeout=0),
+            "timeout must be a number of seconds from 0.001 to 1e\\+06; got 0",
+        ),
         (lambda: Problem({"a": np.array([np.nan])}, factors=MIXTURE.factors), "'a' is not finite"),
         (lambda: Problem({}, factors=MIXTURE.factors), "holds no array"),
         (lambda: Problem(START), "`factors` is missing"),
@@ -197,7 +200,7 @@ def test_cases_keep_every_bit_of_a_catalogue_problem(tmp_path: Path) -> None:
         ({"check": "valeu"}, "unknown check 'valeu'"),
         ({"name": "other"}, "no target called 'other'"),
         ({"arguments": {"mapping": {"seed": {"array": "!"}}}}, "damaged"),
-        ({"kind": None, "target": "nowhere:target"}, "cannot load 'nowhere'"),
+        ({"target": "nowhere:target"}, "cannot load 'nowhere'"),
     ],
 )
 def test_damaged_cases_are_refused(left: Left, change: dict[str, Any], message: str) -> None:

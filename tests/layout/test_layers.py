@@ -27,10 +27,10 @@ PACKAGES = {
 }
 FLOORS = {
     "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.profiles": 0, "elbocheck.threads": 0,
-    "elbocheck.backends": 1, "elbocheck.files": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1,
-    "elbocheck.densities": 2, "elbocheck.families": 2, "elbocheck.loading": 2, "elbocheck.replay_files": 2,
-    "elbocheck.bound": 3,
-    "elbocheck.solver": 4,
+    "elbocheck.backends": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1, "elbocheck.output": 1,
+    "elbocheck.densities": 2, "elbocheck.families": 2, "elbocheck.files": 2,
+    "elbocheck.bound": 3, "elbocheck.loading": 3,
+    "elbocheck.replay_files": 4, "elbocheck.solver": 4,
     "elbocheck.checks": 5, "elbocheck.models": 5, "elbocheck.training": 5,
     "elbocheck.diagnosis": 6, "elbocheck.proofs": 6, "elbocheck.strategies": 6,
     "elbocheck.faults": 7, "elbocheck.gate": 7, "elbocheck.runs": 7,
