@@ -54,8 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def option(config: pytest.Config, name: str) -> str:
-    """An option, or the ini key of its name."""
-    return str(config.getoption(f"--elbocheck-{name}") or config.getini(f"elbocheck_{name.replace('-', '_')}"))
+    """An option, or the ini key of its name; raises `pytest.UsageError` for one that is given, and empty."""
+    given = config.getoption(f"--elbocheck-{name}")
+    if given is not None and not str(given).strip():
+        raise pytest.UsageError(f"--elbocheck-{name} is given, and empty; is a variable not set?")
+    return str(config.getini(f"elbocheck_{name.replace('-', '_')}") if given is None else given)
 
 
 def profile_of(config: pytest.Config) -> str:
@@ -117,6 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.backends.namespace import prefer_double_precision
     from elbocheck.errors import ElbocheckError
+    from elbocheck.files import beginning_here
     from elbocheck.gate.known_failures import load_known_failures
     from elbocheck.gate.sources import is_target, load_targets, refuse_single_precision
     from elbocheck.loading import named
@@ -125,8 +129,10 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
         prefer_double_precision()
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    known = option(config, "known-failures")
+    known, stack = option(config, "known-failures"), ExitStack()
+    config.add_cleanup(stack.close)
     try:
+        stack.enter_context(beginning_here())  # whatever code under test makes of the directory
         config.stash[KNOWN] = load_known_failures(known) if known else ()
         if is_target(named(option(config, "target"), "target")):
             refuse_single_precision(option(config, "target"), dtype)
@@ -252,18 +258,24 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(line)
     for line in stale_entries(reports, config.stash.get(KNOWN, ())):
         terminalreporter.write_line(line, red=True)
+    if TARGETS in config.stash and names_properties(config.args) and not lines and terminalreporter.stats:
+        terminalreporter.write_line("elbocheck: no check of the target was judged", red=True)
     if option(config, "report"):
         terminalreporter.write_line(f"report: {write_report(option(config, 'report'), reports, *what_ran(config))}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Known failures that are stale fail the run."""
+    """Known failures that are stale fail the run, and so do targets of which nothing was judged."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or KNOWN not in session.config.stash or exitstatus != pytest.ExitCode.OK:
         return
-    from elbocheck.testing.records import stale_entries
+    from elbocheck.testing.records import stale_entries, summary_lines
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in reporter.stats.get(kind, [])]
-    if stale_entries(reports, session.config.stash[KNOWN]):
+    judged = summary_lines(one for one in reports if getattr(one, "when", "call") == "call")
+    collecting = session.config.getoption("collectonly", default=False)
+    asked = TARGETS in session.config.stash and names_properties(session.config.args)
+    nothing = asked and not judged and not collecting
+    if nothing or stale_entries(reports, session.config.stash[KNOWN]):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

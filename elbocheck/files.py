@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from elbocheck.errors import InputError
+from elbocheck.errors import InputError, named
 from elbocheck.output import complain
 
 _began: list[Path] = []
@@ -102,11 +102,12 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def written(path: Path, text: str, what: str) -> bool:
-    """Whether a file could be written; where not, one line says so, and the verdict stays what it is."""
+def written(path: Path, text: Callable[[], str], what: str) -> bool:
+    """Whether a file could be made and written; where not, one line says so, and the verdict stays what it is."""
     try:
-        write_atomically(path, text)
-    except OSError as error:
-        complain(f"{what} could not be written to {path}: {error.strerror or error}")
+        write_atomically(path, text())
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else named(error)
+        complain(f"{what} could not be written to {path}: {reason}")
         return False
     return True

@@ -24,6 +24,8 @@ NAMES = {
 }  # fmt: skip
 """How symbols are written where there is no place for them."""
 ERRORS = "elbocheck.names"
+NUMBERS = 3
+"""Files with smaller numbers are the streams that every process has."""
 
 
 def _named(error: UnicodeError) -> tuple[str, int]:
@@ -84,6 +86,10 @@ def guarded() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        _said.clear()
+        for one, stream in zip(before, (output, error), strict=True):
+            if one is None and stream.stream.fileno() >= NUMBERS:
+                stream.stream.close()
         for stream, errors in own:
             with suppress(OSError, ValueError):
                 stream.reconfigure(errors=errors)
@@ -104,6 +110,12 @@ def _or_nothing(stream: Any, number: int) -> Any:
     return nothing
 
 
-def complain(text: object) -> None:
-    """One line (or paragraph) of elbocheck on standard error."""
-    print(f"elbocheck: {harmless(text)}", file=sys.stderr)
+_said: set[str] = set()
+
+
+def complain(text: object, *, once: bool = False) -> None:
+    """One line (or paragraph) of elbocheck on standard error; `once`: not again in this run."""
+    line = f"elbocheck: {harmless(text)}"
+    if not once or line not in _said:
+        print(line, file=sys.stderr)
+    _said.add(line)

@@ -97,9 +97,9 @@ def left_line(make: Callable[[], Mapping[str, Any] | None], source: str = "", fo
         case = make()
         return "" if case is None else replay_line(write_replay(case, folder), source)
     except InputError as error:
-        complain(f"a failure leaves no case: {error}")
+        complain(f"a failure leaves no case: {error}", once=True)
     except OSError as error:
-        complain(f"the case of a failure could not be written to {folder}: {error.strerror or error}")
+        complain(f"the case of a failure could not be written to {folder}: {error.strerror or error}", once=True)
     return ""
 
 

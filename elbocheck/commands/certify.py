@@ -88,7 +88,7 @@ def _one(options: argparse.Namespace, target: Path | None) -> int:
     print_certificate(console, certificate, options.data or f"random problem, seed {options.seed}{skipped}")
     console.print(f"[{time.perf_counter() - begin:.1f} s]", markup=False, highlight=False)
     if target is not None:
-        written(target, json.dumps(certificate.to_json(), indent=1) + "\n", "the certificate")
+        written(target, lambda: json.dumps(certificate.to_json(), indent=1) + "\n", "the certificate")
     return 0 if certificate.holds else 1
 
 

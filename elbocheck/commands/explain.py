@@ -7,6 +7,7 @@ import argparse
 from elbocheck.commands.arguments import Commands, add_backend, backend_of, refuse_empty, seed
 from elbocheck.errors import harmless
 from elbocheck.files import different, writable
+from elbocheck.output import complain
 
 
 def add(commands: Commands) -> None:
@@ -46,5 +47,8 @@ def run(options: argparse.Namespace) -> int:
     if plot is not None:
         from elbocheck.report.plot import draw
 
-        draw(explanation.steps, f"{sample.cell.name} on {data}", plot, options.dark)
+        try:
+            draw(explanation.steps, f"{sample.cell.name} on {data}", plot, options.dark)
+        except OSError as error:
+            complain(f"the plot could not be written to {plot}: {error.strerror or error}")
     return 0

@@ -130,12 +130,16 @@ class Reports:
     def write(self, report: Report, seconds: float, what: str, code: int) -> None:
         """Write both; what cannot be written is one line, and changes no verdict."""
         if self.json is not None:
-            written(self.json, json.dumps(report.to_json(), indent=1) + "\n", "the report")
+            written(self.json, lambda: json.dumps(report.to_json(), indent=1) + "\n", "the report")
         if self.html is not None:
-            from elbocheck.report.page import render
-
             when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-            written(self.html, render(report, seconds, what, when, code), "the page")
+
+            def page() -> str:
+                from elbocheck.report.page import render
+
+                return render(report, seconds, what, when, code)
+
+            written(self.html, page, "the page")
 
 
 def _targets(options: argparse.Namespace) -> tuple[Target, ...]:

@@ -14,6 +14,7 @@ from importlib import resources
 
 from elbocheck import __version__
 from elbocheck.backends import require
+from elbocheck.errors import harmless
 from elbocheck.outcome import Outcome
 from elbocheck.report.charts import card, scatter
 from elbocheck.report.terminal import power, summary
@@ -112,6 +113,7 @@ def render(report: Report, seconds: float, arguments: str, written: str = "", co
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda one: type(one)(harmless(one)) if isinstance(one, str) else one,
     )
     environment.filters["nats"] = nats
     environment.filters["count"] = lambda number: f"{number:,}".replace(",", " ")  # a narrow space

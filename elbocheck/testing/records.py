@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from elbocheck.backends.base import Backend
-from elbocheck.files import write_atomically
+from elbocheck.errors import harmless
+from elbocheck.files import began, written
 from elbocheck.gate.known_failures import KnownFailure, stale
 from elbocheck.gate.records import Checked
 from elbocheck.outcome import Outcome, Result
@@ -52,7 +52,7 @@ def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
     """
     last = recorded[-1]
     result, backend = last.result, last.backend
-    return [
+    found: list[tuple[str, object]] = [
         ("elbocheck", last.what),
         ("check", result.check),
         ("outcome", result.outcome.value),
@@ -67,6 +67,7 @@ def junit_properties(recorded: Sequence[Record]) -> list[tuple[str, object]]:
         *([("reading", result.reading)] if result.reading else []),
         *[("outside", str(one)) for one in result.claims if not one.covered],
     ]
+    return [(key, harmless(value) if isinstance(value, str) else value) for key, value in found]
 
 
 def _found(reports: Iterable[Any]) -> list[tuple[str, dict[str, Any], str]]:
@@ -108,7 +109,7 @@ def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tupl
 
 
 def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) -> str:
-    """The JSON of all doors, one cell for each test with results."""
+    """The JSON of all doors, one cell for each test with results; where it is, in words."""
     cells = []
     for report in reports:
         own = dict(report.user_properties)
@@ -130,5 +131,5 @@ def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) ->
                     "test": report.nodeid,
                 }
             )
-    write_atomically(Path(path), json.dumps(document(cells, backend, dtype), indent=1) + "\n")
-    return path
+    there = written(began() / path, lambda: json.dumps(document(cells, backend, dtype), indent=1) + "\n", "the report")
+    return path if there else f"not written to {path}"
