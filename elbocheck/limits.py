@@ -29,6 +29,11 @@ REQUESTS = 3
 """How often a call that is late is asked to end."""
 DRAWING = ("StopTest", "UnsatisfiedAssumption")
 """What Hypothesis raises to say that a draw is of no use."""
+PATIENCE = 5.0
+"""Seconds that an interruption waits for the import of a library."""
+IMPORTLIB = "<frozen importlib"
+LIBRARIES = (IMPORTLIB, "site-packages", os.path.dirname(os.__file__))
+"""What is in the names of their files."""
 POLL = 0.1
 """Seconds between two looks of the thread that watches."""
 
@@ -112,19 +117,32 @@ def _ours() -> tuple[Any, ...]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise `Interrupted` inside, also after code that has swallowed one; the third one ends all."""
+    """Ctrl-C and SIGTERM raise `Interrupted` inside, also after code that has swallowed one; the third one ends all.
+
+    While a library is imported they wait for it: many cannot be left half-way, and say so at length.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    count = 0
+    count, since, again = 0, 0.0, False
 
     def interrupt(number: int, frame: Any) -> None:
-        nonlocal count
-        count += 1
-        Interrupted.pending = number
-        if count > REQUESTS - 1:
+        nonlocal count, since, again
+        if not again:
+            count, since = count + 1, time.monotonic()
+        Interrupted.pending, again = number, False
+        if count >= REQUESTS:
             os._exit(128 + number)
+        if _importing(frame) and time.monotonic() - since < PATIENCE:
+            _later(number, POLL / 2, asked)
+            return
+        _later(number, 5 * POLL, asked)  # some callbacks and libraries swallow it
         raise Interrupted(number)
+
+    def asked() -> bool:
+        nonlocal again
+        again = bool(Interrupted.pending)
+        return again
 
     interrupt.raises = Interrupted  # type: ignore[attr-defined]
     before = {}
@@ -138,6 +156,27 @@ def interruptible() -> Iterator[None]:
         Interrupted.pending = 0
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _importing(frame: Any) -> bool:
+    """Whether what runs is the import of a library, not of a module of the user's own."""
+    if frame is None or not any(one in frame.f_code.co_filename for one in LIBRARIES):
+        return False
+    while frame is not None and not frame.f_code.co_filename.startswith(IMPORTLIB):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _later(number: int, seconds: float, asked: Callable[[], bool]) -> None:
+    """The same signal again, if it is still asked for then."""
+
+    def send() -> None:
+        if asked():
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    timer = threading.Timer(seconds, send)
+    timer.daemon = True
+    timer.start()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from elbocheck.backends import get_backend
 from elbocheck.errors import InputError, named
+from elbocheck.limits import pass_on
 
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
@@ -48,6 +49,7 @@ def check_jax() -> None:
 
         devices()
     except Exception as error:
+        pass_on(error)
         own = ", ".join(f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("JAX_"))
         raise InputError(
             f"JAX cannot start: {named(error)}; "

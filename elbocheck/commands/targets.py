@@ -14,7 +14,7 @@ from rich.console import Console
 
 from elbocheck import __version__
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.errors import DeclarationError, InputError, Interrupted
+from elbocheck.errors import DeclarationError, InputError, Interrupted, harmless
 from elbocheck.gate.checking import check_target
 from elbocheck.gate.failure_text import WIDTH, explain_failure, plain
 from elbocheck.gate.known_failures import KnownFailure
@@ -65,7 +65,10 @@ def verify_targets(
             return told.result[1]
 
         try:
-            with ending(stuck), console.status(f"checking {target.name}") if console.is_terminal else nullcontext():
+            with (
+                ending(stuck),
+                console.status(f"checking {harmless(target.name)}") if console.is_terminal else nullcontext(),
+            ):
                 report = check_target(
                     target,
                     known_failures=_own(known, target, targets),
@@ -77,7 +80,11 @@ def verify_targets(
             report = partial_report(f"target {target.name!r} cannot be judged. {error}")
         except KeyboardInterrupt:
             Interrupted.pending = 0
-            told(target, partial_report(f"target {target.name!r}: interrupted after {len(done)} checks.{rest}"))
+            found = [one for one in done if one.result is not None]
+            told(
+                target,
+                partial_report(f"target {target.name!r}: interrupted after {len(found)} checks.{rest}"),
+            )
             raise
         told(target, report)
     return told.result

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from elbocheck.errors import TargetError
+from elbocheck.errors import DeclarationError, InputError, harmless
 from elbocheck.gate.checking import Run, iter_checks, shrunk
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure, find
@@ -63,10 +63,13 @@ _shrunk: set[str] = set()
 def _require(run: Run, source: str) -> None:
     """Run one check as a test: skip where it does not apply, fail with everything that is known."""
     __tracebackhide__ = True
+    one, bad = None, ""
     try:
         one = run()
-    except TargetError as error:
-        pytest.fail(f"the target cannot be judged. {error}", pytrace=False)
+    except (InputError, DeclarationError) as error:
+        bad = str(error)
+    if one is None:  # outside of `except`: pytest would show what it was made of, and that is not harmless
+        pytest.fail(f"the target cannot be judged. {bad}", pytrace=False)
     result = one.result
     if result is None:
         pytest.skip(f"{run.check} needs something that the problem does not have (see Problem)")
@@ -81,4 +84,4 @@ def _require(run: Run, source: str) -> None:
         raise CheckViolation(explain_failure(one, line), pytrace=False)
     RECORDED.append(of_target(one))
     if result.outcome is Outcome.INCONCLUSIVE:
-        pytest.fail(f"inconclusive: {result.message}", pytrace=False)
+        pytest.fail(harmless(f"inconclusive: {result.message}"), pytrace=False)
