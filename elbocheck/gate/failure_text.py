@@ -13,7 +13,7 @@ from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.errors import harmless, named
+from elbocheck.errors import ElbocheckError, harmless, named
 from elbocheck.gate.records import Checked, CheckReport
 from elbocheck.limits import pass_on
 from elbocheck.outcome import Claim, Outcome, Result
