@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from elbocheck.backends.namespace import Array
+from elbocheck.bound.departures import Departure
 from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.families import Categorical
 from elbocheck.families.base import Distribution
@@ -142,3 +143,24 @@ def evidence(sequences: Sequence[np.ndarray], emission: Emission, params: Params
             ahead = logsumexp(ahead[:, None] + table, axis=0) + emitted
         total += float(logsumexp(ahead))
     return total / len(sequences)
+
+
+def pseudo_counts(
+    name: str, prior: Any, factor: str, log_probabilities: Callable[[Params], np.ndarray], sequences: int
+) -> tuple[Departure, ...]:
+    """A Dirichlet prior α of probabilities A: gap = (1/N) Σ_ij (A_ij Σ_k (α_ik − 1) − (α_ij − 1)) log A_ij.
+
+    The M-step has A_ij ∝ n_ij + α_ij − 1, so that the expected counts n_ij are not in proportion to A_ij (where it
+    does not have to cut off at 0). `log_probabilities`: params -> log A.
+    """
+    excess = np.asarray(prior, dtype=float) - 1.0
+    if not np.any(excess):
+        return ()
+
+    def gaps(params: Params) -> dict[str, float]:
+        log_a = log_probabilities(params)
+        added = np.broadcast_to(excess, log_a.shape)
+        surplus = np.exp(log_a) * added.sum(axis=-1, keepdims=True) - added
+        return {factor: float(np.sum(surplus * log_a)) / sequences}
+
+    return (Departure(f"{name} = {prior}", gaps),)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.adapters.chains import Params, declaration, evidence, normalised
+from elbocheck.adapters.chains import Params, declaration, evidence, normalised, pseudo_counts
 from elbocheck.adapters.gaussians import lower_factor, packed, triangular
 from elbocheck.adapters.settling import STEPS, until_settled
 from elbocheck.backends import require
@@ -213,30 +213,17 @@ def _gaussian(kind: str) -> Emissions:
 
 
 def _dirichlet(estimator: Any, sequences: int) -> tuple[Departure, ...]:
-    """Priors of the start and the transitions, see `_pseudo_counts`."""
+    """Priors of the start and the transitions, see `pseudo_counts`."""
+    start, table = estimator.startprob_prior, estimator.transmat_prior
     return (
-        *_pseudo_counts("startprob_prior", estimator.startprob_prior, "start", "start_logits", sequences),
-        *_pseudo_counts("transmat_prior", estimator.transmat_prior, "transition", "transition_logits", sequences),
+        *pseudo_counts("startprob_prior", start, "start", _log_of("start_logits"), sequences),
+        *pseudo_counts("transmat_prior", table, "transition", _log_of("transition_logits"), sequences),
     )
 
 
-def _pseudo_counts(name: str, prior: Any, factor: str, block: str, sequences: int) -> tuple[Departure, ...]:
-    """A Dirichlet prior α of probabilities A: gap = (1/N) Σ_ij (A_ij Σ_k (α_ik − 1) − (α_ij − 1)) log A_ij.
-
-    The M-step has A_ij ∝ n_ij + α_ij − 1, so that the expected counts n_ij are not in proportion to A_ij (where it
-    does not have to cut off at 0).
-    """
-    excess = np.asarray(prior, dtype=float) - 1.0
-    if not np.any(excess):
-        return ()
-
-    def gaps(params: Params) -> dict[str, float]:
-        log_a = normalised(np.asarray(params[block], dtype=float))
-        added = np.broadcast_to(excess, log_a.shape)
-        surplus = np.exp(log_a) * added.sum(axis=-1, keepdims=True) - added
-        return {factor: float(np.sum(surplus * log_a)) / sequences}
-
-    return (Departure(f"{name} = {prior}", gaps),)
+def _log_of(block: str) -> Callable[[Params], np.ndarray]:
+    """The log probabilities of a block of logits."""
+    return lambda params: normalised(np.asarray(params[block], dtype=float))
 
 
 def _write_symbols(moved: Any, params: Params) -> None:
@@ -249,5 +236,7 @@ CATEGORICAL = Emissions(
     _write_symbols,
     lambda params, states: Categorical(states @ params["emission_logits"]),
     lambda params: {"emission_logits": params["emission_logits"]},
-    lambda fitted, n: _pseudo_counts("emissionprob_prior", fitted.emissionprob_prior, "x", "emission_logits", n),
+    lambda fitted, n: pseudo_counts(
+        "emissionprob_prior", fitted.emissionprob_prior, "x", _log_of("emission_logits"), n
+    ),
 )

@@ -14,8 +14,9 @@ SETTLED = 1e-14
 
 
 def has_settled(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> bool:
-    """Whether no parameter has moved."""
-    return all(np.allclose(after[name], before[name], rtol=SETTLED, atol=SETTLED) for name in after)
+    """Whether no parameter has moved; NaN, which nothing leaves again, has not."""
+    near = {"rtol": SETTLED, "atol": SETTLED, "equal_nan": True}
+    return all(np.allclose(after[name], before[name], **near) for name in after)
 
 
 P = TypeVar("P", bound=Mapping[str, Any])

@@ -174,8 +174,9 @@ class Problem:
                 "Take the mean over the data."
             )
         if name in ("elbo", "subset"):
-            for departure in self.departures:
-                value = value - self.departed(departure, params)
+            with double_precision():
+                for departure in self.departures:
+                    value = value - self.departed(departure, params)
         return value
 
     def departed(self, departure: Departure, params: Any) -> Any:

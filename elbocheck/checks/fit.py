@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from elbocheck.backends.namespace import double_precision
 from elbocheck.bound.decomposition import decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import at_most, read
@@ -217,9 +218,10 @@ def _residuals(problem: Problem, one: Stop) -> Mapping[str, tuple[float, float]]
     """Factor -> (gap − δ − predicted, predicted)."""
     params = problem.code_params(one.problem.vector)
     predicted = dict.fromkeys((t.name for t in one.terms.factors), 0.0)
-    for departure in problem.departures:
-        for name, size in departure.at(params).items():
-            predicted[name] += float(size)
+    with double_precision():  # they are functions of the user's, like the bound
+        for departure in problem.departures:
+            for name, size in departure.at(params).items():
+                predicted[name] += float(size)
     found = dict.fromkeys(predicted, 0.0)
     for term in one.terms.factors:
         found[term.name] += term.gap - term.delta
