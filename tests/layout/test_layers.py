@@ -143,7 +143,7 @@ def violations(module: str, source: str) -> list[str]:
         for library, (owners, users) in ((("jax", "jaxlib"), JAX), (("torch", "functorch"), TORCH)):
             if within(target, library) and not (within(module, owners) or (within(module, users) and one.lazy)):
                 broken.append(f"{where}: only {', '.join(owners)} may, and functions of {', '.join(users)}")
-            if within(target, owners) and not one.lazy:
+            if within(target, owners) and not one.lazy and not within(module, owners):
                 broken.append(f"{where} when loaded, which loads {library[0]}")
     return broken
 
