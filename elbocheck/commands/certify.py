@@ -69,9 +69,9 @@ def _refuse(options: argparse.Namespace) -> None:
 def _one(options: argparse.Namespace, target: Path | None) -> int:
     from elbocheck.models import find_cell
     from elbocheck.models.datasets import cells_of, load, real_sample
-    from elbocheck.proofs.every import first_proof, random_problems
     from elbocheck.report.certificate import print_certificate
     from elbocheck.report.terminal import terminal
+    from elbocheck.runs.proofs import first_proof, random_problems
 
     model, _, posterior = options.model.partition("/")
     if posterior and options.posterior not in (None, posterior):
@@ -96,9 +96,9 @@ def _all(options: argparse.Namespace, target: Path | None) -> int:
     """Every cell; 1 if an interval excludes what the theorem says."""
     from elbocheck import __version__
     from elbocheck.models import cells
-    from elbocheck.proofs.every import SECONDS, Proven, prove_all
     from elbocheck.report.proofs import line, print_proofs
     from elbocheck.report.terminal import terminal
+    from elbocheck.runs.proofs import SECONDS, Proven, prove_all
 
     console, names = terminal(), [cell.name for cell in cells()]
     workers = options.workers or os.cpu_count() or 1

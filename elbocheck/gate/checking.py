@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.diagnosis.diagnose import diagnose
 from elbocheck.errors import ElbocheckError, TargetError
 from elbocheck.gate.failure_text import plain
 from elbocheck.gate.known_failures import KnownFailure, find, stale
@@ -106,6 +105,8 @@ def _result(name: str, problem: Problem) -> Result | None:
 def _diagnosis(problem: Problem, result: Result) -> Diagnosis | None:
     """What is at fault; None where that cannot be computed, which makes nothing right."""
     try:
+        from elbocheck.diagnosis.diagnose import diagnose  # what passes needs none
+
         return diagnose(problem, result)
     except BaseException as error:
         pass_on(error)

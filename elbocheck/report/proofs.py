@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from elbocheck.proofs.every import Proven
 from elbocheck.report.certificate import above
 from elbocheck.report.terminal import show
+from elbocheck.runs.proofs import Proven
 
 WIDTH = 80
 

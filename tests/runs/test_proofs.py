@@ -13,10 +13,10 @@ pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[
 from elbocheck import cli
 from elbocheck import models as catalogue
 from elbocheck.models import find_cell
-from elbocheck.proofs import every
 from elbocheck.proofs.certify import Certificate
 from elbocheck.proofs.enclosures import Enclosure
-from elbocheck.proofs.every import of_certificate, prove_cell
+from elbocheck.runs import proofs as every
+from elbocheck.runs.proofs import of_certificate, prove_cell
 
 PROVED, LOOSE = "poisson-mixture/exact", "negative-binomial-mixture/exact"
 
