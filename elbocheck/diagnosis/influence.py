@@ -124,14 +124,16 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
     """
     names = frozenset(off)
     fits = [one for one in found if names <= one.blocks]
+    everything = len(fits) == len(found) > 2  # as where q is a function of the same parameters
     if len(fits) > 1:
         own = {
             one.label: [b for b in one.blocks - names if sum(b in other.blocks for other in found) == 1] for one in fits
         }
         least = min(len(blocks) for blocks in own.values())
         fits = [one for one in fits if len(own[one.label]) == least]
-        least = min(len(one.blocks - names) for one in fits)
-        fits = [one for one in fits if len(one.blocks - names) == least]
+        if not everything:
+            least = min(len(one.blocks - names) for one in fits)
+            fits = [one for one in fits if len(one.blocks - names) == least]
     entropies_of = frozenset().union(*(one.blocks for one in found if one.kind == "entropy"))
     if len(fits) > 1 and names and names <= entropies_of:
         loud = {
@@ -147,7 +149,7 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
 def owners_of(problem: Problem) -> dict[str, str]:
     """Block -> the one factor that it is a parameter of, as declared, or as it turns out.
 
-    A block that no factor names is that of the one factor which depends on it while q is held, if q does not.
+    A block that no factor names is that of the one factor which depends on it while q is held.
     """
     found: dict[str, list[str]] = {}
     for factor in problem.declaration.factors:
@@ -158,9 +160,8 @@ def owners_of(problem: Problem) -> dict[str, str]:
     unnamed = [name for name in problem.layout.names if name not in found]
     if unnamed:
         pieces = parts(problem)
-        of_q = frozenset().union(*(one.blocks for one in pieces if one.kind == "entropy"))
         for name in unnamed:
             owners = [one.factor for one in pieces if one.kind == "value" and name in one.held]
-            if len(owners) == 1 and name not in of_q:
+            if len(owners) == 1:
                 known[name] = owners[0]
     return known

@@ -48,7 +48,13 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
         if any(entropy) and not penalty:
             yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
         what = f"the penalty {factor.name}" if penalty else f"E log p of {factor.name}"
-        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(what, {} if penalty else _counts(factor)))
+        yield Suspect(
+            "",
+            "value",
+            factor.name,
+            tuple(own),
+            coefficient=times(what, {} if penalty else _counts(factor, declaration)),
+        )
         whole += own
         if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
             yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
@@ -66,7 +72,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     yield from suspects_of_divergences(problems)
     yield from suspects_of_pieces(problems)
     for factor in declaration.factors:
-        counts = _counts(factor)
+        counts = _counts(factor, declaration)
         for component in [*range(_groups(factor)), None]:
             for (name, piece, where), _ in found[0].items():
                 if name == factor.name and where == component and piece not in ("elements", "log p"):
@@ -158,12 +164,13 @@ def _of_vectors(distribution: Any, value: Any, density: Any) -> dict[str, Any]:
     }
 
 
-def _counts(factor: Factor) -> dict[str, int]:
+def _counts(factor: Factor, declaration: Declaration) -> dict[str, int]:
     """Numbers of one factor by which a term is divided or multiplied by mistake."""
     with double_precision():
         shape = np.shape(factor.distribution.log_density(factor.value))[2:]
     event = np.shape(factor.value)[-1] if factor.distribution.event_ndim == 1 and np.ndim(factor.value) else 1
-    return {f"dimensions of {factor.name}": math.prod(shape) * int(event)}
+    points = np.shape(weights_of(factor, declaration))[1:2] or (1,)
+    return {f"dimensions of {factor.name}": math.prod(shape) * int(event), "number of points of q": int(points[0])}
 
 
 def _coordinate(factor: Factor) -> Any:
