@@ -22,6 +22,7 @@ from elbocheck.families.geometric import Geometric as Geometric
 from elbocheck.families.half_normal import HalfNormal as HalfNormal
 from elbocheck.families.inverse_gamma import InverseGamma as InverseGamma
 from elbocheck.families.inverse_gaussian import InverseGaussian as InverseGaussian
+from elbocheck.families.inverse_wishart import InverseWishart as InverseWishart
 from elbocheck.families.laplace import Laplace as Laplace
 from elbocheck.families.log_normal import LogNormal as LogNormal
 from elbocheck.families.multinomial import Multinomial as Multinomial

@@ -8,32 +8,7 @@ from typing import ClassVar, Self
 from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.families.base import NaturalParameters, Parts
 from elbocheck.families.gamma import unit_rate_entropy
-
-
-def _symmetric(matrix: Array) -> Array:
-    return 0.5 * (matrix + namespace(matrix).xp.matrix_transpose(matrix))
-
-
-def _root(matrix: Array) -> Array:
-    """Cholesky factor of the symmetric part, so that derivatives in an element count half of its mirror image."""
-    return namespace(matrix).xp.linalg.cholesky(_symmetric(matrix))
-
-
-def _inverse(matrix: Array) -> Array:
-    """L⁻ᵀ L⁻¹ of a positive definite matrix L Lᵀ."""
-    xp = namespace(matrix).xp
-    inverse = xp.linalg.inv(_root(matrix))
-    return xp.matmul(xp.matrix_transpose(inverse), inverse)
-
-
-def _log_diagonal(root: Array) -> Array:
-    xp = namespace(root).xp
-    return xp.log(xp.linalg.diagonal(root))
-
-
-def _trace(one: Array, other: Array) -> Array:
-    """tr(one otherᵀ)."""
-    return namespace(one, other).xp.sum(one * other, axis=(-2, -1))
+from elbocheck.families.matrices import cholesky, inverse, log_diagonal, symmetric, trace
 
 
 @dataclass(frozen=True)
@@ -80,7 +55,7 @@ class Wishart:
     def _log_determinant(self) -> Array:
         """D log 2 + log |V|."""
         ns = namespace(self.degrees, self.scale)
-        return ns.xp.sum(ns.constants.log_2 + 2.0 * _log_diagonal(_root(self.scale)), axis=-1)
+        return ns.xp.sum(ns.constants.log_2 + 2.0 * log_diagonal(cholesky(self.scale)), axis=-1)
 
     def _log_pi(self, more: float = 0.0) -> Array:
         """D(D−1)/4 (log π + more)."""
@@ -94,13 +69,13 @@ class Wishart:
 
     def natural_parameters(self) -> NaturalParameters:
         zero = self._batch()
-        return (0.5 * (self.degrees - (self._size() + 1.0)) + zero, zero[..., None, None] - 0.5 * _inverse(self.scale))
+        return (0.5 * (self.degrees - (self._size() + 1.0)) + zero, zero[..., None, None] - 0.5 * inverse(self.scale))
 
     def with_natural_parameters(self, eta: NaturalParameters) -> Self:
-        return type(self)(2.0 * eta[0] + (self._size() + 1.0), _inverse(-2.0 * eta[1]))
+        return type(self)(2.0 * eta[0] + (self._size() + 1.0), inverse(-2.0 * eta[1]))
 
     def sufficient_statistics(self, value: Array) -> NaturalParameters:
-        return (2.0 * namespace(value).xp.sum(_log_diagonal(_root(value)), axis=-1), value)
+        return (2.0 * namespace(value).xp.sum(log_diagonal(cholesky(value)), axis=-1), value)
 
     def log_partition(self) -> Array:
         return 0.5 * self.degrees * self._log_determinant() + self._log_gamma()
@@ -108,7 +83,7 @@ class Wishart:
     def mean_statistics(self) -> NaturalParameters:
         ns = namespace(self.degrees, self.scale)
         digammas = ns.xp.sum(ns.digamma(self._halves()), axis=-1)
-        return (digammas + self._log_determinant(), self._wide_degrees() * _symmetric(self.scale))
+        return (digammas + self._log_determinant(), self._wide_degrees() * symmetric(self.scale))
 
     def log_base_measure(self, value: Array) -> Array:
         return zeros(value[..., 0, 0], self._batch())
@@ -119,27 +94,27 @@ class Wishart:
     def _of_value(self, value: Array) -> tuple[Array, Array, Array]:
         """(log |U|, log |V⁻¹U|, tr V⁻¹U): the difference of logarithms before it is multiplied by ν/2."""
         xp = namespace(self.degrees, self.scale, value).xp
-        root, own = _root(value), _root(self.scale)
+        root, own = cholesky(value), cholesky(self.scale)
         whitened = xp.matmul(xp.linalg.inv(own), root)
-        log_root = _log_diagonal(root)
-        ratio = 2.0 * xp.sum(log_root - _log_diagonal(own), axis=-1)
-        return 2.0 * xp.sum(log_root, axis=-1), ratio, _trace(whitened, whitened)
+        log_root = log_diagonal(root)
+        ratio = 2.0 * xp.sum(log_root - log_diagonal(own), axis=-1)
+        return 2.0 * xp.sum(log_root, axis=-1), ratio, trace(whitened, whitened)
 
     def log_density(self, value: Array) -> Array:
-        size, (log_value, ratio, trace) = self._size(), self._of_value(value)
+        size, (log_value, ratio, whitened) = self._size(), self._of_value(value)
         halved = ratio - size * namespace(self.scale, value).constants.log_2
-        return 0.5 * (self.degrees * halved - (size + 1.0) * log_value - trace) - self._log_gamma()
+        return 0.5 * (self.degrees * halved - (size + 1.0) * log_value - whitened) - self._log_gamma()
 
     def log_density_scale(self, value: Array) -> Array:
         ns = namespace(self.degrees, self.scale, value)
-        xp, size, (log_value, ratio, trace) = ns.xp, self._size(), self._of_value(value)
-        precision, inverse, degrees = _inverse(self.scale), _inverse(value), self._wide_degrees()
-        pull = xp.abs(xp.matmul(xp.matmul(precision, _symmetric(value)), precision))
-        from_scale = _trace(degrees * xp.abs(precision) + pull, xp.abs(self.scale))
-        from_value = _trace(xp.abs((degrees - (size + 1.0)) * inverse) + xp.abs(precision), xp.abs(value))
+        xp, size, (log_value, ratio, whitened) = ns.xp, self._size(), self._of_value(value)
+        precision, opposite, degrees = inverse(self.scale), inverse(value), self._wide_degrees()
+        pull = xp.abs(xp.matmul(xp.matmul(precision, symmetric(value)), precision))
+        from_scale = trace(degrees * xp.abs(precision) + pull, xp.abs(self.scale))
+        from_value = trace(xp.abs((degrees - (size + 1.0)) * opposite) + xp.abs(precision), xp.abs(value))
         logs = self.degrees * (xp.abs(ratio) + size) + (size + 1.0) * xp.abs(log_value)
         gammas = xp.sum(xp.abs(ns.gammaln(self._halves())), axis=-1) + self._log_pi()
-        return 1.0 + 0.5 * (logs + trace + from_scale + from_value) + gammas
+        return 1.0 + 0.5 * (logs + whitened + from_scale + from_value) + gammas
 
     def entropy(self) -> Array:
         ns, size, halves = namespace(self.degrees, self.scale), self._size(), self._halves()

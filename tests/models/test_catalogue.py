@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from elbocheck.families import FAMILIES, HalfNormal, InverseGamma, NormalGamma, NormalWishart, Wishart
+from elbocheck.families import FAMILIES, HalfNormal, InverseGamma, InverseWishart, NormalGamma, NormalWishart, Wishart
 from elbocheck.models import CELLS, cells
 from elbocheck.models.catalogue import THEORY_ROWS
 
 NAMED = {name for cell in CELLS for name in cell.model.theory.families}
-UNMIXED = (HalfNormal, InverseGamma, NormalGamma, NormalWishart, Wishart)
+UNMIXED = (HalfNormal, InverseGamma, InverseWishart, NormalGamma, NormalWishart, Wishart)
 """Priors of code that is connected; no model of the catalogue has them, and a mixture of them would add no theory."""
 
 

@@ -90,6 +90,16 @@ def wishart_entropy(n: Any, v: Any) -> Any:
     return n - (n - 3) / 2 * expected + wishart_partition(n, v)
 
 
+def inverse_wishart(n: Any, v: Any, u: Any) -> Any:
+    """Of 2 × 2 matrices: the density of the inverse, with the Jacobian |U|⁻³ of the inversion."""
+    return wishart(n, v**-1, u**-1) - 3 * log(mp.det(u))
+
+
+def inverse_wishart_entropy(n: Any, v: Any) -> Any:
+    expected = mp.psi(0, n / 2) + mp.psi(0, (n - 1) / 2) + 2 * log(2) - log(mp.det(v))
+    return wishart_entropy(n, v**-1) - 3 * expected
+
+
 G = mp.euler
 CASES = {
     "bernoulli": Case(
@@ -192,6 +202,10 @@ CASES = {
     "wishart": Case(
         f.Wishart, (5.3, np.array([[1.25, 0.5], [0.5, 0.75]])), np.array([[2.5, -0.5], [-0.5, 1.75]]), wishart,
         wishart_entropy, wishart_partition,
+    ),
+    "inverse wishart": Case(
+        f.InverseWishart, (5.3, np.array([[1.25, 0.5], [0.5, 0.75]])), np.array([[2.5, -0.5], [-0.5, 1.75]]),
+        inverse_wishart, inverse_wishart_entropy, lambda n, v: wishart_partition(n, v**-1),
     ),
 }  # fmt: skip
 REFUSED = {
