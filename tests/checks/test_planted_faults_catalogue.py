@@ -198,6 +198,9 @@ FAULTS: dict[str, Fault] = {
         with_methods(entropy=lambda d: Normal(d.mean, 0.0 * d.variance + 1.0).entropy()),
         checks=(every_point, stationary),
     ),
+    "random effects: log τ² taken for log τ in beta": Fault(
+        "random-effects/full", "factor z", "z", with_beta("log_spreads", 2.0), checks=TWICE
+    ),
     "linear dynamical system: a transition into the first state": Fault(
         "linear-dynamical-system/exact", "factor transition", "transition",
         lambda factor, params: replace(factor, where=jnp.ones_like(factor.where)),

@@ -25,7 +25,7 @@ from elbocheck.strategies import draw_many, samples
 from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell, draw, models
 
 Params = Mapping[str, np.ndarray]
-CELLS = models("gaussian-process", "linear-regression", "linear-dynamical-system")
+CELLS = models("gaussian-process", "linear-regression", "random-effects", "linear-dynamical-system")
 TWO_STATES = replace(find_cell("linear-dynamical-system/exact"), capacity=(6, 4, 2), suffix=", two states", frozen=())
 EXACT = [cell for cell in CELLS if cell.variational.optimal]
 
@@ -71,6 +71,11 @@ def regression(sample: Sample, params: Params, n: int) -> Joint:
     return Joint(np.zeros(count), prior, features, float(np.exp(params["log_variance"])), sample.x[n])
 
 
+def effects(sample: Sample, params: Params, n: int) -> Joint:
+    spreads = np.diag(np.exp(params["log_spreads"]))
+    return Joint(params["mean"], spreads, params["design"], float(np.exp(params["log_variance"])), sample.x[n])
+
+
 def process(sample: Sample, params: Params, n: int) -> Joint:
     """The Matérn kernel of scikit-learn, whose distances are multiplied by √3."""
     from sklearn.gaussian_process.kernels import Matern
@@ -99,7 +104,12 @@ def system(sample: Sample, params: Params, n: int) -> Joint:
     return Joint(np.concatenate(means), flat, observe, float(np.exp(params["log_variance"])), sample.x[n][there])
 
 
-JOINTS = {"linear-regression": regression, "gaussian-process": process, "linear-dynamical-system": system}
+JOINTS = {
+    "linear-regression": regression,
+    "random-effects": effects,
+    "gaussian-process": process,
+    "linear-dynamical-system": system,
+}
 
 
 def q_of(sample: Sample, params: Params, joint: Joint, n: int) -> tuple[np.ndarray, np.ndarray]:
