@@ -110,9 +110,7 @@ def slopes(p):
     squares = residual**2 + X**2 @ v
     return {
         "m": beta * X.T @ residual / N,
-        "log_v": 0.5
-        * (1 - v * (beta * np.sum(X**2, axis=0) + alpha))
-        / N,
+        "log_v": 0.5 * (1 - v * (beta * np.sum(X**2, axis=0) + alpha)) / N,
         "log_beta": 0.5 * np.mean(1 - beta * squares),
         "log_alpha": 0.5 * np.sum(1 - alpha * (p["m"] ** 2 + v)) / N,
     }
