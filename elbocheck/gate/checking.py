@@ -113,11 +113,20 @@ def _diagnosis(problem: Problem, result: Result) -> Diagnosis | None:
         return None
 
 
+SHRINKING = 20
+"""Cases that the search for a simpler failing one tries."""
+PATIENCE = 10.0
+"""Seconds that it may always take."""
+
+
 def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
-    """The simplest case that Hypothesis finds, within about so many seconds, on which the same check fails."""
+    """The simplest case that Hypothesis finds in `SHRINKING` cases, on which the same check fails.
+
+    Every run finds the same one, unless that takes more than so many seconds.
+    """
     if not target.drawn:
         return failed
-    simplest, deadline, failing = failed, time.perf_counter() + seconds, set[str]()
+    simplest, deadline, failing, tried = failed, time.perf_counter() + seconds, set[str](), set[str]()
 
     @settings(
         max_examples=TARGET_PROFILES["quick"],
@@ -132,8 +141,9 @@ def shrunk(target: Target, failed: Checked, seconds: float) -> Checked:
     def holds(case: Case) -> None:
         nonlocal simplest
         key = repr(case.arguments) if case.arguments is not None else repr(case.problem.arrays)
-        if time.perf_counter() > deadline and key not in failing:
+        if key not in failing and (len(tried) >= SHRINKING or time.perf_counter() > deadline):
             return
+        tried.add(key)
         try:
             found = run_check(target, failed.check, case, diagnosed=False)
         except ElbocheckError:
@@ -176,7 +186,7 @@ def check_target(
         (one for one in checked if one.result and one.result.outcome is Outcome.VIOLATED and not one.known), None
     )
     if first is not None:
-        checked[checked.index(first)] = shrunk(target, first, seconds=0.5 * spent)
+        checked[checked.index(first)] = shrunk(target, first, seconds=2.0 * spent + PATIENCE)
     found = [(one.id, one.result.outcome is Outcome.VIOLATED) for one in checked if one.result is not None]
     report = CheckReport(tuple(checked), stale(found, known_failures), seconds=time.perf_counter() - begin)
     if on_fail == "raise" and not report.ok:

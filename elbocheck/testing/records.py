@@ -111,7 +111,7 @@ def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tupl
 def write_report(path: str, reports: Iterable[Any], backend: str, dtype: str) -> str:
     """The JSON of all doors, one cell for each test with results; where it is, in words."""
     cells = []
-    for report in reports:
+    for report in sorted(reports, key=lambda one: one.nodeid):  # processes finish in any order
         own = dict(report.user_properties)
         if "elbocheck" in own:
             bound = float(own["bound"])

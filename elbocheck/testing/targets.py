@@ -74,10 +74,10 @@ def _require(run: Run, source: str) -> None:
     if result is None:
         pytest.skip(f"{run.check} needs something that the problem does not have (see Problem)")
     if result.outcome is Outcome.VIOLATED:
+        RECORDED.append(of_target(one))  # which failure is the first depends on the number of processes
         if run.target.name not in _shrunk:
             _shrunk.add(run.target.name)
             one = shrunk(run.target, one, SHRINKING)
-        RECORDED.append(of_target(one))
         line = ""
         if source:
             line = left_line(lambda: target_replay(one, run.target, source), source)

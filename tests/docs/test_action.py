@@ -132,14 +132,23 @@ def test_what_is_installed(tmp_path: Path, inputs: dict[str, str], wanted: str) 
     assert {"report", "torch"} <= set(extras)
 
 
-def test_how_elbocheck_is_called(tmp_path: Path) -> None:
-    runner = Runner(tmp_path, {"target": "my model.py", "known-failures": "known.toml", "profile": "gate"})
+@pytest.mark.parametrize(
+    ("inputs", "profile", "last"),
+    [
+        ({"target": "my model.py", "known-failures": "known.toml", "profile": "gate"}, "gate",
+         ["--known-failures", "known.toml", "my model.py"]),
+        ({"target": "my model.py", "backend": "torch"}, "quick", ["my model.py"]),
+        ({"target": ""}, "quick", [""]),  # a variable that is not set is refused, and is not the catalogue
+        ({"backend": "numpy"}, "quick", ["--backend", "numpy"]),
+    ],
+)  # fmt: skip
+def test_how_elbocheck_is_called(tmp_path: Path, inputs: dict[str, str], profile: str, last: list[str]) -> None:
+    runner = Runner(tmp_path, inputs)
     runner.stub("elbocheck")
     assert runner.run("Verify").returncode == 0
     report = tmp_path / "elbocheck-report"
     assert runner.calls == [
-        "verify", "--backend", "jax", "--profile", "gate", "--json", f"{report}/report.json",
-        "--html", f"{report}/report.html", "--known-failures", "known.toml", "my model.py",
+        "verify", "--profile", profile, "--json", f"{report}/report.json", "--html", f"{report}/report.html", *last,
     ]  # fmt: skip
     assert (tmp_path / "output").read_text(encoding="utf-8") == f"report={report}\n"
 
