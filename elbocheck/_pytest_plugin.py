@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,7 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     from elbocheck.files import beginning_here
     from elbocheck.gate.known_failures import load_known_failures
     from elbocheck.gate.sources import is_target, load_targets, refuse_single_precision
+    from elbocheck.limits import ending
     from elbocheck.loading import named
 
     if dtype == "float64":
@@ -133,6 +135,7 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
     config.add_cleanup(stack.close)
     try:
         stack.enter_context(beginning_here())  # whatever code under test makes of the directory
+        stack.enter_context(ending(partial(_ended, config)))
         config.stash[KNOWN] = load_known_failures(known) if known else ()
         if is_target(named(option(config, "target"), "target")):
             refuse_single_precision(option(config, "target"), dtype)
@@ -145,6 +148,22 @@ def _prepare_targets(config: pytest.Config, dtype: str) -> None:
             config.stash[CELLS] = cells_under_test()
     except ElbocheckError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _ended(config: pytest.Config, what: str) -> int:
+    """Say what was found until now, and what ends this process: a call that nothing else ends; its exit code."""
+    reporter, capture = (config.pluginmanager.get_plugin(name) for name in ("terminalreporter", "capturemanager"))
+    if capture is not None:
+        capture.suspend_global_capture(in_=True)
+    if reporter is not None:
+        from elbocheck.testing.records import summary_lines
+
+        reporter.ensure_newline()
+        for line in summary_lines(one for kind in ("passed", "failed") for one in reporter.stats.get(kind, [])):
+            reporter.write_line(line)
+        reporter.write_line(f"elbocheck: {what}; nothing ended it but the end of this process", red=True)
+        reporter.flush()
+    return int(pytest.ExitCode.INTERRUPTED)
 
 
 TARGETS: pytest.StashKey[Sequence[Target]] = pytest.StashKey()

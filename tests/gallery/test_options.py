@@ -84,7 +84,7 @@ def test_row(row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         raise AssertionError("a computation was started")
 
     monkeypatch.setattr("elbocheck.runs.pool.run", refuse)
-    monkeypatch.setattr("elbocheck.gate.checking.run_check", refuse)
+    monkeypatch.setattr("elbocheck.gate.checking.examine", refuse)
     monkeypatch.setattr("elbocheck.runs.explain.explain", refuse)
     before = dict(row.files)
     check(row, tmp_path, monkeypatch, capsys)

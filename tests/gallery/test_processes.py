@@ -28,7 +28,8 @@ STUCK = (
     "def forever(p):\n    while True:\n        try:\n            while True: time.sleep(0.01)\n"
     "        except BaseException: pass\n"
 )
-LIMIT = 120
+TESTS = f"{sys.executable} -m pytest --pyargs elbocheck.properties -qp no:cacheprovider"
+LIMIT = 240
 """Seconds."""
 
 
@@ -88,6 +89,11 @@ LINES = [
          "target 'b' cannot be judged to the end. problem: fit(params) did not come back within 0.2 s",
          HEAD + STUCK + "target = [target_of(name='a', elbo=wrong), target_of(name='b', fit=forever, timeout=0.2),"
          " target_of(name='c')]\n"),
+    Line("tests of code that nothing ends", f"{TESTS} --elbocheck-target bad.py", 2,
+         "fit(params) did not come back within 0.2 s; is there an endless loop", "",
+         HEAD + STUCK + "target = target_of(fit=forever, timeout=0.2)\n"),
+    Line("a variable of CI that is not set", f"{TESTS} --elbocheck-target ''", 4, "",
+         "--elbocheck-target is given, and empty; is a variable not set?"),
     Line("a platform that JAX does not know", "JAX_PLATFORMS=abacus $E verify --model sbn --data digits_6px", 2, "",
          "JAX cannot start: RuntimeError: Unable to initialize backend 'abacus'"),
     Line("a precision that JAX does not know", "JAX_ENABLE_X64=maybe $E explain ppca", 2, "",
