@@ -7,7 +7,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.compiled import Compiled
+from elbocheck.bound.layout import Arrays
 from elbocheck.models.base import Params
 from elbocheck.models.mixture import merged
 from elbocheck.solver.start import Start
@@ -77,11 +79,12 @@ def profiled(sample: Searched, start: Start) -> Start:
     best = cell.variational.optimum
     if best is None:
         return start
-    fixed = sample.fixed()
 
-    def optimum(vector: np.ndarray) -> np.ndarray:
+    def optimum(vector: Array, fixed: Arrays) -> Array:
         params = layout.unpack(vector)
-        return layout.pack({**params, **best(cell.model, params, fixed)})
+        moved = {**params, **best(cell.model, params, fixed)}
+        xp = namespace(vector).xp
+        return xp.concat([xp.reshape(moved[name], (-1,)) for name in layout.names])
 
     return replace(start, optimum=optimum, eliminated=layout.mask(cell.variational.trained))
 

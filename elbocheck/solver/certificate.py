@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition, decompose
+from elbocheck.bound.layout import Layout
 from elbocheck.bound.problem import Problem
 from elbocheck.solver.matrix_free import MOST, newton_step
 from elbocheck.solver.newton import RUNAWAY
@@ -119,7 +120,7 @@ def certify(
         decomposition,
         inertia,
         distance,
-        _located(_reason(decomposition, distance, eps), problem, displacement),
+        _reason(decomposition, distance, eps, problem, displacement),
         origin,
         iterations,
     )
@@ -148,27 +149,35 @@ def _without_hessian(
         heard = decomposition.gradient_norm > decomposition.gradient_rounding
         step = newton_step(gradient, (problem.vector / units)[free]) if heard else np.zeros(1)
         distance = float(np.linalg.norm(step))
-    reason = _located(_reason(decomposition, distance, eps), problem, displacement)
+    reason = _reason(decomposition, distance, eps, problem, displacement)
     return StationaryPoint(problem, decomposition, unknown, distance, reason, origin, iterations)
 
 
-def _located(reason: str, problem: Problem, displacement: np.ndarray | None) -> str:
+def _reason(
+    decomposition: Decomposition, distance: float, eps: float, problem: Problem, displacement: np.ndarray | None
+) -> str:
+    reason = reason_of(decomposition.gradient_norm, decomposition.gradient_rounding, distance, eps)
+    return located(reason, problem.layout, displacement)
+
+
+def located(reason: str, layout: Layout, displacement: np.ndarray | None) -> str:
     """The reason with the block that a search followed towards infinity: σ² → 0 is a log variance that runs to −∞."""
     if displacement is None or np.abs(displacement).max(initial=0.0) <= FAR:
         return reason
-    layout, worst = problem.layout, int(np.argmax(np.abs(displacement)))
+    worst = int(np.argmax(np.abs(displacement)))
     block = next(name for name, where in layout.slices.items() if where.start <= worst < where.stop)
     if abs(displacement[worst]) > RUNAWAY:
         return f"boundary at infinity: {block} ran away, by {displacement[worst]:+.0f}"
     return f"{reason}; {block} had moved by {displacement[worst]:+.0f}" if reason else ""
 
 
-def _reason(decomposition: Decomposition, distance: float, eps: float) -> str:
-    norm, limits = decomposition.gradient_norm, precision_of(eps)
+def reason_of(norm: float, rounding: float, distance: float, eps: float) -> str:
+    """Why a point with this ‖∇F‖, bound on its rounding error and Newton step is not certified; empty if it is."""
+    limits = precision_of(eps)
     if not norm <= limits.gradient:
         return f"gradient too large: {norm:.1e} > {limits.gradient:.1e}"
-    if not decomposition.gradient_rounding <= limits.rounding:
-        return f"gradient below its own rounding error {decomposition.gradient_rounding:.1e}"
+    if not rounding <= limits.rounding:
+        return f"gradient below its own rounding error {rounding:.1e}"
     if distance > limits.distance:
         return f"non-isolated or at infinity: gradient {norm:.1e}, yet the Newton step is {distance:.1e}"
     return ""

@@ -88,7 +88,7 @@ class Profile:
         """The vector with eliminated elements at their optimum."""
         if self.start.optimum is None:
             return vector
-        return np.where(self.eliminated, self.start.optimum(vector), vector)
+        return np.where(self.eliminated, self.start.optimum(vector, self.problem.fixed), vector)
 
     def place(self, point: np.ndarray) -> np.ndarray:
         """The full vector for a point of the search."""

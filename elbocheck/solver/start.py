@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class Start:
     limit: int = 80
     """Most evaluations of a stage."""
 
-    optimum: Callable[[np.ndarray], np.ndarray] | None = None
-    """vector (P,) -> vector (P,) with the `eliminated` elements at their optimum given all others.
+    optimum: Callable[[Any, Any], Any] | None = None
+    """(vector (P,), fixed arrays) -> vector (P,) with the `eliminated` elements at their optimum given all others.
 
     The search then moves the others alone, on the profile of the bound.
     """

@@ -84,15 +84,15 @@ def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
     """The best Gaussian: the exact posterior, or for a diagonal family its mean and 1 / diag of its precision."""
     assert model.gaussian_posterior is not None
     shift, precision = model.gaussian_posterior(params, fixed)
-    data = len(shift)
-    mean = np.linalg.solve(precision, shift.T).T
+    xp, data = namespace(shift).xp, shift.shape[0]
+    mean = xp.matrix_transpose(xp.linalg.solve(precision, xp.matrix_transpose(shift)))
     if "q_lower" not in params:
-        return {"q_mean": mean, "q_log_diagonal": np.tile(-0.5 * np.log(np.diagonal(precision)), (data, 1))}
-    root = np.linalg.cholesky(np.linalg.inv(precision))
+        return {"q_mean": mean, "q_log_diagonal": xp.tile(-0.5 * xp.log(xp.linalg.diagonal(precision)), (data, 1))}
+    root = xp.linalg.cholesky(xp.linalg.inv(precision))
     return {
         "q_mean": mean,
-        "q_log_diagonal": np.tile(np.log(np.diagonal(root)), (data, 1)),
-        "q_lower": np.tile(np.tril(root, -1), (data, 1, 1)),
+        "q_log_diagonal": xp.tile(xp.log(xp.linalg.diagonal(root)), (data, 1)),
+        "q_lower": xp.tile(xp.tril(root, k=-1), (data, 1, 1)),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from elbocheck.backends.namespace import namespace
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.families import Categorical
@@ -37,8 +38,10 @@ def optimum(model: Model, params: Arrays, fixed: Arrays) -> Params:
     """The exact posterior, centred: states far from possible get logits far below."""
     logits = log_joint(model, params, fixed)
     exists = enumerated(model, fixed)[1]
-    logits = np.where(exists, logits, 0.0)
-    return {"q_logits": logits - logits.sum(axis=1, keepdims=True) / exists.sum() * exists}
+    xp = namespace(logits).xp
+    logits = xp.where(exists, logits, xp.zeros_like(logits))
+    share = xp.astype(exists, logits.dtype) / xp.sum(xp.astype(exists, logits.dtype))
+    return {"q_logits": logits - xp.sum(logits, axis=1, keepdims=True) * share}
 
 
 RESPONSIBILITIES = Variational(

@@ -1,0 +1,72 @@
+"""Many problems of one shape at once: functions of one lane, mapped over all of them under one `jit(vmap(...))`.
+
+What runs on lanes is written over `xp` and the transformations here, for one problem; arrays get a leading axis of
+lanes outside. Float64, whatever the process has chosen; a device is JAX's default one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elbocheck.backends.jax import compiler_options
+
+xp = jnp
+"""Array functions of a lane."""
+
+
+def value_and_gradient(function: Callable[[Any], Any], vector: Any) -> tuple[Any, Any]:
+    """(f, ∇f (P,)) by reverse mode."""
+    return jax.value_and_grad(function)(vector)
+
+
+def value_gradient_hessian(function: Callable[[Any], Any], vector: Any, columns: np.ndarray) -> tuple[Any, Any, Any]:
+    """(f, ∇f (P,), rows (C, P) of ∇²f for some elements), forward over reverse mode."""
+    both = jax.value_and_grad(function)
+
+    def along(tangent: Any) -> Any:
+        (value, gradient), (_, row) = jax.jvp(both, (vector,), (tangent,))
+        return value, gradient, row
+
+    basis = jnp.eye(vector.shape[0], dtype=vector.dtype)[columns]
+    return jax.vmap(along, out_axes=(None, None, 0))(basis)
+
+
+def jacobian(function: Callable[[Any], tuple[Any, Any]], vector: Any) -> tuple[Any, Any]:
+    """(Jacobian of the first result by reverse mode, the second result)."""
+    return jax.jacrev(function, has_aux=True)(vector)
+
+
+def repeat(times: int, body: Callable[[Any], Any], state: Any) -> Any:
+    """body(body(… state)), compiled once."""
+    return jax.lax.fori_loop(0, times, lambda _, one: body(one), state)
+
+
+def on_accelerator() -> bool:
+    """Whether lanes run on something else than this machine's processors."""
+    return jax.default_backend() != "cpu"
+
+
+def over_lanes(function: Callable[..., Any], width: int) -> Callable[..., Any]:
+    """A function of trees of arrays of one lane as one of (L, …) NumPy arrays, computed `width` lanes at a time.
+
+    One program serves every L: the last lanes are filled up with repetitions, which are dropped.
+    """
+    compiled = jax.jit(jax.vmap(function), compiler_options=compiler_options())
+
+    def run(*arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        count, found = len(leaves[0]), []
+        with jax.enable_x64(True):
+            for begin in range(0, count, width):
+                rows = np.minimum(np.arange(begin, begin + width), count - 1)
+                part = compiled(*jax.tree.unflatten(structure, [np.asarray(leaf)[rows] for leaf in leaves]))
+                kept = min(width, count - begin)
+                found.append(jax.tree.map(lambda leaf, kept=kept: np.asarray(leaf)[:kept], part))
+        return found[0] if len(found) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+
+    return run

@@ -1,0 +1,270 @@
+"""Searches of many problems of one cell at once, on JAX in float64; see `lanes` for their steps.
+
+All problems have one shape, so that two programs serve them all. A lane ends where the one-by-one search would, or
+close to it, or not at all; `batched_certificate` judges, and what is not certified may be tried one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from elbocheck.bound.compiled import Compiled
+from elbocheck.bound.problem import Problem
+from elbocheck.solver.lanes import LOOSE, STEPS, Landscape, glide, look
+from elbocheck.solver.precision import DOUBLE
+from elbocheck.solver.start import Start
+
+LOOKS = 16
+"""Most Hessians of one stage of a search towards a maximum; towards a saddle as many as the start allows."""
+GLIDES = 5
+"""Calls of `glide` after one look, until the next is due."""
+WIDTHS = ((8, 16), (2048, 4096))
+"""Lanes of one call of `look` and of `glide`: what fits the caches of a processor, and what fills an accelerator."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Problems of one cell, stacked: what does not change while they are searched."""
+
+    problems: tuple[Problem, ...]
+    """With one compiled bound."""
+
+    columns: np.ndarray
+    """Integers (C,): the elements that some problem of the cell trains, a function of the cell."""
+
+    fixed: dict[str, np.ndarray]
+    """Name -> (L, …) arrays."""
+
+    free: np.ndarray
+    """Boolean (L, P)."""
+
+    units: np.ndarray
+    """(L, P)."""
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem], columns: np.ndarray) -> Cohort:
+        """Of problems for which `batches` holds."""
+        names = problems[0].fixed
+        return cls(
+            tuple(problems),
+            columns,
+            {name: np.stack([np.asarray(one.fixed[name]) for one in problems]) for name in names},
+            np.stack([one.free_mask for one in problems]),
+            np.stack([one.unit_vector for one in problems]),
+        )
+
+    @property
+    def compiled(self) -> Compiled:
+        return self.problems[0].compiled
+
+    def some(self, lanes: np.ndarray) -> Cohort:
+        """Of some of the problems, or of the same one several times."""
+        return Cohort(
+            tuple(self.problems[lane] for lane in lanes),
+            self.columns,
+            {name: array[lanes] for name, array in self.fixed.items()},
+            self.free[lanes],
+            self.units[lanes],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Where searches ended."""
+
+    vectors: np.ndarray
+    """(L, P)."""
+
+    evaluations: np.ndarray
+    """Integers (L,): gradients and Hessians."""
+
+    displacements: np.ndarray
+    """(L, P): how far they went, in chart units."""
+
+
+def batches(compiled: Compiled) -> bool:
+    """Whether problems of a compiled bound can be lanes: of the catalogue, on JAX, in float64."""
+    backend = compiled.backend
+    return compiled.catalogued and (backend.name, backend.dtype) == ("jax", "float64") and compiled.bound.elbo is None
+
+
+def widths() -> tuple[int, int]:
+    """Lanes of one call of `look` and of `glide`, here."""
+    from elbocheck.backends.lanes import on_accelerator
+
+    return WIDTHS[on_accelerator()]
+
+
+Step = Callable[[dict[str, Any]], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """The compiled steps of a landscape."""
+
+    look: Step
+    """See `lanes.look`."""
+    glide: Step
+    """See `lanes.glide`."""
+    vector: Step
+    """The parameters (L, P) at the points of lanes."""
+
+
+_made: dict[Any, Programs] = {}
+
+
+def _programs(compiled: Compiled, columns: np.ndarray, optimum: Any) -> Programs:
+    """Made once; the closed forms of the optimum that the starts of one bound bring along are all the same."""
+    key = (compiled, columns.tobytes(), optimum is None)
+    if key not in _made:
+        from elbocheck.backends.lanes import over_lanes
+
+        landscape = Landscape(compiled.bound, columns, optimum)
+        narrow, wide = widths()
+        _made[key] = Programs(
+            over_lanes(partial(look, landscape), narrow),
+            over_lanes(partial(glide, landscape), wide),
+            over_lanes(lambda lane: landscape.vector(lane, lane["point"]), wide),
+        )
+    return _made[key]
+
+
+def search(cohort: Cohort, starts: Sequence[Start]) -> Ends:
+    """From one start of each problem. Stages with held or tied elements come first, as in `find_stationary_point`."""
+    optimum = next((start.optimum for start in starts if start.optimum is not None), None)
+    programs = _programs(cohort.compiled, cohort.columns, optimum)
+    vectors = np.stack([np.asarray(start.vector, dtype=float) for start in starts])
+    eliminated = np.stack([np.broadcast_to(start.eliminated, vectors.shape[1:]) for start in starts])
+    moved, evaluations = np.zeros_like(vectors), np.zeros(len(starts), dtype=int)
+    held = np.stack([np.broadcast_to(start.held, vectors.shape[1:]) for start in starts])
+    staged = np.array([start.tied is not None for start in starts]) | np.any(held & cohort.free, axis=1)
+    apart = np.broadcast_to(np.arange(vectors.shape[1]), vectors.shape)
+    tied = np.stack([apart[0] if start.tied is None else start.tied for start in starts])
+    index = np.array([start.index for start in starts])
+    limits = np.array([start.limit if start.index else LOOKS for start in starts])
+    for lanes, moving, labels in (
+        (np.flatnonzero(staged), cohort.free & ~held, tied),
+        (np.arange(len(starts)), cohort.free, apart),
+    ):
+        if not lanes.size:
+            continue
+        own = cohort.some(lanes)
+        going = moving[lanes] & ~eliminated[lanes]
+        state = _lanes(own, vectors[lanes], going, labels[lanes], eliminated[lanes], index[lanes])
+        _settle(programs, state, limits[lanes])
+        vectors[lanes] = programs.vector(_only(state, PLACED))
+        evaluations[lanes] += state["evaluations"]
+        apart_by = np.zeros(vectors[lanes].shape)
+        change = np.take_along_axis(state["point"] - state["begin"], state["label"], axis=1) * state["moving"]
+        apart_by[:, cohort.columns] = change
+        moved[lanes] = np.where(np.abs(apart_by) > np.abs(moved[lanes]), apart_by, moved[lanes])
+    return Ends(vectors, evaluations, moved)
+
+
+PLACED = ("base", "units", "moving", "label", "eliminated", "free", "fixed", "point")
+LOOKED = (*PLACED, "begin", "index", "radius", "entry")
+GLIDED = (*PLACED, "begin", "value", "slope", "matrix", "radius", "polishing")
+"""What the programs take of a lane."""
+
+
+def _lanes(
+    cohort: Cohort,
+    vectors: np.ndarray,
+    moving: np.ndarray,
+    labels: np.ndarray,
+    eliminated: np.ndarray,
+    index: np.ndarray,
+) -> dict[str, Any]:
+    """The lanes of one stage, at its begin."""
+    columns, count = cohort.columns, len(vectors)
+    position = np.full(vectors.shape[1], -1)
+    position[columns] = np.arange(columns.size)
+    label = np.tile(np.arange(columns.size), (count, 1))
+    for lane in np.flatnonzero(np.any(labels != np.arange(vectors.shape[1]), axis=1)):
+        own = np.flatnonzero(moving[lane])
+        _, first, groups = np.unique(labels[lane][own], return_index=True, return_inverse=True)
+        label[lane, position[own]] = position[own[first]][groups]
+    point = vectors[:, columns] / cohort.units[:, columns]
+    point = np.take_along_axis(point, label, axis=1)
+    return {
+        "base": vectors,
+        "units": cohort.units,
+        "moving": moving[:, columns].astype(float),
+        "label": label,
+        "eliminated": eliminated.astype(float),
+        "free": cohort.free.astype(float),
+        "fixed": cohort.fixed,
+        "index": index,
+        "point": point,
+        "begin": point.copy(),
+        "value": np.zeros(count),
+        "slope": np.zeros(point.shape),
+        "matrix": np.zeros((*point.shape, columns.size)),
+        "radius": np.ones(count),
+        "entry": np.full(count, LOOSE),
+        "polishing": np.zeros(count),
+        "evaluations": np.zeros(count, dtype=int),
+    }
+
+
+def _only(state: dict[str, Any], names: Sequence[str], lanes: np.ndarray | None = None) -> dict[str, Any]:
+    """Some entries of some lanes."""
+
+    def some(array: np.ndarray) -> np.ndarray:
+        return array if lanes is None else array[lanes]
+
+    return {
+        name: {key: some(array) for key, array in state[name].items()} if name == "fixed" else some(state[name])
+        for name in names
+    }
+
+
+def _settle(programs: Programs, state: dict[str, Any], limits: np.ndarray) -> None:
+    """Look and glide until every lane has ended."""
+    count = len(limits)
+    polished, looks = np.full(count, np.inf), np.zeros(count, dtype=int)
+    active = np.arange(count)
+    while active.size:
+        found = programs.look(_only(state, LOOKED, active))
+        looks[active] += 1
+        for name in ("point", "radius", "value", "slope", "matrix"):
+            state[name][active] = found[name]
+        state["polishing"][active] = found["polishing"]
+        state["evaluations"][active] += 1
+        size = found["size"]
+        chord = np.asarray(found["polishing"], dtype=bool)
+        ended = ~found["fine"] | (size == 0.0) | found["ran_away"] | (looks[active] >= limits[active])
+        # a new Hessian that polishes no further than the last one is no help either
+        ended |= chord & (size >= polished[active]) & (size <= DOUBLE.gradient)
+        gliding = active[(chord | (state["index"][active] == 0)) & (~ended | (chord & found["fine"]))]
+        later = active[~ended]
+        over = np.zeros(count, dtype=bool)
+        for _ in range(GLIDES):
+            if not gliding.size:
+                break
+            part = programs.glide(_only(state, GLIDED, gliding))
+            for name in ("point", "value", "slope", "matrix", "radius"):
+                state[name][gliding] = part[name]
+            state["evaluations"][gliding] += STEPS
+            over[gliding[part["ran_away"]]] = True
+            settled = (state["polishing"][gliding] > 0) & (part["size"] <= 0.1 * DOUBLE.gradient) & part["done"]
+            over[gliding[settled]] = True
+            stuck = part["done"] & (state["polishing"][gliding] > 0) & ~settled
+            _back_off(state, gliding[stuck], part["size"][stuck], polished)
+            narrow = part["done"] & (part["radius"] < DOUBLE.null)
+            over[gliding[narrow & (state["polishing"][gliding] == 0)]] = True
+            gliding = gliding[~part["done"]]
+        active = later[~over[later]]
+
+
+def _back_off(state: dict[str, Any], lanes: np.ndarray, sizes: np.ndarray, polished: np.ndarray) -> None:
+    """Polishing has ended above rounding: a new Hessian, whose cut is closer, and polishing from further down."""
+    again = sizes < 0.3 * polished[lanes]
+    state["entry"][lanes] = np.where(again, state["entry"][lanes], 0.01 * np.minimum(state["entry"][lanes], sizes))
+    state["radius"][lanes] = np.where(again, state["radius"][lanes], 0.1)
+    polished[lanes] = sizes
