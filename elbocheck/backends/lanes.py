@@ -42,8 +42,12 @@ def jacobian(function: Callable[[Any], tuple[Any, Any]], vector: Any) -> tuple[A
 
 
 def repeat(times: int, body: Callable[[Any], Any], state: Any) -> Any:
-    """body(body(… state)), compiled once."""
-    return jax.lax.fori_loop(0, times, lambda _, one: body(one), state)
+    """body(body(… state)), compiled once, until state["done"] or so many times."""
+
+    def goes_on(counted: Any) -> Any:
+        return (counted[0] < times) & ~counted[1]["done"]
+
+    return jax.lax.while_loop(goes_on, lambda counted: (counted[0] + 1, body(counted[1])), (0, state))[1]
 
 
 def on_accelerator() -> bool:

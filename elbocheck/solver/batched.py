@@ -15,11 +15,11 @@ import numpy as np
 
 from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.problem import Problem
-from elbocheck.solver.lanes import LOOSE, STEPS, Landscape, glide, look
+from elbocheck.solver.lanes import CHORD, LOOSE, STEPS, Landscape, glide, look
 from elbocheck.solver.precision import DOUBLE
 from elbocheck.solver.start import Start
 
-LOOKS = 16
+LOOKS = 10
 """Most Hessians of one stage of a search towards a maximum; towards a saddle as many as the start allows."""
 GLIDES = 5
 """Calls of `glide` after one look, until the next is due."""
@@ -167,8 +167,8 @@ def search(cohort: Cohort, starts: Sequence[Start]) -> Ends:
 
 
 PLACED = ("base", "units", "moving", "label", "eliminated", "free", "fixed", "point")
-LOOKED = (*PLACED, "begin", "index", "radius", "entry")
-GLIDED = (*PLACED, "begin", "value", "slope", "matrix", "radius", "polishing")
+LOOKED = (*PLACED, "index", "entry")
+GLIDED = (*PLACED, "begin", "value", "slope", "matrix", "bend", "mode", "radius")
 """What the programs take of a lane."""
 
 
@@ -207,7 +207,8 @@ def _lanes(
         "matrix": np.zeros((*point.shape, columns.size)),
         "radius": np.ones(count),
         "entry": np.full(count, LOOSE),
-        "polishing": np.zeros(count),
+        "bend": np.zeros(point.shape),
+        "mode": np.zeros(count, dtype=int),
         "evaluations": np.zeros(count, dtype=int),
     }
 
@@ -226,40 +227,39 @@ def _only(state: dict[str, Any], names: Sequence[str], lanes: np.ndarray | None 
 
 def _settle(programs: Programs, state: dict[str, Any], limits: np.ndarray) -> None:
     """Look and glide until every lane has ended."""
-    count = len(limits)
-    polished, looks = np.full(count, np.inf), np.zeros(count, dtype=int)
-    active = np.arange(count)
+    polished, looks = np.full(len(limits), np.inf), np.zeros(len(limits), dtype=int)
+    active = np.arange(len(limits))
     while active.size:
         found = programs.look(_only(state, LOOKED, active))
         looks[active] += 1
-        for name in ("point", "radius", "value", "slope", "matrix"):
+        for name in ("value", "slope", "matrix", "bend", "mode"):
             state[name][active] = found[name]
-        state["polishing"][active] = found["polishing"]
         state["evaluations"][active] += 1
-        size = found["size"]
-        chord = np.asarray(found["polishing"], dtype=bool)
-        ended = ~found["fine"] | (size == 0.0) | found["ran_away"] | (looks[active] >= limits[active])
+        chord = found["mode"] == CHORD
         # a new Hessian that polishes no further than the last one is no help either
-        ended |= chord & (size >= polished[active]) & (size <= DOUBLE.gradient)
-        gliding = active[(chord | (state["index"][active] == 0)) & (~ended | (chord & found["fine"]))]
-        later = active[~ended]
-        over = np.zeros(count, dtype=bool)
-        for _ in range(GLIDES):
-            if not gliding.size:
-                break
-            part = programs.glide(_only(state, GLIDED, gliding))
-            for name in ("point", "value", "slope", "matrix", "radius"):
-                state[name][gliding] = part[name]
-            state["evaluations"][gliding] += STEPS
-            over[gliding[part["ran_away"]]] = True
-            settled = (state["polishing"][gliding] > 0) & (part["size"] <= 0.1 * DOUBLE.gradient) & part["done"]
-            over[gliding[settled]] = True
-            stuck = part["done"] & (state["polishing"][gliding] > 0) & ~settled
-            _back_off(state, gliding[stuck], part["size"][stuck], polished)
-            narrow = part["done"] & (part["radius"] < DOUBLE.null)
-            over[gliding[narrow & (state["polishing"][gliding] == 0)]] = True
-            gliding = gliding[~part["done"]]
-        active = later[~over[later]]
+        over = ~found["fine"] | (chord & (found["size"] >= polished[active]) & (found["size"] <= DOUBLE.gradient))
+        active = active[~over]
+        ended = _glide(programs, state, active, polished)
+        active = active[~ended[active] & (looks[active] < limits[active])]
+
+
+def _glide(programs: Programs, state: dict[str, Any], lanes: np.ndarray, polished: np.ndarray) -> np.ndarray:
+    """Glide until looks are due; boolean, of all lanes: which have come to their end."""
+    ended = np.zeros(len(polished), dtype=bool)
+    for _ in range(GLIDES):
+        if not lanes.size:
+            break
+        found = programs.glide(_only(state, GLIDED, lanes))
+        for name in ("point", "value", "slope", "matrix", "radius"):
+            state[name][lanes] = found[name]
+        state["evaluations"][lanes] += STEPS
+        chord, done = state["mode"][lanes] == CHORD, found["done"]
+        settled = chord & done & (found["size"] <= 0.1 * DOUBLE.gradient)
+        ended[lanes] = settled | found["ran_away"] | (~chord & (found["radius"] < DOUBLE.null))
+        stuck = chord & done & ~settled
+        _back_off(state, lanes[stuck], found["size"][stuck], polished)
+        lanes = lanes[~done]
+    return ended
 
 
 def _back_off(state: dict[str, Any], lanes: np.ndarray, sizes: np.ndarray, polished: np.ndarray) -> None:

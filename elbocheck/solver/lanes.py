@@ -1,9 +1,9 @@
 """One step of many searches at once: a look with a Hessian, and a glide with gradients only, for one lane each.
 
-`look` takes the Hessian and its spectrum; far from a stationary point it makes a matrix that turns gradients into
-ascent steps, near one the pseudo-inverse that polishes, and towards saddles it steps by itself. `glide` goes on with
-that matrix: quasi-Newton ascent (BFGS updates, a trust radius), or chord steps while each contracts the gradient. A
-Hessian costs as much as some twenty gradients, so most of a search glides.
+`look` takes the Hessian and its spectrum, and makes a matrix that turns gradients into steps: of ascent, towards a
+saddle, or, near a stationary point, of Newton without the directions in which the Hessian vanishes. `glide` goes on
+with that matrix: quasi-Newton ascent (BFGS updates, a trust radius), one step towards a saddle, or chord steps while
+each contracts the gradient. A Hessian costs as much as some twenty gradients, so most of a search glides.
 
 Lanes have all the elements that any problem of the cell trains, in chart units; a lane's own are `moving`, those that
 are tied move as the one that is their `label`, and the others do not count. Like `newton`, this is never believed.
@@ -32,14 +32,15 @@ CONTRACTION = 0.5
 """A chord step is kept if it reduces the gradient by this factor."""
 FLOOR = 1e-15
 """No polishing below: rounding."""
-TRIALS = 3
-"""Lengths that a step towards a saddle is tried at before the Hessian is taken anew."""
-LARGEST = 4.0
-"""Largest trust radius of an ascent; towards saddles it is 1."""
+LARGEST = (4.0, 1.0)
+"""Largest trust radius of an ascent, and towards a saddle."""
+CLIMB, CHORD, SADDLE = 0, 1, 2
+"""Modes of `glide`."""
 
 Lane = dict[str, Any]
 """What a search is about: `base` (P,), `units` (P,), `moving` (C,), `label` (C,), `eliminated` (P,), `index`, `fixed`;
-and what changes: `point` (C,), `begin` (C,), `value`, `slope` (C,), `matrix` (C, C), `radius`, `entry`."""
+and what changes: `point` (C,), `begin` (C,), `value`, `slope` (C,), `matrix` (C, C), `bend` (C,), `mode`, `radius` and
+`entry`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +126,11 @@ def filled(hessian: Any, exists: Any) -> Any:
 
 
 def look(landscape: Landscape, lane: Lane) -> Lane:
-    """Spectrum at the point: what `glide` goes on with, or a step towards a saddle.
+    """Spectrum at the point: `mode` and `matrix` that `glide` goes on with; `fine`: whether all is finite.
 
-    `polishing`: whether the matrix is the pseudo-inverse of the Hessian; `fine`: whether all is finite.
+    `bend`: the Hessian times the step that the matrix makes of the gradient.
     """
-    from elbocheck.backends.lanes import repeat, xp
+    from elbocheck.backends.lanes import xp
 
     value, slope, hessian = landscape.curvature(lane, lane["point"])
     fine = xp.isfinite(value) & xp.all(xp.isfinite(slope)) & xp.all(xp.isfinite(hessian))
@@ -141,38 +142,17 @@ def look(landscape: Landscape, lane: Lane) -> Lane:
     along = xp.matmul(slope, vectors)
     polishing = (size < lane["entry"]) & (xp.linalg.norm(inverse * along) < SHORT)
     up = 1.0 / xp.maximum(xp.abs(values), DOUBLE.curvature * xp.maximum(largest, 1e-12))
-    turns = xp.where(polishing, inverse, up)
-    matrix = xp.matmul(vectors * turns, vectors.T)
     count = values.shape[0]
-    down = xp.arange(count) >= count - lane["index"]
-    climb = xp.matmul(vectors, xp.where(down, -1.0, 1.0) * up * along)
-    state = {"point": lane["point"], "radius": lane["radius"], "done": polishing | (lane["index"] == 0) | ~fine}
-
-    def attempt(state: Lane) -> Lane:
-        length = xp.max(xp.abs(climb))
-        step = climb * xp.minimum(1.0, state["radius"] / xp.maximum(length, 1e-300))
-        trial, found = landscape.slope(lane, lane["point"] + step)
-        error = xp.linalg.norm(found - slope - xp.matmul(hessian, step)) / xp.maximum(size, 1e-300)
-        accepted = xp.isfinite(trial) & xp.all(xp.isfinite(found)) & (error < 1.0)
-        longer = xp.where(error < 0.3, xp.minimum(2.0 * state["radius"], 1.0), state["radius"])
-        moved = xp.where(accepted & (error <= 0.7), longer, 0.5 * xp.max(xp.abs(step)))
-        return {
-            "point": xp.where(state["done"] | ~accepted, state["point"], lane["point"] + step),
-            "radius": xp.where(state["done"], state["radius"], moved),
-            "done": state["done"] | accepted,
-        }
-
-    state = repeat(TRIALS, attempt, state)
+    down = (lane["index"] > 0) & ~polishing & (xp.arange(count) >= count - lane["index"])
+    turns = xp.where(polishing, inverse, xp.where(down, -up, up))
     return {
-        "point": state["point"],
-        "radius": state["radius"],
         "value": value,
         "slope": slope,
         "size": size,
-        "matrix": matrix,
-        "polishing": polishing,
+        "matrix": xp.matmul(vectors * turns, vectors.T),
+        "bend": xp.matmul(vectors, values * turns * along),
+        "mode": xp.where(polishing, CHORD, xp.where(lane["index"] > 0, SADDLE, CLIMB)),
         "fine": fine,
-        "ran_away": xp.max(xp.abs(state["point"] - lane["begin"])) > RUNAWAY,
     }
 
 
@@ -180,13 +160,13 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
     """A few steps along gradients turned by the matrix; `done` where a look, or the end, is due."""
     from elbocheck.backends.lanes import repeat, xp
 
-    chord = lane["polishing"] > 0
+    chord, saddle = lane["mode"] == CHORD, lane["mode"] == SADDLE
 
     def step(state: Lane) -> Lane:
         point, value, slope, matrix, radius = (state[k] for k in ("point", "value", "slope", "matrix", "radius"))
         move = xp.matmul(matrix, slope)
-        length = xp.max(xp.abs(move))
-        move = move * xp.where(chord, 1.0, xp.minimum(1.0, radius / xp.maximum(length, 1e-300)))
+        times = xp.where(chord, 1.0, xp.minimum(1.0, radius / xp.maximum(xp.max(xp.abs(move)), 1e-300)))
+        move = move * times
         length = xp.max(xp.abs(move))
         trial, found = landscape.slope(lane, point + move)
         size, reached = xp.linalg.norm(slope), xp.linalg.norm(found)
@@ -194,32 +174,28 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
         expected, gained = xp.sum(slope * move), trial - value
         noise = 4.0 * DOUBLE.eps * xp.abs(value)
         climbs = (gained >= -noise) & ((expected <= noise) | (gained >= 1e-3 * expected))
-        accepted = finite & xp.where(chord, reached < CONTRACTION * size, climbs)
-        bent = xp.where(finite, slope - found, 0.0)
-        curved = xp.sum(bent * move)
-        useful = finite & ~chord & (curved > 1e-10 * xp.linalg.norm(bent) * xp.linalg.norm(move))
-        turned, over = xp.matmul(matrix, bent), 1.0 / xp.where(useful, curved, 1.0)
-        ahead = move * over
-        updated = matrix + (1.0 + xp.sum(bent * turned) * over) * move[:, None] * ahead
-        updated = updated - turned[:, None] * ahead - ahead[:, None] * turned
-        wider = xp.where(gained > 0.25 * expected, xp.minimum(2.0 * radius, LARGEST), radius)
-        still = state["done"]
-        at = xp.where(accepted & ~still, point + move, point)
-        now = xp.where(accepted, reached, size)
-        narrowed = xp.where(accepted, wider, 0.25 * length)
-        over_now = xp.where(
-            chord,
-            ~accepted | (now <= FLOOR),
-            (now < ENTRY) | (narrowed < DOUBLE.null) | (xp.max(xp.abs(at - lane["begin"])) > RUNAWAY),
+        error = xp.linalg.norm(found - slope - times * lane["bend"]) / xp.maximum(size, 1e-300)
+        accepted = finite & xp.where(chord, reached < CONTRACTION * size, xp.where(saddle, error < 1.0, climbs))
+        wider = xp.where(
+            saddle,
+            xp.where(error > 0.7, 0.5 * length, xp.where(error < 0.3, xp.minimum(2.0 * radius, LARGEST[1]), radius)),
+            xp.where(gained > 0.25 * expected, xp.minimum(2.0 * radius, LARGEST[0]), radius),
         )
-        keep = accepted & ~still
+        narrowed = xp.where(accepted, wider, 0.25 * length)
+        keep = accepted & ~state["done"]
+        at = xp.where(keep, point + move, point)
+        far = xp.max(xp.abs(at - lane["begin"])) > RUNAWAY
+        now = xp.where(accepted, reached, size)
+        over = xp.where(chord, ~accepted | (now <= FLOOR), (narrowed < DOUBLE.null) | far)
+        over = over | xp.where(saddle, accepted, ~chord & (now < ENTRY))
+        updated = _updated(matrix, move, slope - found, finite & (lane["mode"] == CLIMB) & ~state["done"])
         return {
             "point": at,
             "value": xp.where(keep, trial, value),
             "slope": xp.where(keep, found, slope),
-            "matrix": xp.where(useful & ~still, updated, matrix),
-            "radius": xp.where(still | chord, radius, narrowed),
-            "done": still | over_now,
+            "matrix": updated,
+            "radius": xp.where(state["done"] | chord, radius, narrowed),
+            "done": state["done"] | over,
         }
 
     names = ("point", "value", "slope", "matrix", "radius")
@@ -228,3 +204,16 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
     state["ran_away"] = xp.max(xp.abs(state["point"] - lane["begin"])) > RUNAWAY
     state["size"] = xp.linalg.norm(state["slope"])
     return state
+
+
+def _updated(matrix: Any, move: Any, bent: Any, wanted: Any) -> Any:
+    """BFGS: the inverse of minus the Hessian after a move on which the gradient fell by `bent`."""
+    from elbocheck.backends.lanes import xp
+
+    bent = xp.where(wanted, bent, 0.0)
+    curved = xp.sum(bent * move)
+    useful = wanted & (curved > 1e-10 * xp.linalg.norm(bent) * xp.linalg.norm(move))
+    turned, over = xp.matmul(matrix, bent), 1.0 / xp.where(useful, curved, 1.0)
+    ahead = move * over
+    updated = matrix + (1.0 + xp.sum(bent * turned) * over) * move[:, None] * ahead
+    return xp.where(useful, updated - turned[:, None] * ahead - ahead[:, None] * turned, matrix)
