@@ -43,12 +43,12 @@ def census(record: Path) -> str:
 
     from elbocheck.report.terminal import print_report
     from elbocheck.runs.census import recorded
-    from elbocheck.runs.rows import Report
+    from elbocheck.runs.rows import Report, merged
 
-    rows = [row for job in recorded(record).values() for row in job]
+    rows = merged(row for chunk in recorded(record).values() for row in chunk)
     out = io.StringIO()
     seconds = sum(row.seconds for row in rows if row.check == "stationary")
-    print_report(Console(file=out, width=80), Report(tuple(rows), "jax", "float64"), seconds)
+    print_report(Console(file=out, width=80), Report(rows, "jax", "float64"), seconds)
     return out.getvalue()
 
 

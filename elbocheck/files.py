@@ -111,3 +111,29 @@ def written(path: Path, text: Callable[[], str], what: str) -> bool:
         complain(f"{what} could not be written to {path}: {reason}")
         return False
     return True
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only process that writes a file, which is created; raises `InputError` where another one does.
+
+    The system takes the lock back when a process ends, however it ends.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise InputError(f"{path}: another process is writing it; wait for its end, or give another file") from error
+        yield
+
+
+def _lock(handle: int) -> None:
+    """Raises `OSError` if another process holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

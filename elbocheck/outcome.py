@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from elbocheck.profiles import MOST_INCONCLUSIVE
@@ -168,6 +168,9 @@ class Worst:
     power: float = 0.0
     """The smallest error that would have been seen in every problem."""
 
+    problem: str = ""
+    """Label of the problem whose ratio it is."""
+
 
 @dataclass
 class Tally:
@@ -230,7 +233,7 @@ class Tally:
         if result.outcome is Outcome.INCONCLUSIVE:
             self.inconclusive += 1
         elif result.ratio >= worst.ratio:
-            worst.gap, worst.bound, worst.ratio = result.gap, result.bound, result.ratio
+            worst.gap, worst.bound, worst.ratio, worst.problem = result.gap, result.bound, result.ratio, result.problem
         self.out_of_scope += result.outcome is Outcome.OUT_OF_SCOPE
         if result.outcome in (Outcome.INCONCLUSIVE, Outcome.OUT_OF_SCOPE) and len(self.open) < MOST_SHOWN:
             self.open += (f"{result.problem}: {result.outcome.value}, {result.message}",)
@@ -240,6 +243,28 @@ class Tally:
             self.outcome, self.message = Outcome.VIOLATED.value, result.message
         if result.outcome is Outcome.OUT_OF_SCOPE and self.outcome == Outcome.HOLDS.value:
             self.outcome = Outcome.OUT_OF_SCOPE.value
+
+    def merged(self, other: Tally) -> Tally:
+        """Of the problems of both, each judged already, to be judged anew."""
+        one, two = self.worst, other.worst
+        wrong = [tally for tally in (self, other) if tally.outcome == Outcome.VIOLATED.value]
+        outside = Outcome.OUT_OF_SCOPE.value
+        found = Tally(
+            self.problems + other.problems,
+            self.points + other.points,
+            self.inconclusive + other.inconclusive,
+            self.out_of_scope + other.out_of_scope,
+            Outcome.VIOLATED.value if wrong else outside if outside in (self.outcome, other.outcome) else "holds",
+            wrong[0].message if wrong else self.message or other.message,
+            dict(Counter(self.inertia) + Counter(other.inertia)),
+            dict(Counter(self.searches_without_certificate) + Counter(other.searches_without_certificate)),
+            replace(one if one.ratio >= two.ratio else two),
+            tuple(dict.fromkeys(self.claims + other.claims)),
+            (self.open + other.open)[:MOST_SHOWN],
+        )
+        for name in ("relative", "gradient", "power"):
+            setattr(found.worst, name, max(getattr(one, name), getattr(two, name)))
+        return found
 
     @property
     def undecided(self) -> int:

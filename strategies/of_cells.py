@@ -7,7 +7,10 @@ equal numbers, seed 0.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -19,7 +22,8 @@ from elbocheck.strategies.numbers import generator, one_in
 
 STRUCTURES = ("model", "noise", "duplicates")
 WEIGHTINGS = ("equal", "some zero", "random")
-SEEDS = st.integers(0, 2**32 - 1)
+MOST_SEED = 2**32 - 1
+SEEDS = st.integers(0, MOST_SEED)
 RANGES = {"float64": 1.0, "float32": 0.125}
 """Extreme logits and log variances, by the range of exponents: exp overflows at 709 and at 88."""
 FEW = 4
@@ -62,6 +66,38 @@ class Draw:
     """Of all numbers; None where each was drawn."""
 
 
+@dataclass(frozen=True)
+class Chooser:
+    """How choices are made: by Hypothesis, which shrinks them, or from a seed, a hundred times as fast."""
+
+    integers: Callable[[int, int], int]
+    """(least, most) -> one of them, both included."""
+
+    one_of: Callable[[Sequence[Any]], Any]
+    """One of these."""
+
+    rarely: Callable[[int], bool]
+    """True once in so many."""
+
+    @classmethod
+    def drawn(cls, draw: st.DrawFn) -> Chooser:
+        """By Hypothesis."""
+        return cls(
+            lambda least, most: draw(st.integers(least, most)),
+            lambda options: draw(st.sampled_from(options)),
+            lambda number: draw(one_in(number)),
+        )
+
+    @classmethod
+    def seeded(cls, rng: np.random.Generator) -> Chooser:
+        """By a generator."""
+        return cls(
+            lambda least, most: int(rng.integers(least, most, endpoint=True)),
+            lambda options: options[int(rng.integers(len(options)))],
+            lambda number: not rng.integers(number),
+        )
+
+
 @st.composite
 def sizes(
     draw: st.DrawFn, cell: Cell, *, solvable: bool = False, room: int = 0, min_latents: int = 1
@@ -70,19 +106,23 @@ def sizes(
 
     `solvable`: with N large enough for a finite stationary point of the model; `room`: leave that many data unused.
     """
+    return _sizes(Chooser.drawn(draw), cell, solvable, room, min_latents)
+
+
+def _sizes(choose: Chooser, cell: Cell, solvable: bool, room: int, min_latents: int) -> tuple[int, int, int]:
     most_data, most_observed, most_latents = cell.capacity
     most_data -= room
     model = cell.model
-    latents = draw(st.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents))
+    latents = choose.integers(max(min_latents, cell.least[2]) if solvable else min_latents, most_latents)
     least = model.data.least_observed
     if not solvable:
-        most_data = min(FEW, most_data) if draw(one_in(3)) else most_data
-        return draw(st.integers(1, most_data)), draw(st.integers(least, most_observed)), latents
-    observed = draw(st.integers(max(least, cell.least[1]), most_observed))
+        most_data = min(FEW, most_data) if choose.rarely(3) else most_data
+        return choose.integers(1, most_data), choose.integers(least, most_observed), latents
+    observed = choose.integers(max(least, cell.least[1]), most_observed)
     fewest = (
         1 if model.starts.single_datum_frozen or model.data.distinct(observed) == 1 else model.data.distinct(observed)
     )
-    return draw(st.integers(min(max(fewest, cell.least[0]), most_data), most_data)), observed, latents
+    return choose.integers(min(max(fewest, cell.least[0]), most_data), most_data), observed, latents
 
 
 def samples(
@@ -107,23 +147,36 @@ def samples(
 
 @st.composite
 def _samples(draw: st.DrawFn, cell: Cell, solvable: bool, room: int, min_latents: int, reach: float) -> Sample:
-    shape = draw(sizes(cell, solvable=solvable, room=room, min_latents=min_latents))
+    choice = _choice(Chooser.drawn(draw), cell, solvable, room, min_latents, reach)
+    return realise(cell, choice, solvable=True) if solvable else _made(cell, choice, generator(draw), solvable=False)
+
+
+def _choice(choose: Chooser, cell: Cell, solvable: bool, room: int, min_latents: int, reach: float) -> Draw:
+    shape = _sizes(choose, cell, solvable, room, min_latents)
     units = cell.model.data.units
     single = shape[0] == 1
     may_freeze = cell.model.starts.single_datum_frozen
-    frozen = may_freeze if may_freeze and (single or draw(one_in(7))) else ()
-    choice = Draw(
+    frozen = may_freeze if may_freeze and (single or choose.rarely(7)) else ()
+    return Draw(
         cell=cell.name,
         sizes=shape,
-        structure=draw(st.sampled_from(STRUCTURES)),
-        weighting="equal" if single else draw(st.sampled_from(WEIGHTINGS)),
-        log10_scale=draw(st.sampled_from((0.0, -4.0, 4.0, -1.0, 2.5))) if units != "none" else 0.0,
-        log10_offset=draw(st.sampled_from((-1.0, 0.0, 1.0, 2.0))) if units == "affine" else 0.0,
-        spread=0.0 if solvable else draw(st.sampled_from(cell.model.starts.spreads)) * reach,
+        structure=choose.one_of(STRUCTURES),
+        weighting="equal" if single else choose.one_of(WEIGHTINGS),
+        log10_scale=choose.one_of((0.0, -4.0, 4.0, -1.0, 2.5)) if units != "none" else 0.0,
+        log10_offset=choose.one_of((-1.0, 0.0, 1.0, 2.0)) if units == "affine" else 0.0,
+        spread=0.0 if solvable else choose.one_of(cell.model.starts.spreads) * reach,
         frozen=frozen,
-        seed=draw(SEEDS) if solvable else None,
+        seed=choose.integers(0, MOST_SEED) if solvable else None,
     )
-    return realise(cell, choice, solvable=True) if solvable else _made(cell, choice, generator(draw), solvable=False)
+
+
+def numbered_sample(cell: Cell, seed: int, number: int) -> Sample:
+    """The solvable sample of this number: a pure function of cell, seed and number, chosen without Hypothesis.
+
+    The choices are those of `samples`, each as likely as any other.
+    """
+    rng = np.random.default_rng([seed, number, zlib.crc32(cell.name.encode())])
+    return realise(cell, _choice(Chooser.seeded(rng), cell, True, 0, 1, 1.0), solvable=True)
 
 
 def realise(cell: Cell, choice: Draw, *, solvable: bool) -> Sample:

@@ -11,7 +11,7 @@ from elbocheck.errors import InputError
 from elbocheck.files import writable
 
 if TYPE_CHECKING:
-    from elbocheck.runs.jobs import Job
+    from elbocheck.runs.chunks import Chunk
     from elbocheck.runs.rows import Report
 
 
@@ -20,10 +20,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "census",
         help="run very many random problems, resumably",
-        description="Run random problems over the whole catalogue and record every finished program in FILE. "
+        description="Run random problems over the whole catalogue and record every finished chunk of them in FILE. "
         "Run again with the same arguments, it goes on where it was stopped.",
     )
-    parser.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished program")
+    parser.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished chunk of problems")
     parser.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
     add_backend(parser)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
@@ -39,13 +39,16 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
     workers, backend = workers_of(options), backend_of(options)
     from elbocheck.models import CELLS
-    from elbocheck.runs.census import census_jobs, recorded, take
+    from elbocheck.runs.census import census_chunks, near, recorded, take
 
-    jobs = census_jobs(CELLS, options.problems, options.seed)
+    chunks = census_chunks(CELLS, options.problems, options.seed)
     recorded(record)
-    what = f"census of {sum(job.size for job in jobs)} problems, seed {options.seed}"
+    what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 
-    def resumed(jobs: list[Job], *others: Any) -> Report:
-        return take(jobs, record, *others)
+    def resumed(chunks: list[Chunk], *others: Any) -> Report:
+        return take(chunks, record, *others)
 
-    return run_and_show(jobs, what, workers, resumed, backend).exit_code
+    report = run_and_show(chunks, what, workers, resumed, backend)
+    for line in near(report):
+        print(line)
+    return report.exit_code

@@ -6,18 +6,18 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from elbocheck import __version__
 
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
-    from elbocheck.runs.jobs import Job
+    from elbocheck.runs.pool import Work
     from elbocheck.runs.rows import Report
 
 
-def run_and_show(jobs: list[Job], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
+def run_and_show(jobs: Sequence[Work], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
     """Run jobs with progress, then print the tables; of an interrupted run those of what had finished."""
     from elbocheck.errors import Interrupted
     from elbocheck.report.terminal import Watcher, print_report, terminal

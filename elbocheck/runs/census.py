@@ -1,11 +1,11 @@
-"""A census: very many random problems over the catalogue, recorded program by program, so that it can be resumed."""
+"""A census: very many random problems over the catalogue, recorded chunk by chunk, so that it can be resumed."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +13,22 @@ from elbocheck import __version__
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.errors import InputError
+from elbocheck.files import locked
 from elbocheck.models.sample import Cell
-from elbocheck.runs.jobs import Job, RandomJob
+from elbocheck.runs.chunks import Chunk
 from elbocheck.runs.pool import LOST, Listener, run
-from elbocheck.runs.rows import Report, Row
+from elbocheck.runs.rows import Report, Row, merged
 
 BEGIN = '{"job": '
 """How every line of a record begins; no other file's last line is taken for a cut one, and dropped."""
 SHARES = ((25, 16), (50, 4))
 """Cells of few parameters get 16 or 4 times the problems of the others: a search costs as much as its Hessians."""
+CHUNK = 512
+"""Most problems of a chunk: enough for lanes to be full, few enough to be lost where a run is killed."""
+NEAR = 0.9
+"""Ratio |residual| / bound above which a problem is listed."""
+Runner = Callable[..., Report]
+"""What runs chunks: `pool.run`, or its equal on many machines."""
 
 
 def share(cell: Cell) -> int:
@@ -29,27 +36,25 @@ def share(cell: Cell) -> int:
     return next((times for most, times in SHARES if cell.parameters <= most and not cell.costly), 1)
 
 
-def census_jobs(cells: Sequence[Cell], problems: int, seed: int) -> list[Job]:
-    """One job for each compiled program, at least `problems` problems in all, each with one search (`in_turn`)."""
+def census_chunks(cells: Sequence[Cell], problems: int, seed: int) -> list[Chunk]:
+    """Chunks of every cell, at least `problems` problems in all."""
     unit = math.ceil(problems / sum(share(cell) for cell in cells))
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.model, cell.variational.points, cell.capacity, share(cell)), []).append(cell)
     return [
-        Job((RandomJob(tuple(cell.name for cell in own), unit * times, seed, in_turn=True),))  # type: ignore[operator]
-        for (*_, times), own in groups.items()
+        Chunk(cell.name, first, min(CHUNK, unit * share(cell) - first), seed)
+        for cell in cells
+        for first in range(0, unit * share(cell), CHUNK)
     ]
 
 
-def key(job: Job, backend: Backend | None = None) -> str:
-    """What a job is, for the record: cells, problems per cell, seed, version and backend."""
+def key(chunk: Chunk, backend: Backend | None = None) -> str:
+    """What a chunk is, for the record: cell, numbers of its problems, seed, version and backend."""
     ran = backend or get_backend()
     where = "" if ran == get_backend() else f" {ran.name} {ran.dtype}"
-    return f"{__version__} {job.label} × {job.size} {[getattr(part, 'seed', 0) for part in job.parts]}{where}"
+    return f"{__version__} {chunk.label} seed {chunk.seed}{where}"
 
 
 def recorded(path: Path) -> dict[str, list[Row]]:
-    """The finished jobs of a record; a last line that an interruption cut short is not one of them."""
+    """The finished chunks of a record; a last line that an interruption cut short is not one of them."""
     if not path.exists():
         return {}
     found = {}
@@ -65,31 +70,55 @@ def recorded(path: Path) -> dict[str, list[Row]]:
     return found
 
 
-def take(jobs: Sequence[Job], path: Path, workers: int, listen: Listener, backend: Backend | None = None) -> Report:
-    """Run the jobs that `path` does not hold yet, adding a line for each; the report has those of both."""
-    done = recorded(path)
-    _drop_cut_line(path)
-    for job in jobs:
-        if key(job, backend) in done:
-            listen(job.size, job)
+def take(
+    chunks: Sequence[Chunk],
+    path: Path,
+    workers: int,
+    listen: Listener,
+    backend: Backend | None = None,
+    runner: Runner | None = None,
+) -> Report:
+    """Run the chunks that `path` does not hold yet, adding a line for each; the report has those of both.
 
-    def keep(job: Job, rows: list[Row]) -> None:
-        rows = [replace(row, records=(), training=()) for row in rows]  # a census counts, it draws nothing
-        done[key(job, backend)] = rows
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"job": key(job, backend), "rows": [row.to_json() for row in rows]}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    Raises `InputError` where another process writes the record.
+    """
+    with locked(path):
+        done = recorded(path)
+        _drop_cut_line(path)
+        for chunk in chunks:
+            if key(chunk, backend) in done:
+                listen(chunk.size, chunk)
 
-    taken = run([job for job in jobs if key(job, backend) not in done], workers, listen, backend, keep)
+        def keep(chunk: Chunk, rows: list[Row]) -> None:
+            if key(chunk, backend) in done:  # of a worker that was lost after it had sent them
+                return
+            rows = [replace(row, records=(), training=()) for row in rows]  # a census counts, it draws nothing
+            done[key(chunk, backend)] = rows
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"job": key(chunk, backend), "rows": [row.to_json() for row in rows]}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+        left = [chunk for chunk in chunks if key(chunk, backend) not in done]
+        taken = (runner or run)(left, workers, listen, backend, keep)
     ran = backend or get_backend()
     lost = [row for row in taken.rows if row.check == LOST]
-    return Report((*(row for job in jobs for row in done.get(key(job, backend), ())), *lost), ran.name, ran.dtype)
+    rows = merged(row for chunk in chunks for row in done.get(key(chunk, backend), ()))
+    return Report((*rows, *lost), ran.name, ran.dtype)
+
+
+def near(report: Report) -> list[str]:
+    """The rows whose worst problem is close to its bound, worst first, with that problem."""
+    close = [row for row in report.rows if row.tally.worst.ratio > NEAR]
+    return [
+        f"{row.tally.worst.ratio:.2f} of its bound: {row.target}/{row.posterior}, {row.check}"
+        f"{'' if row.data == 'random' else f', {row.data}'}: {row.tally.worst.problem}"
+        for row in sorted(close, key=lambda row: -row.tally.worst.ratio)
+    ]
 
 
 def _drop_cut_line(path: Path) -> None:
-    if path.exists():
-        text = path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            path.write_bytes(whole)
+    text = path.read_bytes()
+    whole = text.rfind(b"\n") + 1
+    if whole != len(text):
+        os.truncate(path, whole)

@@ -22,7 +22,7 @@ from elbocheck.profiles import COSTLY
 from elbocheck.replay_files import left_line
 from elbocheck.runs.replays import sample_replay
 from elbocheck.runs.rows import Optimum, Row
-from elbocheck.solver import find_in_turn, find_stationary_points
+from elbocheck.solver import find_stationary_points
 from elbocheck.strategies import draw_many, samples
 from elbocheck.training.snapshots import Climbs, PointRecord, along, record
 
@@ -53,9 +53,6 @@ class RandomJob:
     source: str = ""
     """Where cells of others are found, as `models.find_cell` takes it; empty: the catalogue."""
 
-    in_turn: bool = False
-    """One search per problem, from each of its starts in turn, and the others only until one is certified."""
-
     @property
     def size(self) -> int:
         return len(self.cells) * self.examples
@@ -76,8 +73,7 @@ class RandomJob:
             for sample in draw_many(samples(cell, solvable=True), self.examples, entropy=self.seed):
                 problem = sample.problem()
                 judge(identity, every_point(problem), sample, self.source)
-                turn = identity.tally.problems
-                points = find_in_turn(problem, turn) if self.in_turn else find_stationary_points(problem)
+                points = find_stationary_points(problem)
                 judge(theorem, stationary(problem, points), sample, self.source)
                 theorem.keep(points)
                 theorem.ascents += points[0].certified and points[0].origin == "ascent"

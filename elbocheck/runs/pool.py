@@ -24,13 +24,16 @@ from elbocheck.errors import ElbocheckError, InputError, named
 from elbocheck.files import beginning_here
 from elbocheck.limits import pass_on
 from elbocheck.outcome import Outcome, Result
+from elbocheck.runs.chunks import Chunk
 from elbocheck.runs.jobs import Job
 from elbocheck.runs.rows import Report, Row
 from elbocheck.threads import single_threaded
 
-Listener = Callable[[int, "Job | None"], None]
+Work = Job | Chunk
+"""What a process does at a time."""
+Listener = Callable[[int, Any], None]
 """Called with (problems just finished, job just finished or None)."""
-Keep = Callable[["Job", list[Row]], None]
+Keep = Callable[[Any, list[Row]], None]
 """Called with each finished job and its rows."""
 ATTEMPTS = 2
 """How often a job is begun whose process dies."""
@@ -49,7 +52,7 @@ class Cut(KeyboardInterrupt):
 
 
 def run(
-    jobs: Sequence[Job],
+    jobs: Sequence[Work],
     workers: int,
     listen: Listener,
     backend: Backend | None = None,
@@ -83,7 +86,7 @@ def run(
     return report()
 
 
-def lost(job: Job, error: BaseException) -> Row:
+def lost(job: Work, error: BaseException) -> Row:
     """The row of a job that could not be finished: without verdict, so that the run is not green."""
     target, _, posterior = job.label.partition("/")
     row = Row(target, posterior, "random", LOST)
@@ -96,7 +99,7 @@ class Died(Exception):
 
 
 def _here(
-    jobs: Sequence[Job], workers: int, backend: Backend, listen: Listener
+    jobs: Sequence[Work], workers: int, backend: Backend, listen: Listener
 ) -> Iterator[tuple[int, list[Row] | BaseException]]:
     for position, job in enumerate(jobs):
         try:
@@ -121,12 +124,15 @@ class _Worker:
     position: int | None = None
     """Of its job."""
 
+    compiled: str = ""
+    """The cell of its last chunk."""
+
     ticked: int = 0
     """Problems of this job that were reported as finished."""
 
 
 def _apart(
-    jobs: Sequence[Job], workers: int, backend: Backend, listen: Listener
+    jobs: Sequence[Work], workers: int, backend: Backend, listen: Listener
 ) -> Iterator[tuple[int, list[Row] | BaseException]]:
     # the largest jobs first, so that no core idles at the end
     waiting = deque(sorted(range(len(jobs)), key=lambda position: -jobs[position].size))
@@ -137,7 +143,7 @@ def _apart(
             while waiting or crew:
                 while waiting and len(crew) < workers:
                     crew.append(_hired(backend))
-                    _next(crew[-1], waiting, jobs, begun)
+                    _next(crew[-1], waiting, jobs, begun, crew)
                 for worker in _ready(crew):
                     kind, content = _heard(worker)
                     if kind == TICK:
@@ -154,7 +160,7 @@ def _apart(
                             yield position, Died(f"{content}, {begun[position]} times")
                         continue
                     if waiting:
-                        _next(worker, waiting, jobs, begun)
+                        _next(worker, waiting, jobs, begun, crew)
                     else:
                         crew.remove(worker)
                         _dismiss(worker)
@@ -173,12 +179,29 @@ def _ready(crew: Sequence[_Worker]) -> list[_Worker]:
     return [one for one in crew if one.pipe in found]
 
 
-def _next(worker: _Worker, waiting: deque[int], jobs: Sequence[Job], begun: dict[int, int]) -> None:
-    worker.position = waiting.popleft()
+def _next(
+    worker: _Worker, waiting: deque[int], jobs: Sequence[Work], begun: dict[int, int], crew: Sequence[_Worker] = ()
+) -> None:
+    """Give the worker the first job, or rather a chunk of the cell whose programs it has compiled.
+
+    A chunk of a cell that another worker has compiled is the last choice.
+    """
+    others = {one.compiled for one in crew if one is not worker}
+    cells = [_cell(jobs[position]) for position in waiting]
+    place = next((place for place, cell in enumerate(cells) if cell and cell == worker.compiled), None)
+    if place is None:
+        place = next((place for place, cell in enumerate(cells) if not cell or cell not in others), 0)
+    worker.position, worker.compiled = waiting[place], cells[place]
+    del waiting[place]
     begun[worker.position] += 1
     worker.ticked = 0
     with suppress(OSError):  # it has died: its pipe says so next
         worker.pipe.send(jobs[worker.position])
+
+
+def _cell(job: Work) -> str:
+    """The cell of a chunk; empty for a job, which has its programs for itself."""
+    return job.cell if isinstance(job, Chunk) else ""
 
 
 def _heard(worker: _Worker) -> tuple[str, Any]:

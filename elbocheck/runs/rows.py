@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from elbocheck import __version__
@@ -122,6 +122,7 @@ class Row:
             "worst_gap": tally.worst.gap,
             "worst_bound": tally.worst.bound,
             "worst_ratio": tally.worst.ratio,
+            "worst_problem": tally.worst.problem,
             "worst_relative": tally.worst.relative,
             "worst_gradient": tally.worst.gradient,
             "power": tally.worst.power,
@@ -162,8 +163,8 @@ class Row:
             searches_without_certificate=dict(has("searches_without_certificate", {})),
             worst=Worst(
                 **{
-                    name: has("power" if name == "power" else f"worst_{name}", 0.0)
-                    for name in Worst.__dataclass_fields__
+                    name: has("power" if name == "power" else f"worst_{name}", one.default)
+                    for name, one in Worst.__dataclass_fields__.items()
                 }
             ),
             claims=tuple(has("claims", ())),
@@ -185,6 +186,23 @@ class Row:
             failure,
             has("seconds", 0.0),
         )
+
+
+def merged(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """One row for all rows of one check on one (target, posterior, data), in the order of the first of each."""
+    found: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = (row.target, row.posterior, row.data, row.check)
+        if key not in found:
+            found[key] = replace(row)
+            continue
+        one = found[key]
+        one.tally = one.tally.merged(row.tally)
+        one.ascents, one.seconds = one.ascents + row.ascents, one.seconds + row.seconds
+        one.failure = one.failure if one.failure.replay else row.failure
+    for one in found.values():
+        one.tally.judged()
+    return tuple(found.values())
 
 
 def document(cells: Sequence[Mapping[str, Any]], backend: str, dtype: str) -> dict[str, Any]:

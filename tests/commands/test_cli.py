@@ -14,6 +14,7 @@ from elbocheck.cli import parser
 from elbocheck.commands.verify import jobs
 from elbocheck.outcome import Outcome, Result
 from elbocheck.profiles import PROFILES
+from elbocheck.runs.chunks import Chunk
 from elbocheck.runs.jobs import ControlJob, Job, RandomJob, RealJob
 from elbocheck.runs.rows import Report, Row
 from support.processes import python
@@ -275,41 +276,39 @@ def test_cells_of_ones_own_are_what_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """A census that computes nothing: the jobs that it would run; it is interrupted after three."""
-    jobs_run: list[Job] = []
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Chunk]:
+    """A census that computes nothing: the chunks that it would run; it is interrupted after three."""
+    chunks_run: list[Chunk] = []
 
-    def pretend(jobs: list[Job], workers: int, listen: object, backend: object, keep: Any) -> Report:
-        for job in jobs:
-            if len(jobs_run) == 3:
-                jobs_run.append(job)
+    def pretend(chunks: list[Chunk], workers: int, listen: object, backend: object, keep: Any) -> Report:
+        for chunk in chunks:
+            if len(chunks_run) == 3:
+                chunks_run.append(chunk)
                 raise KeyboardInterrupt
-            jobs_run.append(job)
-            keep(job, [census_row(job)])
+            chunks_run.append(chunk)
+            keep(chunk, [census_row(chunk)])
         return Report((), "jax", "float64")
 
     monkeypatch.setattr("elbocheck.runs.census.run", pretend)
-    return jobs_run
+    return chunks_run
 
 
-def census_row(job: Job) -> Row:
-    part = job.parts[0]
-    assert isinstance(part, RandomJob)
-    model, _, posterior = part.cells[0].partition("/")
-    return made(model, posterior, "random", "every point", problems=part.size).close(0.0)
+def census_row(chunk: Chunk) -> Row:
+    model, _, posterior = chunk.cell.partition("/")
+    return made(model, posterior, "random", "every point", problems=chunk.size).close(0.0)
 
 
 CENSUS = ["census", "--problems", "2000", "--workers", "1", "--record"]
 
 
-def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, computed: list[Job]) -> None:
+def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, computed: list[Chunk]) -> None:
     from elbocheck.models import CELLS
-    from elbocheck.runs.census import census_jobs, key
+    from elbocheck.runs.census import census_chunks, key
 
     record = tmp_path / "census.jsonl"
-    jobs = census_jobs(CELLS, 2000, 0)
+    jobs = census_chunks(CELLS, 2000, 0)
     assert sum(job.size for job in jobs) >= 2000
-    assert sorted(name for job in jobs for name in job.parts[0].cells) == sorted(cell.name for cell in CELLS)  # type: ignore[union-attr]
+    assert {job.cell for job in jobs} == {cell.name for cell in CELLS}
     assert cli.main([*CENSUS, str(record)]) == 130
     assert computed.pop() == jobs[3]
     assert computed == jobs[:3]
@@ -332,9 +331,9 @@ def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, comp
 def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: Outcome
 ) -> None:
-    def pretend(jobs: list[Job], workers: int, listen: object, backend: object, keep: Any) -> Report:
-        for job in jobs:
-            keep(job, [failing_row(outcome), every_point_row()])
+    def pretend(chunks: list[Chunk], workers: int, listen: object, backend: object, keep: Any) -> Report:
+        for chunk in chunks:
+            keep(chunk, [failing_row(outcome), every_point_row()])
         return Report((), "jax", "float64")
 
     monkeypatch.setattr("elbocheck.runs.census.run", pretend)
@@ -355,7 +354,7 @@ def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
     ids=["CSV", "other JSON", "other rows", "a list", "binary", "no end of line"],
 )
 def test_a_file_that_is_no_record_is_refused_and_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Job], text: bytes, message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Chunk], text: bytes, message: str
 ) -> None:
     record = tmp_path / "census.jsonl"
     record.write_bytes(text)
@@ -374,7 +373,7 @@ def test_a_file_that_is_no_record_is_refused_and_left_alone(
     ],
 )
 def test_bad_arguments_of_a_census_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Job], arguments: list[str], message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], computed: list[Chunk], arguments: list[str], message: str
 ) -> None:
     assert cli.main(["census", "--record", str(tmp_path / "census.jsonl"), *arguments]) == 2
     assert message in capsys.readouterr().err
