@@ -28,7 +28,7 @@ SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1"
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
-    "benchmarks/per_point.py": ("--problems", "2", "--jit-examples", "1"),
+    "benchmarks/per_point.py": ("--problems", "4", "--others", "1", "--jit-examples", "1"),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
     "benchmarks/scale_models.py": (),
     "benchmarks/timings.py": ("--small",),
