@@ -15,13 +15,13 @@ import numpy as np
 
 from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.problem import Problem
-from elbocheck.solver.lanes import CHORD, LOOSE, STEPS, Landscape, glide, look
+from elbocheck.solver.lanes import CHORD, ENOUGH, ENTRY, LOOSE, STEPS, Landscape, glide, look, where
 from elbocheck.solver.precision import DOUBLE
 from elbocheck.solver.start import Start
 
-LOOKS = 10
-"""Most Hessians of one stage of a search towards a maximum; towards a saddle as many as the start allows."""
-GLIDES = 5
+LOOKS, CLIMBS = 10, 14
+"""Most Hessians of one stage of a search towards a maximum, and towards a saddle."""
+GLIDES = 6
 """Calls of `glide` after one look, until the next is due."""
 WIDTHS = ((8, 16), (2048, 4096))
 """Lanes of one call of `look` and of `glide`: what fits the caches of a processor, and what fills an accelerator."""
@@ -111,8 +111,8 @@ class Programs:
     """See `lanes.look`."""
     glide: Step
     """See `lanes.glide`."""
-    vector: Step
-    """The parameters (L, P) at the points of lanes."""
+    where: Step
+    """See `lanes.where`."""
 
 
 _made: dict[Any, Programs] = {}
@@ -129,7 +129,7 @@ def _programs(compiled: Compiled, columns: np.ndarray, optimum: Any) -> Programs
         _made[key] = Programs(
             over_lanes(partial(look, landscape), narrow),
             over_lanes(partial(glide, landscape), wide),
-            over_lanes(lambda lane: landscape.vector(lane, lane["point"]), wide),
+            over_lanes(partial(where, landscape), wide),
         )
     return _made[key]
 
@@ -146,7 +146,7 @@ def search(cohort: Cohort, starts: Sequence[Start]) -> Ends:
     apart = np.broadcast_to(np.arange(vectors.shape[1]), vectors.shape)
     tied = np.stack([apart[0] if start.tied is None else start.tied for start in starts])
     index = np.array([start.index for start in starts])
-    limits = np.array([start.limit if start.index else LOOKS for start in starts])
+    limits = np.array([min(start.limit, CLIMBS) if start.index else LOOKS for start in starts])
     for lanes, moving, labels in (
         (np.flatnonzero(staged), cohort.free & ~held, tied),
         (np.arange(len(starts)), cohort.free, apart),
@@ -157,7 +157,7 @@ def search(cohort: Cohort, starts: Sequence[Start]) -> Ends:
         going = moving[lanes] & ~eliminated[lanes]
         state = _lanes(own, vectors[lanes], going, labels[lanes], eliminated[lanes], index[lanes])
         _settle(programs, state, limits[lanes])
-        vectors[lanes] = programs.vector(_only(state, PLACED))
+        vectors[lanes] = programs.where(_only(state, PLACED))["vector"]
         evaluations[lanes] += state["evaluations"]
         apart_by = np.zeros(vectors[lanes].shape)
         change = np.take_along_axis(state["point"] - state["begin"], state["label"], axis=1) * state["moving"]
@@ -228,7 +228,8 @@ def _only(state: dict[str, Any], names: Sequence[str], lanes: np.ndarray | None 
 def _settle(programs: Programs, state: dict[str, Any], limits: np.ndarray) -> None:
     """Look and glide until every lane has ended."""
     polished, looks = np.full(len(limits), np.inf), np.zeros(len(limits), dtype=int)
-    active = np.arange(len(limits))
+    begun = programs.where(_only(state, PLACED))
+    active = np.flatnonzero(np.isfinite(begun["size"]) & (begun["size"] > ENOUGH))  # a held stage may have ended there
     while active.size:
         found = programs.look(_only(state, LOOKED, active))
         looks[active] += 1
@@ -249,16 +250,17 @@ def _glide(programs: Programs, state: dict[str, Any], lanes: np.ndarray, polishe
     for _ in range(GLIDES):
         if not lanes.size:
             break
+        near = np.linalg.norm(state["slope"][lanes], axis=1) < ENTRY
         found = programs.glide(_only(state, GLIDED, lanes))
         for name in ("point", "value", "slope", "matrix", "radius"):
             state[name][lanes] = found[name]
         state["evaluations"][lanes] += STEPS
         chord, done = state["mode"][lanes] == CHORD, found["done"]
-        settled = chord & done & (found["size"] <= 0.1 * DOUBLE.gradient)
+        settled = done & (found["size"] <= ENOUGH)
         ended[lanes] = settled | found["ran_away"] | (~chord & (found["radius"] < DOUBLE.null))
         stuck = chord & done & ~settled
         _back_off(state, lanes[stuck], found["size"][stuck], polished)
-        lanes = lanes[~done]
+        lanes = lanes[~done & ~near]
     return ended
 
 

@@ -23,7 +23,9 @@ from elbocheck.solver.newton import RUNAWAY
 from elbocheck.solver.precision import DOUBLE
 
 ENTRY = 1e-5
-"""‖∇F‖ at which gliding stops for a look that may begin to polish."""
+"""‖∇F‖ below which an ascent that does not soon end in rounding gets a look that may begin to polish."""
+ENOUGH = 0.1 * DOUBLE.gradient
+"""‖∇F‖ from which a search may end, once gradients stop falling."""
 LOOSE, SHORT = 1e-2, 0.5
 """Largest ‖∇F‖ and largest Newton step from which polishing may begin."""
 STEPS = 8
@@ -156,6 +158,19 @@ def look(landscape: Landscape, lane: Lane) -> Lane:
     }
 
 
+def where(landscape: Landscape, lane: Lane) -> Lane:
+    """The parameters at the point, F, and its gradient (C,)."""
+    from elbocheck.backends.lanes import xp
+
+    value, slope = landscape.slope(lane, lane["point"])
+    return {
+        "vector": landscape.vector(lane, lane["point"]),
+        "value": value,
+        "slope": slope,
+        "size": xp.linalg.norm(slope),
+    }
+
+
 def glide(landscape: Landscape, lane: Lane) -> Lane:
     """A few steps along gradients turned by the matrix; `done` where a look, or the end, is due."""
     from elbocheck.backends.lanes import repeat, xp
@@ -176,6 +191,7 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
         climbs = (gained >= -noise) & ((expected <= noise) | (gained >= 1e-3 * expected))
         error = xp.linalg.norm(found - slope - times * lane["bend"]) / xp.maximum(size, 1e-300)
         accepted = finite & xp.where(chord, reached < CONTRACTION * size, xp.where(saddle, error < 1.0, climbs))
+        accepted = accepted & ((reached < size) | (size > ENOUGH))
         wider = xp.where(
             saddle,
             xp.where(error > 0.7, 0.5 * length, xp.where(error < 0.3, xp.minimum(2.0 * radius, LARGEST[1]), radius)),
@@ -186,8 +202,9 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
         at = xp.where(keep, point + move, point)
         far = xp.max(xp.abs(at - lane["begin"])) > RUNAWAY
         now = xp.where(accepted, reached, size)
-        over = xp.where(chord, ~accepted | (now <= FLOOR), (narrowed < DOUBLE.null) | far)
-        over = over | xp.where(saddle, accepted, ~chord & (now < ENTRY))
+        stopped = ~(reached < CONTRACTION * size)
+        over = xp.where(chord, stopped, (narrowed < DOUBLE.null) | far | (stopped & (now <= ENOUGH)))
+        over = over | (saddle & accepted) | (now <= FLOOR)
         updated = _updated(matrix, move, slope - found, finite & (lane["mode"] == CLIMB) & ~state["done"])
         return {
             "point": at,
