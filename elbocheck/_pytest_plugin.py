@@ -193,9 +193,16 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def elbocheck_settings(request: pytest.FixtureRequest) -> Any:
-    """Hypothesis settings of the chosen profile: no deadline (XLA compiles), deterministic except `nightly`."""
+    """Hypothesis settings of the chosen profile: no deadline (XLA compiles), deterministic except `nightly`.
+
+    Raises `PrecisionError` if the device does not compute in the precision of the header.
+    """
     from hypothesis import HealthCheck, settings
 
+    from elbocheck.backends import get_backend
+    from elbocheck.backends.probe import probe
+
+    probe(get_backend(*backend_of(request.config)))
     return settings(
         max_examples=examples_of(request.config),
         deadline=None,
@@ -263,14 +270,15 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """One line for each target, and what is stale in the list of known failures."""
-    if TARGETS not in config.stash and not option(config, "report"):
+    """One line for each target, what is stale in the list of known failures, and what guided draws came close to."""
+    guided = profile_of(config) == "nightly"
+    if TARGETS not in config.stash and not option(config, "report") and not guided:
         return
-    from elbocheck.testing.records import stale_entries, summary_lines, write_report
+    from elbocheck.testing.records import near_lines, stale_entries, summary_lines, write_report
 
     reports = [one for kind in ("passed", "failed", "xfailed") for one in terminalreporter.stats.get(kind, [])]
     reports = [one for one in reports if getattr(one, "when", "call") == "call"]
-    lines = summary_lines(reports)
+    lines = [*summary_lines(reports), *(near_lines(reports) if guided else ())]
     if lines:
         terminalreporter.section("elbocheck")
         for line in lines:

@@ -108,3 +108,10 @@ class UndecidedError(ElbocheckError, ArithmeticError):
 
 class NotRigorousError(InputError):
     """A formula is only approximate (a truncated series in float64), so that no enclosure can be computed with it."""
+
+
+class PrecisionError(InputError):
+    """A device computes in another precision than the one that was asked for, so that no bound on rounding holds.
+
+    Usual causes: matrix products in TF32 or bfloat16 by a setting of the process; a special function of the device.
+    """

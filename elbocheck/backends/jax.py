@@ -1,13 +1,13 @@
 """JAX backend: XLA compilation and automatic differentiation.
 
-Precision is chosen per call with `jax.enable_x64`, a context manager, so that neither importing nor running
+Precision is chosen per call by context managers, see `computing`, so that neither importing nor running
 elbocheck changes the process-wide setting of the program it is used in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -42,6 +42,17 @@ def compiler_options() -> dict[str, Any]:
     return options
 
 
+@contextmanager
+def computing(dtype: str) -> Iterator[None]:
+    """JAX computes in `dtype` inside, with all of its digits in matrix products, too.
+
+    By default an accelerator multiplies float32 matrices with 10 or fewer bits, and a report would name another
+    precision than was there.
+    """
+    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
+        yield
+
+
 @dataclass(frozen=True)
 class JaxBackend:
     """Compilation and derivatives by JAX in `dtype` ("float64" or "float32")."""
@@ -61,14 +72,13 @@ class JaxBackend:
         return Cost(padded=True, cheap_hessians=True, share=1)
 
     def _run(self, function: Function) -> Function:
-        wide = self.dtype == "float64"
         compiled: Any = None
 
         def run(*arguments: Any) -> Any:
             nonlocal compiled
             if compiled is None:
                 compiled = jax.jit(function, compiler_options=compiler_options())
-            with jax.enable_x64(wide):
+            with computing(self.dtype):
                 cast = jax.tree.map(self._cast, arguments)
                 return jax.tree.map(np.asarray, compiled(*cast))
 
@@ -79,11 +89,10 @@ class JaxBackend:
 
         Left in the program they are copied into it, and XLA spends seconds on folding what is made of them.
         """
-        wide = self.dtype == "float64"
         made: dict[Any, Any] = {}
 
         def run(*arguments: Any) -> Any:
-            with jax.enable_x64(wide):
+            with computing(self.dtype):
                 flat, structure = jax.tree.flatten(jax.tree.map(self._cast, arguments))
                 key = (structure, *((leaf.shape, leaf.dtype) for leaf in flat))
                 if key not in made:
@@ -161,7 +170,7 @@ class JaxBackend:
         return self._hoisted(back)
 
     def depends(self, function: Function, vector: Any, fixed: Any) -> Any:
-        with jax.enable_x64(self.dtype == "float64"):
+        with computing(self.dtype):
             traced, shapes = jax.make_jaxpr(lambda v: function(v, fixed)[0], return_shape=True)(self._cast(vector))
         moving = set(traced.jaxpr.invars)
         for equation in traced.jaxpr.eqns:
@@ -195,7 +204,7 @@ def under_test(parameters: Iterable[Any]) -> JaxBackend:
 
 def double_precision() -> AbstractContextManager[Any]:
     """JAX code run inside computes in float64, where it says nothing else."""
-    return jax.enable_x64(True)
+    return computing("float64")
 
 
 def trace(function: Function, vector: np.ndarray) -> Trace:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elbocheck.backends.jax import compiler_options
+from elbocheck.backends.jax import compiler_options, computing
 
 xp = jnp
 """Array functions of a lane."""
@@ -65,7 +65,7 @@ def over_lanes(function: Callable[..., Any], width: int) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
         count, found = len(leaves[0]), []
-        with jax.enable_x64(True):
+        with computing("float64"):
             for begin in range(0, count, width):
                 rows = np.minimum(np.arange(begin, begin + width), count - 1)
                 part = compiled(*jax.tree.unflatten(structure, [np.asarray(leaf)[rows] for leaf in leaves]))

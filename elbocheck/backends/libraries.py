@@ -69,7 +69,7 @@ class Library:
     """(function, vector) -> what the function does, without computing it; None where only a call can tell."""
 
     double_precision: Callable[[], AbstractContextManager[Any]] = nullcontext
-    """Its code computes in float64 inside, where nothing else is said."""
+    """Its code computes in float64 inside, where nothing else is said, and products keep all digits of any type."""
 
     prefer_double_precision: Callable[[], None] = lambda: None
     """The same for the rest of the process, also where the library is only imported later."""
@@ -130,6 +130,7 @@ TORCH = Library(
     backend=_later("elbocheck.backends.torch:TorchBackend"),
     backend_under_test=_later("elbocheck.backends.torch_eager:under_test"),
     extra="torch",
+    double_precision=_later("elbocheck.backends.torch:precise"),
 )
 
 

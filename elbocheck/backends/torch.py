@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -42,6 +43,19 @@ SHAPE_ONLY = (
     torch.ops.aten._has_same_storage_numel.default,
 )
 """Operations whose results do not depend on the numbers in their arguments."""
+
+
+@contextmanager
+def precise() -> Iterator[None]:
+    """Matrix products and convolutions keep all digits of their type inside, on every device."""
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 def elementwise(function: Function, derivative: Function) -> Function:
@@ -119,7 +133,7 @@ class TorchBackend:
             leaves, structure = tree_flatten(tree_map(np.asarray, arguments))
             inputs = [self._tensor(leaf) for leaf in leaves]
             key = (structure, *((leaf.shape, leaf.dtype) for leaf in inputs))
-            with torch.no_grad():
+            with torch.no_grad(), precise():
                 if key not in recorded:
                     recorded[key] = record(
                         lambda *flat: function(*tree_unflatten(list(flat), structure)),

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def run_and_show(jobs: Sequence[Work], what: str, workers: int, run: Callable[..., Report], backend: Backend) -> Report:
-    """Run jobs with progress, then print the tables; of an interrupted run those of what had finished."""
+    """Run jobs with progress, then print the tables; of an interrupted run those of what had finished.
+
+    Raises `PrecisionError` before anything is run if the device does not compute in the precision that is named.
+    """
+    from elbocheck.backends.probe import probe
     from elbocheck.errors import Interrupted
     from elbocheck.report.terminal import Watcher, print_report, terminal
     from elbocheck.runs.pool import Cut
@@ -31,6 +35,7 @@ def run_and_show(jobs: Sequence[Work], what: str, workers: int, run: Callable[..
         f"{workers} worker{'s' if workers > 1 else ''}",
         highlight=False,
     )
+    probe(backend)
     with tempfile.TemporaryDirectory(prefix="elbocheck-") as scratch:
         # Hypothesis would leave a folder in the working directory
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)

@@ -102,6 +102,22 @@ def summary_lines(reports: Iterable[Any]) -> list[str]:
     return lines
 
 
+NEAR = 0.9
+"""Ratio |residual| / bound above which a test is listed."""
+
+
+def near_lines(reports: Iterable[Any]) -> list[str]:
+    """Tests of the catalogue whose worst problem is close to its bound, worst first, with that problem."""
+    found = []
+    for report in reports:
+        own = dict(report.user_properties)
+        if "elbocheck" in own and "::" not in str(own["elbocheck"]) and float(own["bound"]) > 0.0:
+            found.append((float(own["residual"]) / float(own["bound"]), report.nodeid, str(own["problem"])))
+    return [
+        f"{ratio:.2f} of its bound: {test}: {problem}" for ratio, test, problem in sorted(found)[::-1] if ratio > NEAR
+    ]
+
+
 def stale_entries(reports: Iterable[Any], known: Sequence[KnownFailure]) -> tuple[str, ...]:
     """What is wrong with the list of known failures after a run."""
     found = [(name, properties["outcome"] == Outcome.VIOLATED.value) for name, properties, _ in _found(reports)]

@@ -38,8 +38,8 @@ QUICK = {
     "gaussian-process/exact": "few parameters, starts near the truth",
 }
 """Cells of the quick profile, and what each is there for."""
-COUNT = 12
-"""Problems of a cell."""
+COUNT, MOST_LOST = 12, 2
+"""Problems of a cell, and how many more of them may have a search without a certificate in lanes than one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +93,8 @@ def test_lanes_say_what_is_said_one_by_one(cell: Cell, elbocheck_settings: setti
         if near and other.certified and verdict is not None:
             assert other.inertia == found.inertia[lane]
             kinds += 1
-    # of ten searches at most one is lost, and some end at the very same points
-    assert np.sum(found.certified) >= alone - 0.1 * COUNT
+    # where both have their own way, one of them may run away; some end at the very same points
+    assert np.sum(found.certified) >= alone - MOST_LOST
     assert kinds >= 1
 
 
