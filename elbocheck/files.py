@@ -123,7 +123,9 @@ def locked(path: Path) -> Iterator[None]:
         try:
             _lock(file.fileno())
         except OSError as error:
-            raise InputError(f"{path}: another process is writing it; wait for its end, or give another file") from error
+            raise InputError(
+                f"{path}: another process is writing it; wait for its end, or give another file"
+            ) from error
         yield
 
 

@@ -23,7 +23,9 @@ def add(commands: Commands) -> None:
         description="Run random problems over the whole catalogue and record every finished chunk of them in FILE. "
         "Run again with the same arguments, it goes on where it was stopped.",
     )
-    parser.add_argument("--record", required=True, metavar="FILE", help="JSON lines, one for each finished chunk of problems")
+    parser.add_argument(
+        "--record", required=True, metavar="FILE", help="JSON lines, one for each finished chunk of problems"
+    )
     parser.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
     add_backend(parser)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")

@@ -54,7 +54,7 @@ HYPOTHESIS = (
 )
 PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = (
-    ("elbocheck.backends.jax", "elbocheck.faults.unseen.targets"),
+    ("elbocheck.backends.jax", "elbocheck.backends.lanes", "elbocheck.faults.unseen.targets"),
     ("elbocheck.backends.namespace", "elbocheck.adapters"),
 )
 TORCH = (

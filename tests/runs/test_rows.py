@@ -19,7 +19,7 @@ ROW = Row(
     failure=Failure("elbocheck replay it", "a text", "a reason"),
     seconds=1.5,
 )
-ROW.tally.worst = Worst(1e-3, 1e-4, 10.0, 1e-2, 1e-5, 1e-9)
+ROW.tally.worst = Worst(1e-3, 1e-4, 10.0, 1e-2, 1e-5, 1e-9, "a problem")
 
 
 def test_a_row_comes_back_from_json() -> None:
