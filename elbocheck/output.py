@@ -73,12 +73,12 @@ def guarded() -> Iterator[None]:
     before, own = (sys.stdout, sys.stderr), list[tuple[Any, str]]()
     for stream in before:
         if hasattr(stream, "reconfigure"):
-            own.append((stream, stream.errors))
+            own.append((stream, str(stream.errors)))
             with suppress(OSError, ValueError):
                 stream.reconfigure(errors=ERRORS)
     error = Stream(_or_nothing(sys.stderr, 2))
     output = Stream(_or_nothing(sys.stdout, 1), error)
-    sys.stdout, sys.stderr = output, error  # type: ignore[assignment]
+    sys.stdout, sys.stderr = output, error
     try:
         if before[0] is None:
             output.lost = "it is closed"

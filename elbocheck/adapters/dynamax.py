@@ -134,7 +134,7 @@ def _check(model: Any, params: Any, y: np.ndarray) -> None:
 
 def _each(properties: Any) -> dict[str, Any]:
     """Path -> properties of a block."""
-    found = {}
+    found = dict[str, Any]()
     for part, inside in properties._asdict().items():
         found |= {f"{part}.{name}": one for name, one in inside._asdict().items()}
     return found

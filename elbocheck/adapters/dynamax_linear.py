@@ -24,8 +24,8 @@ def _biases(at: Any) -> tuple[Array, Array]:
 
     found = (at.dynamics.bias, at.emissions.bias)
     sizes = (at.dynamics.cov.shape[-1], at.emissions.cov.shape[-1])
-    zeros = [jnp.zeros(size) for size in sizes]
-    return tuple(zero if bias is None else bias for zero, bias in zip(zeros, found, strict=True))
+    first, second = (jnp.zeros(size) if bias is None else bias for size, bias in zip(sizes, found, strict=True))
+    return first, second
 
 
 def _prior(at: Any, length: int) -> tuple[Array, Array]:

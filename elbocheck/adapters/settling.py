@@ -15,8 +15,7 @@ SETTLED = 1e-14
 
 def has_settled(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> bool:
     """Whether no parameter has moved; NaN, which nothing leaves again, has not."""
-    near = {"rtol": SETTLED, "atol": SETTLED, "equal_nan": True}
-    return all(np.allclose(after[name], before[name], **near) for name in after)
+    return all(np.allclose(after[name], before[name], SETTLED, SETTLED, equal_nan=True) for name in after)
 
 
 P = TypeVar("P", bound=Mapping[str, Any])

@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class _Exact(TorchDispatchMode):  # type: ignore[misc]
+class _Exact(TorchDispatchMode):
     """Calls of `polygamma(1, x)` at x > 0 become ζ(2, x), in values and derivatives."""
 
     def __init__(self) -> None:

@@ -83,7 +83,7 @@ def judge_lanes(
     gap, own = np.where(some, size[worst, lanes], 0.0), np.where(some, bound[worst, lanes], 0.0)
     power = np.max(np.where(bounded, bound, 0.0), axis=0)
     results = []
-    for lane in lanes:
+    for lane in range(len(lanes)):
         outcome, points = Outcome.HOLDS, 1
         if not np.any(judged[:, lane]):
             outcome, points = Outcome.OUT_OF_SCOPE, 0

@@ -114,5 +114,5 @@ def _all(options: argparse.Namespace, target: Path | None) -> int:
     console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
     if target is not None:
         document = {"elbocheck": __version__, "bits": options.bits, "cells": [one.to_json() for one in found]}
-        written(target, json.dumps(document, indent=1, ensure_ascii=False) + "\n", "the proofs")
+        written(target, lambda: json.dumps(document, indent=1, ensure_ascii=False) + "\n", "the proofs")
     return 1 if any(one.false for one in found) else 0

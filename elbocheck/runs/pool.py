@@ -206,7 +206,7 @@ def _cell(job: Work) -> str:
 
 def _heard(worker: _Worker) -> tuple[str, Any]:
     try:
-        return worker.pipe.recv()  # type: ignore[no-any-return]
+        return worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode

@@ -174,7 +174,8 @@ def _terms(bound: Bound, lane: Mapping[str, Any]) -> dict[str, Any]:
     from elbocheck.backends.lanes import jacobian, xp
 
     rows, terms = jacobian(lambda vector: functions.per_datum(bound, vector, lane["fixed"]), lane["vector"])
-    weights, scale = terms["data_weights"], 0.0
+    weights = terms["data_weights"]
+    scale: Any = 0.0
     factors = {}
     for position, (name, term) in enumerate(terms["factors"].items()):
         scale = scale + xp.sum(xp.matmul(weights, term["magnitude"]))
