@@ -16,7 +16,7 @@ ROW = Row(
     ascents=3,
     least_gap=0.5,
     best=Optimum(-1.0, -1.25, 0.25),
-    failure=Failure("elbocheck replay it", "a text", "a reason"),
+    failure=Failure("elbocheck replay it", "a text", "a reason", "x: twice"),
     seconds=1.5,
 )
 ROW.tally.worst = Worst(1e-3, 1e-4, 10.0, 1e-2, 1e-5, 1e-9, "a problem")
