@@ -27,6 +27,7 @@ SCRIPTS = sorted(
 SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1")
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
+    "benchmarks/lanes.py": ("--cells", "poisson-mixture/exact", "--lanes", "4", "--one-by-one", "1"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
     "benchmarks/per_point.py": ("--problems", "4", "--others", "1", "--jit-examples", "1"),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
@@ -44,6 +45,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
+    "benchmarks/lanes.py": r"points per processor second .*\npoisson-mixture/exact +12( +\d+\.\d){3}\n(.+\n){2}",
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
     "docs/backends.py": r"\| numpy \| float32 \| 30 \| 0.50 .* 97 s \|\n\| jax \| float64 \| \d+ \| 0\.\d\d .* s \|\n",
