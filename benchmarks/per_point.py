@@ -148,12 +148,8 @@ def main() -> None:
         )
         base = 1e3 * rows[0][1][0] / max(rows[0][1][1], 1)
         for what, (seconds, points, count) in rows:
-            cost = (
-                f"{1e3 * seconds / points:>9.2f} {1e3 * seconds / points / base:>9.1f}"
-                if points
-                else "        –         –"
-            )
-            print(f"  {what:26} {count:>8} {points:>7} {cost}")
+            cost = 1e3 * seconds / max(points, 1)
+            print(f"  {what:26} {count:>8} {points:>7} {cost:>9.2f} {cost / base:>9.1f}")
 
 
 if __name__ == "__main__":

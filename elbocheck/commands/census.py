@@ -30,6 +30,9 @@ def add(commands: Commands) -> None:
     add_backend(parser)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
     add_workers(parser)
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="run on the Dask cluster of this scheduler, tcp://HOST:PORT, or local"
+    )
     parser.set_defaults(command=run)
 
 
@@ -43,12 +46,17 @@ def run(options: argparse.Namespace) -> int:
     from elbocheck.models import CELLS
     from elbocheck.runs.census import census_chunks, near, recorded, take
 
+    runner = None
+    if options.cluster is not None:
+        from elbocheck.runs import cluster
+
+        runner = cluster.runner(options.cluster)
     chunks = census_chunks(CELLS, options.problems, options.seed)
     recorded(record)
     what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 
     def resumed(chunks: list[Chunk], *others: Any) -> Report:
-        return take(chunks, record, *others)
+        return take(chunks, record, *others, runner=runner)
 
     report = run_and_show(chunks, what, workers, resumed, backend)
     for line in near(report):
