@@ -29,7 +29,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
     "benchmarks/lanes.py": ("--cells", "poisson-mixture/exact", "--lanes", "4", "--one-by-one", "1"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
-    "benchmarks/per_point.py": ("--problems", "4", "--others", "1", "--jit-examples", "1"),
+    "benchmarks/per_point.py": ("--cells", "ppca/exact", "--problems", "8", "--others", "2", "--jit-examples", "1"),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
     "benchmarks/scale_models.py": (),
     "benchmarks/timings.py": ("--small",),
@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
+    "benchmarks/per_point.py": r"ms per verified point .*\nppca/exact, 21 parameters; .*\n( .* \d+\.\d +\d+\.\d\n|  .*\n){4}",
     "benchmarks/lanes.py": r"points per processor second .*\npoisson-mixture/exact +12( +\d+\.\d){3}\n(.+\n){2}",
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
@@ -55,7 +56,6 @@ PRINTS = {
 """What the whole output looks like, if there is any that is not shown on a page."""
 SHOWN = {
     "benchmarks/monitor.py": ("docs/monitor.md", "cost"),
-    "benchmarks/per_point.py": ("docs/profiles.md", "per point"),
 }
 """The page, and the mark of the block, where a reader finds the output with the default arguments."""
 WRITES = {
