@@ -40,8 +40,8 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_tests(tmp_path: Path) -> None:
-    command = ("pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider", "--elbocheck-target", "mine.py",
-               "--elbocheck-report", "r.json")  # fmt: skip
+    command = ("pytest", "--pyargs", "elbocheck.properties.test_target", "-p", "no:cacheprovider",
+               "--elbocheck-target", "mine.py", "--elbocheck-report", "r.json")  # fmt: skip
     one, _ = of_run(tmp_path / "one", 1, *command, "-n", "0")
     other, _ = of_run(tmp_path / "two", 2, *command, "-n", "2")
     assert one == other

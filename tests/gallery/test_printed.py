@@ -117,7 +117,8 @@ def test_tests_of_a_target_are_harmless(tmp_path: Path) -> None:
     evil = "".join(EVIL.values()).replace("\0", "")
     for name, content in files_of(evil).items():
         (tmp_path / name).write_text(str(content), encoding="utf-8")
-    done = python("-m", "pytest", "--pyargs", "elbocheck.properties", "-p", "no:cacheprovider", "--color=no",
+    done = python("-m", "pytest", "--pyargs", "elbocheck.properties.test_target", "-p", "no:cacheprovider",
+                  "--color=no",
                   "--elbocheck-target", "bad.py", "--junitxml", "j.xml", folder=tmp_path)  # fmt: skip
     assert done.returncode == 1
     assert acting(done.stdout + done.stderr) == []
