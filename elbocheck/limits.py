@@ -34,6 +34,8 @@ PATIENCE = 5.0
 IMPORTLIB = "<frozen importlib"
 LIBRARIES = (IMPORTLIB, "site-packages", os.path.dirname(os.__file__))
 """What is in the names of their files."""
+IDLE = 50
+"""How often the thread that watches looks without seeing anything before it ends."""
 POLL = 0.1
 """Seconds between two looks of the thread that watches."""
 
@@ -260,17 +262,22 @@ def _set_alarm() -> None:
 
 def _start_watching() -> None:
     global _watch
-    if _watch is None or not _watch.is_alive():
-        _watch = threading.Thread(target=_watching, name="elbocheck limits", daemon=True)
-        _watch.start()
+    with _lock:
+        if _watch is None or not _watch.is_alive():
+            _watch = threading.Thread(target=_watching, name="elbocheck limits", daemon=True)
+            _watch.start()
 
 
 def _watching() -> None:
+    global _watch
     idle = 0
-    while idle < 50:
+    while True:
         time.sleep(POLL)
         with _lock:
             idle = 0 if _running else idle + 1
+            if idle > IDLE:
+                _watch = None
+                return
             late = [one for one in _running if one.left < -one.grace * (1 + one.requests)]
             for one in late[:1]:
                 one.expired = True
