@@ -81,7 +81,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 def workers_of(options: argparse.Namespace) -> int:
     """The number of processes, 0 for one per core; raises `InputError` for one that cannot be."""
     workers = given(options.workers, 0)
-    if workers < 0:
+    if workers < 1 and options.workers is not None:
         raise InputError(f"--workers must be at least 1; got {workers}")
     if workers > MOST_WORKERS:
         raise InputError(f"--workers must be at most {MOST_WORKERS}; got {workers}")

@@ -61,7 +61,7 @@ def sample_for(
         return drawn, f"a random problem, seed {seed}", drawn.sizes[0]
     file, count = shown[cell.name] if data is None else (data, 2)
     dataset = load(file)
-    return real_sample(cell, dataset, latents or count, seed), dataset.name, len(dataset.x)
+    return real_sample(cell, dataset, count if latents is None else latents, seed), dataset.name, len(dataset.x)
 
 
 def explain(sample: Sample, data: str, rows: int) -> Explanation:

@@ -60,8 +60,32 @@ IMPOSSIBLE = [
     of_options("check bad.py", USAGE),
     of_options("census --record r.jsonl --problems 0", "--problems must be at least 1; got 0"),
     of_options("census --record r.jsonl --problems many", USAGE),
+    of_options("verify --workers 0", "--workers must be at least 1; got 0"),
     of_options("explain sbn/nothing", "sbn has exact"),
+    of_options("explain ppca --data iris --latents 0", "between 1 and 8; got 0"),
+    of_options("explain ppca --data iris --latents 99999999", "between 1 and 8; got 99999999"),
+    of_options("explain ppca --plot x.bmp", "the name must end in one of"),
+    of_options("verify --model sbn/exact", "unknown model 'sbn/exact'"),
+    of_options("list more", USAGE),
+    of_options("faults --catalogue none", USAGE),
+    of_options("faults --json known.toml/x", "cannot write the report to 'known.toml/x'"),
+    of_options("census --record . --problems 5", "cannot write the report to '.'"),
+    of_options("census --record known.toml/x --problems 5", "cannot write the report to 'known.toml/x'"),
+    of_options("census --record data.csv --problems 5", "data.csv, line 1: no record of a census"),
     of_options("explain bsn", "unknown model 'bsn'"),
+]
+PROOFS = [
+    of_options("certify", "certify takes a MODEL, or --all"),
+    of_options("certify ppca --all", "certify takes a MODEL, or --all"),
+    of_options("certify --all --timeout nan", "--timeout must lie between 1 and 86400 seconds; got nan"),
+    of_options("certify --all --data iris", "--data does not go with --all"),
+    of_options("certify ppca --bits 0", "the precision must lie between"),
+    of_options("certify ppca --bits 999999999999", "the precision must lie between"),
+    of_options("certify nothing", "unknown model 'nothing'"),
+    of_options("certify ppca/x", "unknown cell 'ppca/x'"),
+    of_options("certify ppca/exact --posterior full", "names a posterior already"),
+    of_options("certify ppca --latents 3", "--latents 3 goes with --data"),
+    of_options("certify ppca --data data.csv --json data.csv", "the file of --data"),
 ]
 SAME = [
     of_options("verify bad.py --json r --html r", "--html r would write over the file of --json"),
@@ -76,6 +100,14 @@ SAME = [
     of_options("verify bad.py --json no/such/folder.json", "cannot write the report to 'no/such/folder.json'"),
     of_options("verify bad.py --html known.toml/r", "cannot write the report to 'known.toml/r'"),
 ]
+
+
+@pytest.mark.parametrize("row", PROOFS, ids=lambda row: row.id)
+def test_row_of_proofs(
+    row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("flint")
+    check(row, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("row", [*EMPTY, *IGNORED, *IMPOSSIBLE, *SAME], ids=lambda row: row.id)
