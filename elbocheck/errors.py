@@ -22,6 +22,11 @@ def harmless(text: object) -> str:
     )
 
 
+def one_line(text: object) -> str:
+    """A `harmless` text whose ends of line are escapes, too: a name begins no line of its own in a log."""
+    return harmless(text).replace("\n", "\\n")
+
+
 def named(error: BaseException) -> str:
     """Type and message of an exception in one sentence without its dot: the first line, at most `LONGEST` characters.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from elbocheck.errors import harmless
+from elbocheck.errors import one_line
 
 NAMES = {
     "½": "1/2", "−": "-", "–": "-", "—": "-", "…": "...", "·": "*", "×": "x", "→": "->", "←": "<-", "∇": "grad ",
@@ -115,7 +115,7 @@ _said: set[str] = set()
 
 def complain(text: object, *, once: bool = False) -> None:
     """One line (or paragraph) of elbocheck on standard error; `once`: not again in this run."""
-    line = f"elbocheck: {harmless(text)}"
+    line = f"elbocheck: {one_line(text)}"
     if not once or line not in _said:
         print(line, file=sys.stderr)
     _said.add(line)

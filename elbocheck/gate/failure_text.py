@@ -13,7 +13,7 @@ from elbocheck import __version__
 from elbocheck.bound.decomposition import Decomposition, decompose
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.table import OF_TARGETS
-from elbocheck.errors import ElbocheckError, harmless, named
+from elbocheck.errors import ElbocheckError, harmless, named, one_line
 from elbocheck.gate.records import Checked, CheckReport
 from elbocheck.limits import pass_on
 from elbocheck.outcome import Claim, Outcome, Result
@@ -80,7 +80,7 @@ def explain_failure(checked: Checked, replay: str = "") -> str:
     result, problem = checked.result, checked.case.problem
     assert result is not None
     lines = [
-        f"VIOLATED  {checked.target}: {checked.check}",
+        f"VIOLATED  {one_line(checked.target)}: {checked.check}",
         *_wrapped("promise", OF_TARGETS[checked.check].promise),
         *_wrapped("target", f"{checked.target}, {problem.label}; {versions(checked)}"),
         *_wrapped("found", worst_of(result.message)),
@@ -134,7 +134,7 @@ def table(terms: Decomposition) -> str:
     """Every term of the ELBO and every entropy, gap, prediction and bound, ‖∇F‖; at most 78 columns."""
     head = f"{'nats per datum':>14} {'E log p':>13} {'entropy':>13} {'gap':>10} {'β·∇F + δ':>10} {'bound':>8}"
     rows = [
-        f"{term.label[:14]:>14} {term.log_density:>13.6g} {term.entropy:>13.6g} {term.gap:>10.3g} "
+        f"{one_line(term.label)[:14]:>14} {term.log_density:>13.6g} {term.entropy:>13.6g} {term.gap:>10.3g} "
         f"{term.predicted:>10.3g} {term.rounding:>8.0e}{' ←' if not abs(term.residual) <= term.rounding else ''}"
         for term in terms.factors[:MOST_ROWS]
     ]
@@ -155,7 +155,7 @@ MOST_ROWS = 12
 def plain(report: CheckReport, name: str = "") -> str:
     """A report as text: failures in full, the first one first; then what is stale or inconclusive."""
     if report.bad:
-        return "\n".join(textwrap.wrap(harmless(report.bad), WIDTH))
+        return "\n".join(textwrap.wrap(one_line(report.bad), WIDTH))
     name = name or (report.checked[0].target if report.checked else "target")
     parts = [headline(report, name)]
     if report.failures:
@@ -185,5 +185,5 @@ def inconclusive_lines(report: CheckReport) -> list[str]:
 
 def _wrapped(title: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12, break_long_words=False
+        one_line(text), WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12, break_long_words=False
     )

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from elbocheck.errors import one_line
 from elbocheck.gate.failure_text import claim_lines, explain_failure, headline, inconclusive_lines
 from elbocheck.gate.records import CheckReport
 from elbocheck.outcome import Outcome
@@ -19,6 +20,7 @@ def show_target(
     console: Console, name: str, rows: Sequence[Row], report: CheckReport, lines: Mapping[str, str]
 ) -> None:
     """The table of its checks, what the theorem says, the first failure in full; `lines`: check -> how to repeat it."""
+    name = one_line(name)
     show(console, summary_table(name, rows))
     for line in claim_lines(report):
         console.print(line, soft_wrap=True)
@@ -30,9 +32,9 @@ def show_target(
             console.print(f"  also violated: {', '.join(rest)}\n", style="red")
     violated = [one for one in report.checked if one.result is not None and one.result.outcome is Outcome.VIOLATED]
     for text in dict.fromkeys(f"  known: {one.id}: {one.known.reason}" for one in violated if one.known is not None):
-        console.print(text, style="yellow")
+        console.print(one_line(text), style="yellow")
     for text in report.stale:
-        console.print(text, style="bold red")
+        console.print(one_line(text), style="bold red")
     for text in inconclusive_lines(report):
         console.print(text, style="yellow")
     console.print(headline(report, name), style="bold green" if report.ok else "bold red")

@@ -91,6 +91,26 @@ def test_data_are_harmless(
     assert acting(err) == []
 
 
+def test_a_name_begins_no_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A runner of CI takes a line that begins with :: for a command."""
+    text = (
+        "E = 'a\\n::error::b'\n"
+        "def bad(p):\n    d = factors(p)\n"
+        "    return Declaration((Factor(E, d.factors[0].distribution, d.factors[0].value),), d.weights, d.entropy)\n"
+        "def broken(p):\n    raise ValueError(E)\n"
+        "target = [target_of(name=E, elbo=wrong, factors=bad, label=E), target_of(name='known' + E, elbo=wrong),\n"
+        "          target_of(name=E, fit=broken, label=E), target_of(elbo=broken, label=E)]\n"
+    )
+    known = '[[known]]\nid = "known*"\nreason = "a\\n::error::b"\n'
+    row = Bad("lines", 1, "violated", "verify bad.py --known-failures known.toml",
+              {"bad.py": HEAD + text, "known.toml": known})  # fmt: skip
+    out, err = check(row, tmp_path, monkeypatch, capsys)
+    assert "a\\n::error::b: 3 checks" in out
+    assert [line for line in (out + err).splitlines() if line.strip().startswith("::")] == []
+
+
 def test_a_name_in_markup_is_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
