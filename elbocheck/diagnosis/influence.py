@@ -149,7 +149,8 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
 def owners_of(problem: Problem) -> dict[str, str]:
     """Block -> the one factor that it is a parameter of, as declared, or as it turns out.
 
-    A block that no factor names is that of the one factor which depends on it while q is held.
+    A block that no factor names is that of the one factor which depends on it while q is held, if q does not depend on
+    it, or only because it is the optimum. (Where values are drawn from q, a factor's parameters depend on the draws.)
     """
     found: dict[str, list[str]] = {}
     for factor in problem.declaration.factors:
@@ -160,8 +161,10 @@ def owners_of(problem: Problem) -> dict[str, str]:
     unnamed = [name for name in problem.layout.names if name not in found]
     if unnamed:
         pieces = parts(problem)
+        of_q = frozenset().union(*(one.blocks - one.held for one in pieces))
+        optimal = problem.declaration.optimal
         for name in unnamed:
             owners = [one.factor for one in pieces if one.kind == "value" and name in one.held]
-            if len(owners) == 1:
+            if len(owners) == 1 and (optimal or name not in of_q):
                 known[name] = owners[0]
     return known
