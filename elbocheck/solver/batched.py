@@ -15,12 +15,14 @@ import numpy as np
 
 from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.problem import Problem
-from elbocheck.solver.lanes import CHORD, ENOUGH, ENTRY, LOOSE, STEPS, Landscape, glide, look, where
+from elbocheck.solver.lanes import CHORD, CLIMB, ENOUGH, ENTRY, LOOSE, STEPS, Landscape, glide, look, where
 from elbocheck.solver.precision import DOUBLE
 from elbocheck.solver.start import Start
 
 LOOKS, CLIMBS = 10, 14
 """Most Hessians of one stage of a search towards a maximum, and towards a saddle."""
+NEW = 0.1
+"""Least trust radius of an ascent after a look."""
 GLIDES = 6
 """Calls of `glide` after one look, until the next is due."""
 WIDTHS = ((8, 16), (2048, 4096))
@@ -237,6 +239,8 @@ def _settle(programs: Programs, state: dict[str, Any], limits: np.ndarray) -> No
             state[name][active] = found[name]
         state["evaluations"][active] += 1
         chord = found["mode"] == CHORD
+        climbing = active[found["mode"] == CLIMB]
+        state["radius"][climbing] = np.maximum(state["radius"][climbing], NEW)  # a new Hessian is trusted again
         # a new Hessian that polishes no further than the last one is no help either
         over = ~found["fine"] | (chord & (found["size"] >= polished[active]) & (found["size"] <= DOUBLE.gradient))
         active = active[~over]

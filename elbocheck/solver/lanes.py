@@ -204,7 +204,8 @@ def glide(landscape: Landscape, lane: Lane) -> Lane:
         now = xp.where(accepted, reached, size)
         stopped = ~(reached < CONTRACTION * size)
         over = xp.where(chord, stopped, (narrowed < DOUBLE.null) | far | (stopped & (now <= ENOUGH)))
-        over = over | (saddle & accepted) | (now <= FLOOR)
+        # close by, it may be rounding of F that refuses a step, and polishing goes by gradients
+        over = over | (saddle & accepted) | (now <= FLOOR) | (~saddle & ~accepted & (size < LOOSE))
         updated = _updated(matrix, move, slope - found, finite & (lane["mode"] == CLIMB) & ~state["done"])
         return {
             "point": at,

@@ -38,7 +38,7 @@ QUICK = {
     "gaussian-process/exact": "few parameters, starts near the truth",
 }
 """Cells of the quick profile, and what each is there for."""
-COUNT, MOST_LOST = 12, 2
+COUNT, MOST_LOST = 12, 3
 """Problems of a cell, and how many more of them may have a search without a certificate in lanes than one by one."""
 
 
