@@ -19,6 +19,7 @@ from elbocheck.checks.compare import Deviation, judge
 from elbocheck.checks.every_point import every_point
 from elbocheck.checks.gradient import gradient
 from elbocheck.checks.stop import Stop, beside_a_saddle, blame, exactly, moved, stop
+from elbocheck.checks.value import NAME as NAME_OF_VALUE
 from elbocheck.checks.value import value
 from elbocheck.errors import NotFiniteError
 from elbocheck.outcome import Diagnosis, Outcome, Result
@@ -38,13 +39,20 @@ def fit(problem: Problem) -> Result | None:
     is wrong. If it stays it had only stopped early, which `holds` with a note if half of the digits of F are right, and
     else is `violated` if it ends below where it began or does not move when started again, and `inconclusive` if it
     does. `violated` too where the reported value is wrong at that point only, and at a saddle that training does not
-    leave from a step beside it. Training of a bound that another check rejects is not judged: `inconclusive`. With
+    leave from a step beside it. Where another check rejects the bound itself, training is not said to be wrong:
+    `inconclusive`. With
     `departures` the gap of each factor is compared with theirs instead. None without `fit`.
     """
     if problem.fit is None:
         return None
-    result = _judged(problem)
-    wrong = _wrong_before(problem, result)
+    reported = value(problem)
+    sound = reported is None or reported.outcome is not Outcome.VIOLATED
+    result = _judged(problem, sound)
+    if result.outcome is Outcome.HOLDS and not sound:
+        return replace(result, note=f"but for the value, {result.note or 'training is right'}")
+    if result.outcome is not Outcome.VIOLATED:
+        return result
+    wrong = _wrong_before(problem) if sound else NAME_OF_VALUE
     if wrong is None:
         return result
     return Result(
@@ -56,27 +64,24 @@ def fit(problem: Problem) -> Result | None:
     )
 
 
-def _wrong_before(problem: Problem, result: Result) -> str | None:
-    """The check that rejects the bound itself, whatever training does; None if none does."""
-    reported = value(problem)
-    if reported is not None and reported.outcome is Outcome.VIOLATED:
-        return reported.check
-    if result.outcome is Outcome.VIOLATED:
-        for check in (every_point, gradient):
-            found = check(problem)
-            if found is not None and found.outcome is Outcome.VIOLATED:
-                return found.check
+def _wrong_before(problem: Problem) -> str | None:
+    """The check of derivatives that rejects the bound itself, whatever training does; None if none does."""
+    for check in (every_point, gradient):
+        found = check(problem)
+        if found is not None and found.outcome is Outcome.VIOLATED:
+            return found.check
     return None
 
 
-def _judged(problem: Problem) -> Result:
+def _judged(problem: Problem, sound: bool) -> Result:
+    """`sound`: whether the reported value is that of the declaration where training begins."""
     try:
         at = stop(problem, problem.vector)
     except NotFiniteError as error:
         return _left_the_numbers(problem, error)
     if any(one.gaps for one in problem.departures):
         return departed(problem, [at, stop(problem, at.problem.vector)])
-    reported = value(at.problem)
+    reported = value(at.problem) if sound else None
     if reported is not None and reported.outcome is Outcome.VIOLATED:
         message = reported.message.removeprefix(f"{reported.check}: ")
         return replace(

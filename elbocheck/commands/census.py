@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, backend_of, refuse_empty, seed, workers_of
 from elbocheck.commands.running import run_and_show
@@ -11,7 +11,9 @@ from elbocheck.errors import InputError
 from elbocheck.files import writable
 
 if TYPE_CHECKING:
+    from elbocheck.backends.base import Backend
     from elbocheck.runs.chunks import Chunk
+    from elbocheck.runs.pool import Listener
     from elbocheck.runs.rows import Report
 
 
@@ -55,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
     recorded(record)
     what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 
-    def resumed(chunks: list[Chunk], *others: Any) -> Report:
-        return take(chunks, record, *others, runner=runner)
+    def resumed(chunks: list[Chunk], workers: int, listen: Listener, backend: Backend | None = None) -> Report:
+        return take(chunks, record, workers, listen, backend, runner)
 
     report = run_and_show(chunks, what, workers, resumed, backend)
     for line in near(report):
