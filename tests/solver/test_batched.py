@@ -188,7 +188,8 @@ def test_points_that_are_not_stationary_are_not_certified() -> None:
     begun = np.stack([problem.vector for problem in solved.problems])
     beside = solved.ends.vectors + 1e-4 * solved.cohort.free
     for vectors in (begun, beside):
-        found = certify_lanes(solved.cohort, replace(solved.ends, vectors=vectors))
+        still = np.zeros_like(vectors)
+        found = certify_lanes(solved.cohort, replace(solved.ends, vectors=vectors, displacements=still))
         moved = np.linalg.norm(found.decompositions.gradient, axis=1) > 1e-9
         assert np.sum(moved) >= 10
         assert all(found.reasons[lane].startswith("gradient too large") for lane in np.flatnonzero(moved))
