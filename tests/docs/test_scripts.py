@@ -46,7 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
-    "benchmarks/per_point.py": r"ms per verified point .*\nppca/exact, 21 parameters; .*\n(  .* \d+\.\d+ +\d+\.\d\n){4}",
+    "benchmarks/per_point.py": r"ms per verified point .*\nppca/exact, 21 .*\n(  .* \d+\.\d+ +\d+\.\d\n){4}",
     "benchmarks/lanes.py": r"points per processor second .*\npoisson-mixture/exact +12( +\d+\.\d){3}\n(.+\n){2}",
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",
     "benchmarks/scale.py": r"[\s\S]*model [\s\S]*numpy[\s\S]*",
