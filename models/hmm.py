@@ -45,7 +45,7 @@ def hmm(
     title: str,
     family: str,
     blocks: tuple[Block, ...],
-    emission: Callable[[Arrays, Array], Distribution],
+    emission: Callable[[Arrays, Arrays, Array], Distribution],
     beta: Callable[[Arrays], Mapping[str, Array]],
     initial: Callable[[np.random.Generator, np.ndarray, int], Params],
     emit: Callable[[np.random.Generator, np.ndarray, int], np.ndarray],
@@ -60,7 +60,7 @@ def hmm(
 ) -> Model:
     """p(path) = π_{z_1} Π_t A_{z_{t−1} z_t}, x_t | z_t ~ emission; one row of A and one emission per state.
 
-    `emission(params, z)`: from one-hot z (1, M, 1, K); `emit(rng, states (N, T), K)`: data of given states.
+    `emission(params, fixed, z)`: from one-hot z (1, M, 1, K); `emit(rng, states (N, T), K)`: data of given states.
     """
 
     def factors(params: Arrays, fixed: Arrays, latents: Arrays) -> tuple[Factor, ...]:
@@ -88,7 +88,7 @@ def hmm(
             ),
             Factor(
                 "x",
-                emission(params, z),
+                emission(params, fixed, z),
                 value(fixed["x"][:, None, :]),
                 parameters=tuple(block.name for block in blocks),
                 beta=beta(params),
@@ -148,7 +148,7 @@ def hmm(
     )
 
 
-def _pick(z: Array, name: Array) -> Array:
+def pick(z: Array, name: Array) -> Array:
     """The entries of a (K,) block that belong to the one-hot states."""
     return namespace(z).xp.sum(z * name, axis=-1)
 
@@ -172,7 +172,7 @@ HMM_CATEGORICAL = hmm(
     "hidden Markov model, categorical emissions",
     "categorical",
     (Block("emission_logits", ("K", "C")),),
-    lambda params, z: Categorical(namespace(z).xp.matmul(z, params["emission_logits"])),
+    lambda params, fixed, z: Categorical(namespace(z).xp.matmul(z, params["emission_logits"])),
     lambda params: {"emission_logits": params["emission_logits"]},
     lambda rng, x, count: {"emission_logits": rng.normal(size=(count, SYMBOLS))},
     lambda rng, states, count: (states + (rng.random(states.shape) < 0.3) * rng.integers(3, size=states.shape)) % 3.0,
@@ -188,7 +188,7 @@ HMM_GAUSSIAN = hmm(
     "hidden Markov model, Gaussian emissions",
     "normal",
     (Block("means", ("K",), degree=1), Block("log_variances", ("K",), log_degree=2)),
-    lambda params, z: Normal(_pick(z, params["means"]), namespace(z).xp.exp(_pick(z, params["log_variances"]))),
+    lambda params, fixed, z: Normal(pick(z, params["means"]), namespace(z).xp.exp(pick(z, params["log_variances"]))),
     lambda params: {"log_variances": -namespace(params["means"]).xp.ones_like(params["log_variances"])},
     _gaussian_start,
     lambda rng, states, count: 2.0 * states + rng.normal(size=states.shape),
@@ -200,7 +200,7 @@ HMM_POISSON = hmm(
     "hidden Markov model, Poisson emissions",
     "Poisson",
     (Block("log_rates", ("K",)),),
-    lambda params, z: Poisson(_pick(z, params["log_rates"])),
+    lambda params, fixed, z: Poisson(pick(z, params["log_rates"])),
     lambda params: {"log_rates": params["log_rates"]},
     lambda rng, x, count: {"log_rates": np.log(x.mean() + 0.5) + 0.7 * rng.normal(size=count)},
     lambda rng, states, count: rng.poisson(2.0 * 3.0**states).astype(float),

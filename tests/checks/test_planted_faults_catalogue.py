@@ -201,6 +201,13 @@ FAULTS: dict[str, Fault] = {
     "random effects: log τ² taken for log τ in beta": Fault(
         "random-effects/full", "factor z", "z", with_beta("log_spreads", 2.0), checks=TWICE
     ),
+    "switching autoregression: one noise for all states in the entropy": Fault(
+        "switching-autoregression/exact", "factor x[", "x",
+        with_methods(entropy=lambda d: Normal(d.mean, 0.0 * d.variance + d.variance.mean()).entropy()),
+    ),
+    "switching autoregression: log σ² taken for log σ in beta": Fault(
+        "switching-autoregression/arbitrary", "factor x", "x", with_beta("log_variances", 2.0), checks=TWICE
+    ),
     "linear dynamical system: a transition into the first state": Fault(
         "linear-dynamical-system/exact", "factor transition", "transition",
         lambda factor, params: replace(factor, where=jnp.ones_like(factor.where)),

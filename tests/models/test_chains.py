@@ -1,4 +1,4 @@
-"""Hidden Markov models against the forward algorithm, written as a loop, and against the sum over all paths."""
+"""Hidden Markov models and a switching autoregression against a forward loop and the sum over all paths."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ import scipy.special
 import scipy.stats
 
 from elbocheck import decompose
+from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.strategies import draw_many, samples
 from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, by_cell, draw, models
 
 Params = Mapping[str, np.ndarray]
 COUNTS = np.arange(2000.0)[:, None]  # rates stay far below
-CELLS = models("hmm-categorical", "hmm-gaussian", "hmm-poisson")
+CELLS = models("hmm-categorical", "hmm-gaussian", "hmm-poisson", "switching-autoregression")
 CHAINS = [(5, 4, 3), (4, 4, 2), (6, 3, 3), (3, 2, 2), (1, 1, 3), (4, 1, 1), (2, 4, 1)]
 """(sequences, times, states): of capacity, and shorter or with fewer states."""
+
+
+def chains_of(cell: Cell) -> list[tuple[int, int, int]]:
+    """`CHAINS` with as many states as the cell has."""
+    return [(data, times, min(states, cell.capacity[2])) for data, times, states in CHAINS]
 
 
 def emissions(sample: Sample, params: Params) -> np.ndarray:
@@ -30,7 +36,17 @@ def emissions(sample: Sample, params: Params) -> np.ndarray:
         return np.moveaxis(table[:, sample.x.astype(int)], 0, -1)
     if "log_rates" in params:
         return scipy.stats.poisson.logpmf(x, np.exp(params["log_rates"]))
-    return scipy.stats.norm.logpdf(x, params["means"], np.exp(0.5 * params["log_variances"]))
+    means = params["means"] if "means" in params else regressed(sample, params)
+    return scipy.stats.norm.logpdf(x, means, np.exp(0.5 * params["log_variances"]))
+
+
+def regressed(sample: Sample, params: Params) -> np.ndarray:
+    """a_k x_n,t−1 + b_k, (N, T, K), time by time; the first value comes after 0."""
+    means = np.empty((*sample.x.shape, sample.latents))
+    for t in range(sample.sizes[1]):
+        before = sample.x[:, t - 1, None] if t else 0.0
+        means[:, t] = before * params["slopes"] + params["intercepts"]
+    return means
 
 
 def emission_entropy(params: Params) -> np.ndarray:
@@ -90,7 +106,7 @@ def path_weights(sample: Sample, params: Params) -> np.ndarray:
 
 @by_cell(CELLS)
 def test_elbo_entropy_sum_delta_and_evidence(cell: Cell) -> None:
-    for seed, sizes in enumerate(CHAINS):
+    for seed, sizes in enumerate(chains_of(cell)):
         sample = draw(cell, sizes, seed)
         problem = sample.problem()
         decomposition, params = decompose(problem), sample.unpadded(problem.params)
@@ -123,9 +139,21 @@ def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
         assert_elbo(decompose(problem), forward(sample, sample.unpadded(problem.params)), sample)
 
 
+def test_a_switching_autoregression_without_memory_is_a_hidden_markov_model() -> None:
+    """And with memory it is another one: slopes count from the second time on."""
+    for seed, (times, same) in enumerate([(4, False), (1, True)]):
+        sample = draw(find_cell("switching-autoregression/exact"), (6, times, 2), seed)
+        memoryless = sample.with_params({"slopes": np.zeros(2)})
+        likelihoods = {slopes: decompose(one.problem()) for slopes, one in (("drawn", sample), ("none", memoryless))}
+        plain = {**memoryless.params, "means": memoryless.params["intercepts"]}
+        assert_elbo(likelihoods["none"], forward(memoryless, plain), memoryless)
+        gap = abs(likelihoods["drawn"].elbo - likelihoods["none"].elbo)
+        assert (gap <= likelihoods["none"].elbo_rounding) if same else (gap > 1e-2)
+
+
 @by_cell(CELLS)
 def test_pair_marginals(cell: Cell) -> None:
-    for seed, sizes in enumerate(CHAINS):
+    for seed, sizes in enumerate(chains_of(cell)):
         sample = draw(cell, sizes, seed)
         (data, times, states), (_, longest, most) = sizes, cell.capacity
         problem = sample.problem()
@@ -146,7 +174,7 @@ def test_pair_marginals(cell: Cell) -> None:
 
 @by_cell([cell for cell in CELLS if not cell.variational.optimal])
 def test_a_chain_with_the_potentials_of_the_model_attains_the_evidence(cell: Cell) -> None:
-    for seed, sizes in enumerate(CHAINS):
+    for seed, sizes in enumerate(chains_of(cell)):
         sample = draw(cell, sizes, seed)
         (start, transition), log_x = start_and_transition(sample.params), emissions(sample, sample.params)
         potentials = np.broadcast_to(transition, (*log_x.shape, sizes[2])) + log_x[:, :, None, :]
