@@ -82,9 +82,19 @@ def _potentials(log_terms: Array, fixed: Arrays) -> Array:
 
 def forward_backward(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
     """The exact posterior over paths, from the model's own factors at all pairs of states."""
-    latents = pairs(fixed)
-    potentials = _potentials(log_factors(model, params, fixed, latents, axes=3), fixed)
-    weights, entropy = path_posterior(potentials, fixed)
+    return exact_paths(model, params, fixed, pairs(fixed), fixed["exists_K"])
+
+
+def exact_paths(
+    model: Model, params: Arrays, fixed: Arrays, latents: dict[str, Array], states: Array
+) -> WeightedPoints:
+    """The same for other latents (1, S², 1, …) of the pairs of S states, in the order of `pairs`.
+
+    `states` (S,): 1 for those that exist, the first among them.
+    """
+    shapes = {**fixed, "exists_K": states}
+    potentials = _potentials(log_factors(model, params, fixed, latents, axes=3), shapes)
+    weights, entropy = path_posterior(potentials, shapes)
     return WeightedPoints(latents, weights, entropy, optimal=True)
 
 

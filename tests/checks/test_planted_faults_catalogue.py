@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.nn import log_softmax
+from jax.scipy.special import entr
 
 from elbocheck import Factor, Problem
 from elbocheck.bound.posteriors import WeightedPoints
@@ -104,6 +105,14 @@ def states_one_by_one(q: WeightedPoints, params: Params) -> WeightedPoints:
     mean = (q.weights[:, :, None, None] * q.latents["z"]).sum(1, keepdims=True)
     variances = (q.weights[:, :, None, None] * (q.latents["z"] - mean) ** 2).sum(1)
     return replace(q, entropy=Normal(0.0 * variances, variances).entropy().sum((1, 2)))
+
+
+def chains_one_by_one(q: WeightedPoints, params: Params) -> WeightedPoints:
+    """Σ_k H[z_k] for the joint entropy of all chains, at the first time."""
+    count = round(q.weights.shape[1] ** 0.5)
+    joint = q.weights[:, :, 0].reshape(-1, count, count).sum(1)
+    ones = joint @ q.latents["z"][0, :count, 0]
+    return replace(q, entropy=q.entropy + (entr(ones) + entr(1.0 - ones)).sum(1) - entr(joint).sum(1))
 
 
 def original(method: str) -> Callable[..., Any]:
@@ -207,6 +216,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "switching autoregression: log σ² taken for log σ in beta": Fault(
         "switching-autoregression/arbitrary", "factor x", "x", with_beta("log_variances", 2.0), checks=TWICE
+    ),
+    "factorial HMM: beta without what stays": Fault(
+        "factorial-hmm/exact", "factor transition", "transition", with_beta("staying_logits", 0.0), checks=TWICE
+    ),
+    "factorial HMM: entropy of chains taken for independent": Fault(
+        "factorial-hmm/exact", "factor start", points=chains_one_by_one
     ),
     "linear dynamical system: a transition into the first state": Fault(
         "linear-dynamical-system/exact", "factor transition", "transition",
