@@ -49,7 +49,7 @@ def _emit(rng: np.random.Generator, states: np.ndarray, count: int) -> np.ndarra
 
 
 HIDDEN_AUTOREGRESSION = hmm(
-    "switching-autoregression",
+    "switching-ar",
     "Markov-switching autoregression",
     "normal",
     (

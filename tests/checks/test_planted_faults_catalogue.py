@@ -211,11 +211,11 @@ FAULTS: dict[str, Fault] = {
         "random-effects/full", "factor z", "z", with_beta("log_spreads", 2.0), checks=TWICE
     ),
     "switching autoregression: one noise for all states in the entropy": Fault(
-        "switching-autoregression/exact", "factor x[", "x",
+        "switching-ar/exact", "factor x[", "x",
         with_methods(entropy=lambda d: Normal(d.mean, 0.0 * d.variance + d.variance.mean()).entropy()),
     ),
     "switching autoregression: log σ² taken for log σ in beta": Fault(
-        "switching-autoregression/arbitrary", "factor x", "x", with_beta("log_variances", 2.0), checks=TWICE
+        "switching-ar/arbitrary", "factor x", "x", with_beta("log_variances", 2.0), checks=TWICE
     ),
     "factorial HMM: beta without what stays": Fault(
         "factorial-hmm/exact", "factor transition", "transition", with_beta("staying_logits", 0.0), checks=TWICE

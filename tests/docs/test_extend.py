@@ -111,7 +111,7 @@ def test_those_tests_reject_a_fault(title: str, checkout: Path) -> None:
     assert sum(text.count(FAULTS[title][0]) for text in SECTIONS[title].files.values()) == 1
     code, output = run(title, checkout, "--maxfail=1")
     assert code == 1, output
-    assert re.search(r"^1 failed", output, flags=re.M), output
+    assert re.search(r"\b1 (failed|error)\b", output), output  # an error of the probe that no backend gets around
 
 
 def test_everything_is_one_file_and_at_most_one_line() -> None:

@@ -18,7 +18,7 @@ from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, 
 
 Params = Mapping[str, np.ndarray]
 COUNTS = np.arange(2000.0)[:, None]  # rates stay far below
-CELLS = models("hmm-categorical", "hmm-gaussian", "hmm-poisson", "switching-autoregression")
+CELLS = models("hmm-categorical", "hmm-gaussian", "hmm-poisson", "switching-ar")
 CHAINS = [(5, 4, 3), (4, 4, 2), (6, 3, 3), (3, 2, 2), (1, 1, 3), (4, 1, 1), (2, 4, 1)]
 """(sequences, times, states): of capacity, and shorter or with fewer states."""
 
@@ -142,7 +142,7 @@ def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
 def test_a_switching_autoregression_without_memory_is_a_hidden_markov_model() -> None:
     """And with memory it is another one: slopes count from the second time on."""
     for seed, (times, same) in enumerate([(4, False), (1, True)]):
-        sample = draw(find_cell("switching-autoregression/exact"), (6, times, 2), seed)
+        sample = draw(find_cell("switching-ar/exact"), (6, times, 2), seed)
         memoryless = sample.with_params({"slopes": np.zeros(2)})
         likelihoods = {slopes: decompose(one.problem()) for slopes, one in (("drawn", sample), ("none", memoryless))}
         plain = {**memoryless.params, "means": memoryless.params["intercepts"]}
