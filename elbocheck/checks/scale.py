@@ -5,9 +5,12 @@ Rejects: a factor N / batch that is missing or double, a sum over data for their
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from elbocheck.bound.decomposition import Decomposition
+from elbocheck.bound.latents import Latents
 from elbocheck.bound.problem import Problem
 from elbocheck.checks.check import Check
 from elbocheck.checks.compare import Deviation, judge
@@ -64,7 +67,19 @@ def _scale(problem: Problem, terms: Decomposition) -> Result:
         mean = float(np.mean([float(problem.particle(k, params)) for k in range(len(problem.particles))]))
         what = f"the mean {mean:.9g} of {len(problem.particles)} particles against the whole {terms.elbo:.9g}"
         deviations.append(Deviation(what, abs(mean - terms.elbo), noise, terms.magnitude))
-    return judge(NAME, problem.label, deviations)
+    result = judge(NAME, problem.label, deviations)
+    return replace(result, message=result.message + _of_globals(problem)) if result.message else result
+
+
+def _of_globals(problem: Problem) -> str:
+    """What `subset` means for terms of what is there once for all data; empty without such terms."""
+    if problem.subset is None or problem.factors is None:
+        return ""
+    q = problem.call("factors", problem.code_params(problem.vector)).q
+    once = [one.name for one in ((q,) if isinstance(q, Latents) else q) if one.plate is None]
+    if not once:
+        return ""
+    return f"; the terms of {', '.join(once)}, there once for all data, count 1 / N of them for any rows, N of all data"
 
 
 CHECK = Check(
