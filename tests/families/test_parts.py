@@ -101,7 +101,9 @@ def test_a_family_that_says_something_wrong_is_found() -> None:
 
 NAMED = {
     "u": lambda u: u,
+    "u²": np.square,
     "log u": np.log,
+    "(log u)²": lambda u: np.log(u) ** 2,
     "1 / u": lambda u: 1.0 / u,
     "log (1 − u)": lambda u: np.log1p(-u),
     "|u|": np.abs,
