@@ -71,6 +71,19 @@ MOST_RATIO = 10.0
 """Ratios beyond say no more: Hypothesis wants finite numbers."""
 
 
+def _guided(check: Callable[[Drawn], Result | list[Result]]) -> Callable[[Drawn], Result | list[Result]]:
+    """The same check, which tells Hypothesis its largest ratio. (What `holds` does decides what is drawn in it.)"""
+
+    def told(drawn: Drawn) -> Result | list[Result]:
+        found = check(drawn)
+        results = found if isinstance(found, list) else [found]
+        if results:
+            target(max(min(one.ratio, MOST_RATIO) for one in results))
+        return found
+
+    return told
+
+
 def run_property(
     budget: settings, strategy: st.SearchStrategy[Drawn], check: Callable[[Drawn], Result | list[Result]]
 ) -> Tally:
@@ -79,22 +92,20 @@ def run_property(
     The simplest failing problem is left as a case, with the line that repeats it as a note of the exception. Where
     draws are random, in the nightly profile, they climb towards the largest |residual| / bound.
     """
-    guided = not budget.derandomize
+    if not budget.derandomize:
+        check = _guided(check)
     tally, worst, failing = Tally(), list[Result](), list[tuple[Any, Result]]()
 
     @budget
     @given(strategy)
     def holds(drawn: Any) -> None:
         found = check(drawn)
-        results = found if isinstance(found, list) else [found]
-        for result in results:
+        for result in found if isinstance(found, list) else [found]:
             tally.add(result)
             worst[:] = [max([*worst, result], key=lambda one: one.ratio)]
             if result.outcome is Outcome.VIOLATED:
                 failing.append((drawn, result))
             assert result.outcome is not Outcome.VIOLATED, result.message
-        if guided and results:
-            target(max(min(one.ratio, MOST_RATIO) for one in results))
 
     try:
         holds()
