@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
-import rich.console
-from rich.console import Console
 
 from elbocheck import Target, check_target
 from elbocheck.commands.faults import faults_command
@@ -149,18 +146,18 @@ def test_the_half_that_is_only_counted_is_never_shown(
     assert "correct targets hold: not hmm" in out
 
 
-def test_the_command_prints_the_totals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_prints_the_totals(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`elbocheck faults --catalogue unseen`: kills, readings, correct targets; a rejected target is an error."""
     chosen = [0, *(FAULTS.index(of_half(half)[1]) for half in ("A", "B"))]
     found = [Reading(i, "value", None, Grade.UNKNOWN, 0.0) for i in chosen]
     monkeypatch.setattr(run, "readings", lambda half, workers: iter(found))
     for rejected in ("", "hmm"):
         monkeypatch.setattr(run, "holds", lambda model, rejected=rejected: model != rejected)
-        out = io.StringIO()
-        monkeypatch.setattr(rich.console, "Console", lambda out=out: Console(file=out, width=80))
         file = tmp_path / "totals.json"
         assert faults_command(file, "unseen") == bool(rejected)
-        text = out.getvalue()
+        text = capsys.readouterr().out
         assert all(len(line) <= 80 for line in text.splitlines())
         assert f"not {rejected}" in text if rejected else "correct targets hold\n" in text
         written = json.loads(file.read_text(encoding="utf-8"))["unseen"]
