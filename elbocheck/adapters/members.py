@@ -23,7 +23,8 @@ class Site:
     `enumerated`: axes (negative, from the right of the batch) along which the states of discrete latents are laid out,
     with their sizes, the same for all sites of a trace, those of the guide first; `states`: this site's own axis.
     `data`: the axis of the plate whose elements are the data, and `rows`, how many there are. `weights`: a scale for
-    each element, in place of the one number.
+    each element, in place of the one number. `intermediates`: what the library keeps of how it drew the value, which
+    maps without an inverse of their own need.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Site:
     data: int | None = None
     rows: int = 1
     weights: Any = None
+    intermediates: Any = None
 
     @property
     def extra(self) -> float:
@@ -89,7 +91,8 @@ def inside_of(site: Site, family: Family) -> Unwrapped:
 def fields_of(site: Site, family: Family) -> dict[str, Array]:
     """What a family is made of at a site; of one that is not known here, its log density."""
     if family.theirs:
-        log_density = site.distribution.log_prob(site.value)
+        drawn = (site.intermediates,) if site.intermediates else ()
+        log_density = site.distribution.log_prob(site.value, *drawn)
         return {"log_factor": log_density if site.weights is None else site.weights * log_density}
     return family.fields(unwrapped(site.distribution).base)
 

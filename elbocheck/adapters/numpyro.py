@@ -323,5 +323,6 @@ def _sites(trace: Mapping[str, Any]) -> dict[str, Site]:
             bool(site["is_observed"]),
             bool(site["infer"].get("is_auxiliary", False)),
             weights=weights(site["scale"]),
+            intermediates=site.get("intermediates"),
         )
     return found

@@ -328,6 +328,11 @@ def _under_its_groups(factor: Factor, groups: Mapping[str, Latents], like: Array
             f"factor {factor.name!r} must say under which groups of latents it is an expectation: "
             f"under=… of {list(groups)}"
         )
+    if factor.weights is not None:
+        raise DeclarationError(
+            f"factor {factor.name!r} has weights of its own; with q=… its points have those of its groups "
+            f"{', '.join(map(repr, under))}: give them there"
+        )
     own = [groups[name] for name in under]
     shape = np.shape(log_density_of(factor))
     weights = joint_weights(factor.name, own, shape[1] if len(shape) > 1 else 1, like)

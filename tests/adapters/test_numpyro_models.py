@@ -284,6 +284,28 @@ def test_what_is_not_known_is_named_and_the_rest_is_judged() -> None:
     assert apart(problem(as_normal, guide)) >= 1e-3
 
 
+@pytest.mark.parametrize(
+    ("flow", "map_"),
+    [("AutoIAFNormal", "InverseAutoregressiveTransform"), ("AutoBNAFNormal", "BlockNeuralAutoregressiveTransform")],
+)
+def test_a_flow_is_named_and_the_rest_is_judged(flow: str, map_: str) -> None:
+    def model(prior: Callable[[Any], Any]) -> Program:
+        def run() -> None:
+            scale = learned("width", 1.0)
+            w = numpyro.sample("w", dist.Normal(jnp.zeros(2), scale).to_event(1))
+            noise = numpyro.sample("noise", prior(dist.HalfNormal(scale)))
+            with numpyro.plate("data", N):
+                numpyro.sample("y", dist.Normal(X @ w, noise), obs=Y)
+
+        return run
+
+    guide = getattr(guides, flow)(model(lambda prior: prior))
+    judged = problem(model(lambda prior: prior), guide)
+    assert f"not judged: site '_auto_latent (guide)': the Jacobian of {map_} is not known here" in judged.label
+    assert value_of(judged) is Outcome.HOLDS
+    assert apart(problem(model(lambda prior: careless(prior, lambda d, u: -np.log(2.0))), guide)) >= 1e-6
+
+
 def test_a_model_of_unknown_densities_is_an_error() -> None:
     def unknown() -> None:
         numpyro.sample("x", dist.Gumbel(0.0, learned("a", 1.0)), obs=np.array(0.3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,7 @@ def test_groups_that_do_not_fit() -> None:
         ({"factors": (values,), "q": (states, states)}, "two groups of latents are called 'z'"),
         ({"factors": (Factor("x", LogDensity(np.zeros((6, 1))), under="y"),), "q": (states,)}, r"is under \['y'\]"),
         ({"factors": (values,), "q": (states, Latents("w", entropy=0.0))}, "must say under which groups"),
+        ({"factors": (replace(values, weights=np.ones((1, 1))),), "q": (states,)}, "has weights of its own"),
         ({"factors": (values,), "q": (Latents("w", entropy=np.zeros(6), plate=None),)}, "once for all data"),
         ({"factors": (values,), "q": states, "weights": R}, "not both"),
         ({"factors": (values,)}, "says nothing of q"),
