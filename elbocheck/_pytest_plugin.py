@@ -101,6 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if names_properties(config.args):
         stack = ExitStack()
         stack.enter_context(single_threaded())  # workers inherit it
+        _keep_compiled()
         config.add_cleanup(stack.close)
     backend, dtype = backend_of(config)
     if (backend, dtype) != ("jax", "float64"):  # the default needs no import
@@ -116,6 +117,16 @@ def pytest_configure(config: pytest.Config) -> None:
         _prepare_targets(config, dtype)
     elif option(config, "known-failures"):
         raise pytest.UsageError("--elbocheck-known-failures goes with --elbocheck-target")
+
+
+def _keep_compiled() -> None:
+    from elbocheck.cache import keep_compiled
+    from elbocheck.errors import InputError
+
+    try:
+        keep_compiled()
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _prepare_targets(config: pytest.Config, dtype: str) -> None:

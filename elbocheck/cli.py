@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 from elbocheck import __version__
+from elbocheck.cache import keep_compiled
 from elbocheck.commands import census, certify, explain, faults, listing, replay, verify
 from elbocheck.errors import DeclarationError, InputError, Interrupted, UndecidedError, named
 from elbocheck.files import beginning_here
@@ -39,6 +40,7 @@ def _judged(options: argparse.Namespace) -> int:
     """The exit code of a command; every exception of it is one paragraph."""
     try:
         with beginning_here():
+            keep_compiled()
             return int(options.command(options))
     except (InputError, DeclarationError) as error:
         complain(error)

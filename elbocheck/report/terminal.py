@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -54,7 +54,7 @@ def terminal(width: int | None = None, *, markup: bool = False) -> Console:
 
 
 class Watcher:
-    """Progress of a run: a live bar on a terminal, one line per finished job in a log."""
+    """Progress of a run: rows as they are ready, with a live bar below them on a terminal."""
 
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.done, self.begin = console, total, 0, time.perf_counter()
@@ -76,12 +76,38 @@ class Watcher:
     def __exit__(self, *details: object) -> None:
         self.bar.stop()
 
-    def __call__(self, count: int, finished: Job | None) -> None:
+    def __call__(self, count: int, finished: Any, rows: Sequence[Row] = ()) -> None:
         self.done += count
         self.bar.update(self.task, advance=count)
-        if finished is not None and not self.console.is_terminal:
-            seconds = time.perf_counter() - self.begin
-            self.console.print(f"[{seconds:6.1f} s] {self.done:>5}/{self.total} {finished.label}", markup=False)
+        if finished is None:
+            return
+        at = f"[{time.perf_counter() - self.begin:6.1f} s] {self.done:>5}/{self.total} "
+        if not isinstance(finished, Job):  # of a chunk that is one of many
+            if not self.console.is_terminal:
+                self.console.print(f"{at}{finished.label}", markup=False)
+            return
+        every = {(row.target, row.posterior, row.data): row for row in rows if row.check == "every point"}
+        for row in rows:
+            if row.check != "every point":
+                identity = every.get((row.target, row.posterior, row.data))
+                self.console.print(f"{at}{ready(row, identity)}", markup=False, style=STYLES[_worse(row, identity)])
+
+
+def ready(row: Row, identity: Row | None) -> str:
+    """What is known of a row when it is finished, in the 58 columns that a log leaves; `identity`: of every point."""
+    name = f"{row.target}/{row.posterior}" if row.data == "random" else f"{row.target}/{row.posterior} on {row.data}"
+    if row.check.startswith("control"):
+        return f"{row.check}: {row.tally.problems} runs, {row.outcome}"
+    if row.check != "stationary":
+        return f"{name}: {row.outcome}"
+    found = f"{row.tally.points} pts, |F−S| {row.tally.worst.gap:.0e}"
+    return f"{name}: {found}, {_worse(row, identity)}"
+
+
+def _worse(row: Row, identity: Row | None) -> str:
+    """The outcome of a row, or of the identity at every point, where only that is not right."""
+    right = identity is None or identity.outcome == Outcome.HOLDS.value or row.outcome != Outcome.HOLDS.value
+    return row.outcome if right or identity is None else identity.outcome
 
 
 def print_report(console: Console, report: Report, seconds: float) -> None:

@@ -260,6 +260,9 @@ class Job:
     parts: tuple[Part, ...]
     """Run one after the other."""
 
+    kind: str = ""
+    """What it is like: jobs of different kinds are begun first, one of each; empty: never."""
+
     @property
     def size(self) -> int:
         return sum(part.size for part in self.parts)
@@ -289,7 +292,7 @@ def jobs_for(
     backend, groups = backend or get_backend(), dict[Any, list[str]]()
     for cell in cells:
         groups.setdefault((cell.model, cell.variational.points, cell.capacity, cell.costly), []).append(cell.name)
-    jobs = [Job((real.affordable(backend),)) for real in reals]
+    jobs = [Job((real.affordable(backend),), "real data") for real in reals]
     for (model, points, _, costly), names in groups.items():
         own = [
             ControlJob((position,), max(controls // backend.cost.share, 1), seed)
@@ -297,5 +300,5 @@ def jobs_for(
             if controls and not source and (one.cell.model, one.cell.variational.points) == (model, points)
         ]
         count = min(examples, max(examples // (backend.cost.share * (COSTLY if costly else 1)), 1))
-        jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own)))
+        jobs.append(Job((RandomJob(tuple(names), count, seed, source), *own), model.factors.__module__))
     return jobs

@@ -31,8 +31,8 @@ from elbocheck.threads import single_threaded
 
 Work = Job | Chunk
 """What a process does at a time."""
-Listener = Callable[[int, Any], None]
-"""Called with (problems just finished, job just finished or None)."""
+Listener = Callable[..., None]
+"""Called with (problems just finished, None), and with (0, job just finished, its rows)."""
 Keep = Callable[[Any, list[Row]], None]
 """Called with each finished job and its rows."""
 ATTEMPTS = 2
@@ -77,7 +77,7 @@ def run(
                 continue
             rows[position] = found
             keep(jobs[position], found)
-            listen(0, jobs[position])
+            listen(0, jobs[position], found)
     except KeyboardInterrupt as error:
         raise Cut(report()) from error
     expected = [error for error in failed.values() if isinstance(error, ElbocheckError)]
@@ -98,10 +98,24 @@ class Died(Exception):
     """A process that ran a job has been killed, or has ended itself."""
 
 
+def order(jobs: Sequence[Work]) -> list[int]:
+    """The positions of jobs as they are begun: the smallest of each kind, then the largest first.
+
+    So one of each kind is seen soon, and no core idles at the end.
+    """
+    by_size, first = sorted(range(len(jobs)), key=lambda position: jobs[position].size), dict[str, int]()
+    for position in by_size:
+        if kind := getattr(jobs[position], "kind", ""):
+            first.setdefault(kind, position)
+    soon = sorted(first.values())
+    return [*soon, *sorted(set(range(len(jobs))) - set(soon), key=lambda position: -jobs[position].size)]
+
+
 def _here(
     jobs: Sequence[Work], workers: int, backend: Backend, listen: Listener
 ) -> Iterator[tuple[int, list[Row] | BaseException]]:
-    for position, job in enumerate(jobs):
+    for position in order(jobs):
+        job = jobs[position]
         try:
             yield position, job.run(lambda count: listen(count, None), backend)
         except BaseException as error:
@@ -134,8 +148,7 @@ class _Worker:
 def _apart(
     jobs: Sequence[Work], workers: int, backend: Backend, listen: Listener
 ) -> Iterator[tuple[int, list[Row] | BaseException]]:
-    # the largest jobs first, so that no core idles at the end
-    waiting = deque(sorted(range(len(jobs)), key=lambda position: -jobs[position].size))
+    waiting = deque(order(jobs))
     begun = dict.fromkeys(waiting, 0)
     crew: list[_Worker] = []
     try:

@@ -237,7 +237,7 @@ def test_an_interrupted_run_has_the_rows_that_had_finished(
 ) -> None:
     from elbocheck import cli
 
-    def listen(count: int, job: object) -> None:
+    def listen(count: int, job: object, rows: object = ()) -> None:
         if job is not None:
             raise KeyboardInterrupt
 
