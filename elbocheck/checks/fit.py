@@ -55,13 +55,12 @@ def fit(problem: Problem) -> Result | None:
     wrong = _wrong_before(problem) if sound else NAME_OF_VALUE
     if wrong is None:
         return result
-    return Result(
-        NAME,
-        problem.label,
-        Outcome.INCONCLUSIVE,
-        points=0,
-        message=f"{NAME}: training cannot be judged by a bound that the check {wrong} rejects ({problem.label})",
-    )
+    return _unsound(problem, wrong)
+
+
+def _unsound(problem: Problem, check: str) -> Result:
+    message = f"{NAME}: training cannot be judged by a bound that the check {check} rejects ({problem.label})"
+    return Result(NAME, problem.label, Outcome.INCONCLUSIVE, points=0, message=message)
 
 
 def _wrong_before(problem: Problem) -> str | None:
@@ -93,7 +92,9 @@ def _judged(problem: Problem, sound: bool) -> Result:
         theorem = judge(NAME, problem.label, _deviations(at), gradient_norm=at.terms.gradient_norm)
     if theorem.outcome is not Outcome.HOLDS:
         return theorem
-    return _stationary(problem, at, theorem) if at.converged else _early(problem, at, theorem)
+    if at.converged:
+        return _stationary(problem, at, theorem)
+    return _early(problem, at, theorem) if sound else _unsound(problem, NAME_OF_VALUE)
 
 
 def _stationary(problem: Problem, at: Stop, theorem: Result) -> Result:

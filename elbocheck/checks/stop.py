@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,8 @@ HEARD = 100.0
 """A step away from a saddle is taken so far that F rises by this many times its rounding error."""
 FARTHEST = 0.5
 """The longest such step, in natural units."""
+BESIDE = 2.0**-13
+"""Steps of second differences of values, in natural units: about the fourth root of eps."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,42 @@ def beside_a_saddle(at: Stop) -> Problem | None:
     while length <= FARTHEST:
         for sign in (1.0, -1.0):
             pushed = at.problem.at(at.problem.vector + sign * length * direction * at.problem.unit_vector)
-            if pushed.gradient(pushed.vector)[0] > at.terms.elbo + 0.25 * HEARD * floor:
+            if _value(pushed, pushed.vector) > at.terms.elbo + 0.25 * HEARD * floor:
                 return pushed
         length *= 4.0
     return None
+
+
+def _by_values_only(problem: Problem) -> bool:
+    """Whether a derivative costs a dozen values for each parameter, and a Hessian a dozen such derivatives for each."""
+    return bool(problem.compiled.backend.cost.directional and not problem.compiled.catalogued)
+
+
+def _value(problem: Problem, vector: np.ndarray) -> float:
+    """F, by a program that there is already."""
+    if _by_values_only(problem):
+        return float(problem.compiled.value(vector, problem.fixed))
+    return problem.gradient(vector)[0]
+
+
+def _by_values(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
+    """u -> ∇²F u over what is trained, by one difference of four values for each parameter."""
+    free, units = np.flatnonzero(problem.free_mask), problem.unit_vector
+    here = problem.vector
+    steps = np.zeros((free.size, here.size))
+    steps[np.arange(free.size), free] = BESIDE * units[free]
+    middle = _value(problem, here)
+    sides = np.array([_value(problem, here + step) for step in steps])
+
+    def product(along: np.ndarray) -> np.ndarray:
+        along = np.ravel(along)
+        length = float(np.linalg.norm(along))
+        ahead = here.copy()
+        ahead[free] += BESIDE / length * along * units[free]
+        moved = np.array([_value(problem, ahead + step) for step in steps])
+        return (moved - sides - _value(problem, ahead) + middle) * length / BESIDE**2
+
+    return product
 
 
 def _steepest(problem: Problem) -> tuple[float, np.ndarray]:
@@ -114,7 +149,8 @@ def _steepest(problem: Problem) -> tuple[float, np.ndarray]:
     direction = np.zeros(problem.vector.shape)
     if not np.any(free):
         return 0.0, direction
-    if not large(problem):
+    by_values = _by_values_only(problem)
+    if not large(problem) and not by_values:
         _, _, hessian = problem.derivatives(problem.vector)
         scaled = (hessian * units * units[:, None])[np.ix_(free, free)]
         if not np.all(np.isfinite(scaled)):
@@ -132,6 +168,15 @@ def _steepest(problem: Problem) -> tuple[float, np.ndarray]:
         return np.asarray(((slopes[0] - slopes[1]) * units)[free] / (2.0 * PROBE))
 
     size = int(free.sum())
+    if by_values:
+        product = _by_values(problem)
+    if size <= PRODUCTS:
+        columns = np.stack([product(one) for one in np.eye(size)], axis=1)
+        if not np.all(np.isfinite(columns)):
+            return 0.0, direction
+        values, vectors = np.linalg.eigh((columns + columns.T) / 2.0)
+        direction[free] = vectors[:, -1]
+        return float(values[-1]), direction
     start = np.random.default_rng(0).normal(size=size)
     hessian_of = LinearOperator((size, size), matvec=product, dtype=float)
     try:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from elbocheck.backends.base import Cost
 from elbocheck.solver.newton import RUNAWAY, Objective, Search, minimum_norm_step
 from elbocheck.solver.newton import search as newton_search
 from elbocheck.solver.precision import DOUBLE, Precision
@@ -25,12 +26,18 @@ ENTRY, NEAR = 1e-2, 0.5
 """Largest ‖∇F‖ and largest Newton step from which polishing may begin."""
 CONTRACTION = 0.1
 """A chord is kept while it reduces the gradient by this factor; a new Hessian that does not is no help either."""
-FEW = 24
-"""With no more elements a dear Hessian costs some ten gradients, and Newton steps are cheaper than those of BFGS."""
+FEW, FEW_BY_VALUES = 24, 4
+"""With no more elements a dear Hessian costs some ten gradients, and Newton steps are cheaper than those of BFGS; by
+values alone it costs twice as many gradients as there are elements."""
 STEPS = 25
 """Most evaluations of the last resort."""
 FLOOR = 1e-14
 """No polishing below: rounding."""
+
+
+def few(cost: Cost) -> int:
+    """With how many elements Newton steps are the cheapest."""
+    return FEW_BY_VALUES if cost.directional else FEW
 
 
 @dataclass

@@ -12,10 +12,10 @@ from elbocheck.bound.problem import Problem
 from elbocheck.errors import TargetError, TimeoutExceeded
 from elbocheck.solver.certificate import StationaryPoint, certify, large
 from elbocheck.solver.matrix_free import search as search_without_matrices
-from elbocheck.solver.newton import Evaluation
+from elbocheck.solver.newton import Evaluation, Objective
 from elbocheck.solver.newton import search as search_with_hessians
 from elbocheck.solver.precision import precision_of
-from elbocheck.solver.quasi_newton import FEW
+from elbocheck.solver.quasi_newton import few
 from elbocheck.solver.quasi_newton import search as search_with_gradients
 from elbocheck.solver.start import Start
 
@@ -44,10 +44,10 @@ def find_stationary_point(problem: Problem, start: Start | None = None, watch: W
         along = replace(profile, columns=columns, groups=groups, base=vector)
         if large(problem):
             found = search_without_matrices(along.gradient, begin, start.limit, precision)
-        elif backend.cost.cheap_hessians or start.index or begin.size <= FEW:
-            found = search_with_hessians(along, begin, start.index, start.limit, precision)
+        elif backend.cost.cheap_hessians or start.index or begin.size <= few(backend.cost):
+            found = search_with_hessians(along.derivatives, begin, start.index, start.limit, precision)
         else:
-            found = search_with_gradients(along.gradient, along, begin, start.limit, precision)
+            found = search_with_gradients(along.gradient, along.derivatives, begin, start.limit, precision)
         iterations += found.iterations
         moved = (found.vector - begin)[groups]
         displacement[columns] = np.where(np.abs(moved) > np.abs(displacement[columns]), moved, displacement[columns])
@@ -119,6 +119,25 @@ class Profile:
     def tell(self, full: np.ndarray, value: float, gradient: np.ndarray) -> None:
         if self.watch is not None:
             self.watch(full, float(value), float(np.linalg.norm(gradient)))
+
+    @property
+    def derivatives(self) -> Objective:
+        """F, ∇F and ∇²F: by differences of gradients where a Hessian is nothing else.
+
+        Whether complex steps can be taken is then known already, and was tried where the search began: where it ends
+        the code may be too ill-conditioned to tell.
+        """
+        return self.by_gradients if self.problem.compiled.backend.cost.directional else self
+
+    def by_gradients(self, point: np.ndarray) -> Evaluation:
+        value, gradient = self.gradient(point)
+        compiled, hessian = self.problem.compiled, np.full((point.size, point.size), np.nan)
+        error = max(compiled.backend.eps, compiled.backend.error_of(compiled.gradient))
+        step = float(error ** (1.0 / 3.0))
+        if np.all(np.isfinite(gradient)):
+            for j, moved in enumerate(step * np.eye(point.size)):
+                hessian[j] = (self.gradient(point + moved)[1] - self.gradient(point - moved)[1]) / (2.0 * step)
+        return value, gradient, 0.5 * (hessian + hessian.T)
 
     def __call__(self, point: np.ndarray) -> Evaluation:
         units, columns = self.problem.unit_vector, self.columns
