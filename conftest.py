@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from elbocheck.cache import keep_compiled
 from elbocheck.threads import one_thread
 
 # must be set before NumPy and JAX load
 os.environ.update(one_thread())
 
-# workers and subprocesses share what one of them has compiled, for the time of this run; must be set before JAX loads
-if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+# workers and subprocesses share what one of them has compiled, as the command line does from run to run, or for the
+# time of this run where ELBOCHECK_CACHE is "off"; must be set before JAX loads
+if "PYTEST_XDIST_WORKER" not in os.environ and not keep_compiled() and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="elbocheck-compiled-")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)

@@ -32,6 +32,8 @@ DRAWING = ("StopTest", "UnsatisfiedAssumption")
 PATIENCE = 5.0
 """Seconds that an interruption waits for the import of a library."""
 IMPORTLIB = "<frozen importlib"
+DEVICES = "xla_bridge.py"
+"""Left half-way, it leaves a thread that complains of a missing device a minute later."""
 LIBRARIES = (IMPORTLIB, "site-packages", os.path.dirname(os.__file__))
 """What is in the names of their files."""
 IDLE = 50
@@ -135,7 +137,7 @@ def interruptible() -> Iterator[None]:
         Interrupted.pending, again = number, False
         if count >= REQUESTS:
             os._exit(128 + number)
-        if _importing(frame) and time.monotonic() - since < PATIENCE:
+        if _beginning(frame) and time.monotonic() - since < PATIENCE:
             _later(number, POLL / 2, asked)
             return
         _later(number, 5 * POLL, asked)  # some callbacks and libraries swallow it
@@ -160,13 +162,16 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _importing(frame: Any) -> bool:
-    """Whether what runs is the import of a library, not of a module of the user's own."""
+def _beginning(frame: Any) -> bool:
+    """Whether what runs is the import of a library, not of a module of the user's own, or JAX looking for devices."""
     if frame is None or not any(one in frame.f_code.co_filename for one in LIBRARIES):
         return False
-    while frame is not None and not frame.f_code.co_filename.startswith(IMPORTLIB):
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(IMPORTLIB) or file.endswith(DEVICES):
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def _later(number: int, seconds: float, asked: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from elbocheck.profiles import PROFILES
 if TYPE_CHECKING:
     from elbocheck.backends.base import Backend
     from elbocheck.gate.target import Target
+    from elbocheck.report.terminal import Watcher
     from elbocheck.runs.jobs import Job
     from elbocheck.runs.rows import Report
 
@@ -96,13 +98,18 @@ def run(options: argparse.Namespace) -> int:
 
         report, code = verify_targets(targets, options.source, chosen, known, keep=keep)
     else:
-        from elbocheck.runs import pool
-
         backend = backend_of(options)
-        report = run_and_show(jobs(options, backend), what, workers_of(options), pool.run, backend)
+        report = run_and_show(jobs(options, backend), what, workers_of(options), _run, backend)
         code = report.exit_code
     reports.write(report, time.perf_counter() - begin, what, code)
     return code
+
+
+def _run(jobs: Sequence[Job], workers: int, watcher: Watcher, backend: Backend) -> Report:
+    """Run all jobs; rows are shown when they are ready."""
+    from elbocheck.runs import pool
+
+    return pool.run(jobs, workers, watcher, backend, watcher.ready)
 
 
 @dataclass(frozen=True)

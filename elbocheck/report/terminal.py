@@ -16,6 +16,7 @@ from rich.table import Table
 
 from elbocheck.errors import harmless
 from elbocheck.outcome import Outcome
+from elbocheck.runs.chunks import Chunk
 from elbocheck.runs.jobs import Job
 from elbocheck.runs.rows import Report, Row
 
@@ -76,21 +77,25 @@ class Watcher:
     def __exit__(self, *details: object) -> None:
         self.bar.stop()
 
-    def __call__(self, count: int, finished: Any, rows: Sequence[Row] = ()) -> None:
+    def __call__(self, count: int, finished: Job | Chunk | None) -> None:
         self.done += count
         self.bar.update(self.task, advance=count)
-        if finished is None:
-            return
-        at = f"[{time.perf_counter() - self.begin:6.1f} s] {self.done:>5}/{self.total} "
-        if not isinstance(finished, Job):  # of a chunk that is one of many
-            if not self.console.is_terminal:
-                self.console.print(f"{at}{finished.label}", markup=False)
-            return
+        if isinstance(finished, Chunk) and not self.console.is_terminal:  # one of many; a job has rows to show
+            self.console.print(f"{self._at}{finished.label}", markup=False)
+
+    @property
+    def _at(self) -> str:
+        return f"[{time.perf_counter() - self.begin:6.1f} s] {self.done:>5}/{self.total} "
+
+    def ready(self, job: Job, rows: Sequence[Row]) -> None:
+        """Print the rows of a job that is finished."""
         every = {(row.target, row.posterior, row.data): row for row in rows if row.check == "every point"}
         for row in rows:
             if row.check != "every point":
                 identity = every.get((row.target, row.posterior, row.data))
-                self.console.print(f"{at}{ready(row, identity)}", markup=False, style=STYLES[_worse(row, identity)])
+                self.console.print(
+                    f"{self._at}{ready(row, identity)}", markup=False, style=STYLES[_worse(row, identity)]
+                )
 
 
 def ready(row: Row, identity: Row | None) -> str:

@@ -31,8 +31,8 @@ from elbocheck.threads import single_threaded
 
 Work = Job | Chunk
 """What a process does at a time."""
-Listener = Callable[..., None]
-"""Called with (problems just finished, None), and with (0, job just finished, its rows)."""
+Listener = Callable[[int, Any], None]
+"""Called with (problems just finished, job just finished or None)."""
 Keep = Callable[[Any, list[Row]], None]
 """Called with each finished job and its rows."""
 ATTEMPTS = 2
@@ -77,7 +77,7 @@ def run(
                 continue
             rows[position] = found
             keep(jobs[position], found)
-            listen(0, jobs[position], found)
+            listen(0, jobs[position])
     except KeyboardInterrupt as error:
         raise Cut(report()) from error
     expected = [error for error in failed.values() if isinstance(error, ElbocheckError)]

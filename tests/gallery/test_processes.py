@@ -8,19 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from elbocheck.errors import InputError
 from elbocheck.runs import pool
-from elbocheck.runs.jobs import Job
-from elbocheck.runs.rows import Row
 from support.gallery import HEAD, lay_out
-from support.report_rows import row
+from support.pretended import jobs_of
 
 WRONG = HEAD + "target = target_of(elbo=wrong)\n"
 VERDICT = "t: 3 checks, 1 holds, 2 violated"
@@ -168,43 +164,6 @@ def test_an_interruption_while_libraries_are_imported(tmp_path: Path) -> None:
         assert err == "elbocheck: interrupted; no report was written\n"
 
 
-@dataclass(frozen=True)
-class Pretended:
-    """A job that computes nothing; what it does instead is `deed`."""
-
-    label: str
-    """Of its row."""
-
-    deed: str
-    """ "", "raise", "exit", "kill", "kill once" or "refuse"."""
-
-    folder: str
-    """Where it leaves a mark each time it is begun."""
-
-    size: int = 1
-    """Problems."""
-
-    def run(self, tick: Any, backend: Any = None) -> list[Row]:
-        marks = Path(self.folder) / self.label
-        marks.mkdir(exist_ok=True)
-        count = len([*marks.iterdir()])
-        (marks / str(count)).touch()
-        tick(1)
-        if self.deed == "kill" or (self.deed == "kill once" and not count):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self.deed == "exit":
-            sys.exit(0)
-        if self.deed == "raise":
-            raise ValueError("hm")
-        if self.deed == "refuse":
-            raise InputError("it does not fit")
-        return [row(self.label, "exact", "random", "stationary", problems=1, points=1).close(0.0)]
-
-
-def jobs_of(folder: Path, deeds: Sequence[str]) -> list[Job]:
-    return [Pretended(f"{position}-{deed}", deed, str(folder)) for position, deed in enumerate(deeds)]  # type: ignore[misc]
-
-
 def test_a_process_that_dies_loses_its_row_only_and_is_run_again_once(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, ["", "kill", "kill once", "raise", "exit", ""])
     done, kept = list[int](), list[str]()
@@ -237,7 +196,7 @@ def test_an_interrupted_run_has_the_rows_that_had_finished(
 ) -> None:
     from elbocheck import cli
 
-    def listen(count: int, job: object, rows: object = ()) -> None:
+    def listen(count: int, job: object) -> None:
         if job is not None:
             raise KeyboardInterrupt
 

@@ -27,7 +27,7 @@ PACKAGES = {
 }
 FLOORS = {
     "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.profiles": 0, "elbocheck.threads": 0,
-    "elbocheck.backends": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1, "elbocheck.output": 1,
+    "elbocheck.backends": 1, "elbocheck.cache": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1, "elbocheck.output": 1,
     "elbocheck.densities": 2, "elbocheck.families": 2, "elbocheck.files": 2,
     "elbocheck.bound": 3, "elbocheck.loading": 3,
     "elbocheck.replay_files": 4, "elbocheck.solver": 4,

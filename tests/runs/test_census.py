@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 
 from elbocheck.backends import get_backend
 from elbocheck.errors import InputError
-from elbocheck.files import locked
 from elbocheck.models import CELLS, find_cell
 from elbocheck.outcome import Outcome, Result, Tally
 from elbocheck.runs import chunks
@@ -155,27 +153,25 @@ def test_chunks_of_a_cell_run_in_one_process_and_are_kept_at_once(tmp_path: Path
     assert [row.target for row in report.rows] == [one.cell.split("/")[0] for one in wanted for _ in range(2)]
 
 
-def hold(path: str) -> None:
-    """Be the writer of a record until killed."""
-    with locked(Path(path)):
-        print("mine", flush=True)
-        time.sleep(60.0)
-
-
 def test_a_record_has_one_writer(tmp_path: Path) -> None:
     record = tmp_path / "census.jsonl"
-    other = multiprocessing.get_context("spawn").Process(target=hold, args=(str(record),))
-    other.start()
+    code = f"""
+import time
+from pathlib import Path
+from elbocheck.files import locked
+with locked(Path({str(record)!r})):
+    print("mine", flush=True)
+    time.sleep(600)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 60.0
-        while not record.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.5)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
         with pytest.raises(InputError, match="another process is writing it; wait for its end, or give another file"):
             take([], record, 1, ignored)
     finally:
         other.kill()
-        other.join()
+        other.communicate()
     assert take([], record, 1, ignored).rows == ()
 
 

@@ -26,7 +26,7 @@ from elbocheck.outcome import Outcome
 from elbocheck.strategies import samples
 from elbocheck.strategies.of_cells import Draw
 
-EXAMPLES = 100
+EXAMPLES = 50
 MORE = 3
 """So many times the draws where every number is drawn: Hypothesis copies parts of most of them to other places."""
 COMPILATION = "/jax/core/compile/backend_compile_duration"
@@ -187,7 +187,7 @@ def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
     assert not missing
     ranges = zip(least(cell, solvable=solvable), cell.capacity, strict=True)
     possible = math.prod(most - fewest + 1 for fewest, most in ranges)
-    assert len({sample.sizes for sample in drawn}) >= min(20, possible // 2)
+    assert len({sample.sizes for sample in drawn}) >= min(EXAMPLES // 5, possible // 2)
 
 
 @each_cell
