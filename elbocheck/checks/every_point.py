@@ -73,10 +73,14 @@ def _of_catalogue(problem: Problem) -> Result:
     result = _identity(problem, terms, _of_factors(terms, {}))
     if result.outcome is not Outcome.VIOLATED:
         return result
+    return _identity(problem, terms, _of_factors(terms, measured_noise(problem, terms)))
+
+
+def measured_noise(problem: Problem, terms: Decomposition) -> dict[str, float]:
+    """ "factor LABEL" -> what rounding changes in that which (R) leaves of it, a few roundings beside the point."""
     beside = [terms, *map(decompose, a_few_roundings_away(problem))]
     left = [{what: size for what, size, _, _ in _left(one)} for one in beside]
-    noise = {what: SAFETY * float(np.ptp([one[what] for one in left])) for what in left[0]}
-    return _identity(problem, terms, _of_factors(terms, noise))
+    return {what: SAFETY * float(np.ptp([one[what] for one in left])) for what in left[0]}
 
 
 def _left(terms: Decomposition) -> Iterator[tuple[str, float, float, float]]:

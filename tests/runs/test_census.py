@@ -199,3 +199,13 @@ take(chunks, Path({str(record)!r}), 1, lambda count, chunk: None, get_backend("n
     assert [row.tally.problems for row in report.rows] == [2 * len(wanted)] * 2
     lines = [json.loads(line)["job"] for line in record.read_text(encoding="utf-8").splitlines()]
     assert lines == [key(chunk, get_backend("numpy")) for chunk in wanted]
+
+
+@pytest.mark.parametrize("number", [411, 3907])
+def test_a_posterior_that_is_badly_conditioned_is_no_violation(number: int) -> None:
+    """A variance of e⁻²⁴: rounding in q is a hundred times that of the terms. A census of 300,000 problems found it."""
+    cell = find_cell("factor-analysis/exact").on(get_backend())
+    sample = chunks.numbered_sample(cell, 20261127, number)
+    lanes = chunks.Lanes(cell, [sample], [sample.problem()], number)
+    ((result, _),) = lanes.theorem(lambda count: None)
+    assert result.outcome is not Outcome.VIOLATED, result.message
