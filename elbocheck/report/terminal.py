@@ -93,20 +93,17 @@ class Watcher:
         for row in rows:
             if row.check != "every point":
                 identity = every.get((row.target, row.posterior, row.data))
-                self.console.print(
-                    f"{self._at}{ready(row, identity)}", markup=False, style=STYLES[_worse(row, identity)]
-                )
+                text, style = f"{self._at}{ready(row, identity)}", STYLES[_worse(row, identity)]
+                self.console.print(text, markup=False, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def ready(row: Row, identity: Row | None) -> str:
-    """What is known of a row when it is finished, in the 58 columns that a log leaves; `identity`: of every point."""
+    """What is known of a row when it is finished, the outcome first; `identity`: of every point."""
     name = f"{row.target}/{row.posterior}" if row.data == "random" else f"{row.target}/{row.posterior} on {row.data}"
+    outcome = f"{_worse(row, identity):<12} "
     if row.check.startswith("control"):
-        return f"{row.check}: {row.tally.problems} runs, {row.outcome}"
-    if row.check != "stationary":
-        return f"{name}: {row.outcome}"
-    found = f"{row.tally.points} pts, |F−S| {row.tally.worst.gap:.0e}"
-    return f"{name}: {found}, {_worse(row, identity)}"
+        return f"{outcome}{row.check}"
+    return f"{outcome}{name}{f', {row.tally.points} points' if row.tally.points else ''}"
 
 
 def _worse(row: Row, identity: Row | None) -> str:

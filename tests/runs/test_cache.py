@@ -108,9 +108,9 @@ def test_a_row_is_printed_when_it_is_ready() -> None:
     watch.ready(job, [row.close(1.0) for row in rows])
     watch(0, job)
     printed = written.getvalue()
-    assert "30/60 ppca/exact: 7 pts, |F−S| 3e-16, holds" in printed
+    assert "30/60 holds        ppca/exact, 7 points" in printed
     wrong = Row("ppca", "exact", "random", "every point")
     wrong.tally.add(Result(wrong.check, "p", Outcome.VIOLATED, 1.0, 1e-12, points=1, message="m"))
     watch.ready(job, [wrong.close(1.0), rows[1]])
-    assert "ppca/exact: 7 pts, |F−S| 3e-16, violated" in written.getvalue()
+    assert "30/60 violated     ppca/exact, 7 points" in written.getvalue()
     assert all(len(line) <= 80 for line in written.getvalue().splitlines())

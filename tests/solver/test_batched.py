@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from scipy import stats
 
 from elbocheck import Factor
 from elbocheck.backends import get_backend
@@ -38,8 +39,9 @@ QUICK = {
     "gaussian-process/exact": "few parameters, starts near the truth",
 }
 """Cells of the quick profile, and what each is there for."""
-COUNT, MOST_LOST = 12, 3
-"""Problems of a cell, and how many more of them may have a search without a certificate in lanes than one by one."""
+COUNT, SIGNIFICANT = 12, 1e-3
+"""Problems of a cell; the level of a sign test of searches that end certified in one way only: what runs away from a
+start is chance, but neither way may be worse at it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def test_lanes_say_what_is_said_one_by_one(cell: Cell, elbocheck_settings: setti
     if cell.name not in QUICK and elbocheck_settings.max_examples < PROFILES["gate"]:
         pytest.skip("compiled for some ten seconds; the gate and nightly profiles hold every cell")
     solved = Solved.of(cell)
-    found, kinds, alone = solved.certificates, 0, 0
+    found, kinds, lost, won = solved.certificates, 0, 0, 0
     verdicts = stationary_lanes(found, solved.labels)
     for lane, (problem, start) in enumerate(zip(solved.problems, solved.starts, strict=True)):
         here = problem.at(solved.ends.vectors[lane])
@@ -88,14 +90,14 @@ def test_lanes_say_what_is_said_one_by_one(cell: Cell, elbocheck_settings: setti
             assert point.inertia == found.inertia[lane]
             _same_verdict(verdict, stationary(problem, [point]))
         other = find_stationary_point(problem, start)
-        alone += other.certified
+        lost += other.certified and not found.certified[lane]
+        won += not other.certified and bool(found.certified[lane])
         near = np.linalg.norm((other.problem.vector - here.vector) / problem.unit_vector) <= 1e-7
         if near and other.certified and verdict is not None:
             assert other.inertia == found.inertia[lane]
             kinds += 1
-    # where both have their own way, one of them may run away; some end at the very same points
-    assert np.sum(found.certified) >= alone - MOST_LOST
-    assert kinds >= 1
+    assert not lost or stats.binomtest(lost, lost + won, alternative="greater").pvalue >= SIGNIFICANT
+    assert kinds >= 1  # some end at the very same points
 
 
 def _same_terms(problem: Problem, found: Certificates, lane: int) -> None:
