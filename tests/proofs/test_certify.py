@@ -283,7 +283,7 @@ def test_undecided_comparisons_are_one_line(
     def undecided(*_: Any) -> None:
         raise UndecidedError("two balls overlap")
 
-    monkeypatch.setattr("elbocheck.proofs.certify.certify_sample", undecided)
+    monkeypatch.setattr("elbocheck.runs.proofs.certify_sample", undecided)
     assert main(["certify", "ppca"]) == 1
     assert capsys.readouterr().err == "elbocheck: nothing is proved: two balls overlap\n"
 
