@@ -161,15 +161,13 @@ def _steepest(problem: Problem) -> tuple[float, np.ndarray]:
         direction[free] = vectors[:, -1]
         return (float(values[-1]), direction) if values[-1] > null else (0.0, direction)
 
-    def product(along: np.ndarray) -> np.ndarray:
+    def by_gradients(along: np.ndarray) -> np.ndarray:
         full = np.zeros(problem.vector.shape)
         full[free] = np.ravel(along)
         slopes = [problem.gradient(problem.vector + step * full * units)[1] for step in (PROBE, -PROBE)]
         return np.asarray(((slopes[0] - slopes[1]) * units)[free] / (2.0 * PROBE))
 
-    size = int(free.sum())
-    if by_values:
-        product = _by_values(problem)
+    size, product = int(free.sum()), _by_values(problem) if by_values else by_gradients
     if size <= PRODUCTS:
         columns = np.stack([product(one) for one in np.eye(size)], axis=1)
         if not np.all(np.isfinite(columns)):
