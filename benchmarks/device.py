@@ -1,6 +1,7 @@
 """A census on an accelerator, for as long as it is lent: which card, how many problems, verified points per second.
 
-    python benchmarks/device.py [--problems 1000000] [--seconds 440] [--workers N] [--record FILE] [--properties]
+    python benchmarks/device.py [--problems 1000000] [--seconds 440] [--workers N] [--chunk N] [--record FILE]
+                                [--properties]
 
 Worker processes draw problems on the host and share the card, so that it is busy while they draw; chunks of a cell stay
 with the worker that compiled its programs. After `--seconds` the census is interrupted: the record keeps what had
@@ -21,6 +22,8 @@ from pathlib import Path
 
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """The card's memory is taken as it is needed, so that several processes can."""
+PASSED = ("record", "problems", "workers", "chunk")
+"""Options that the census gets."""
 PATIENCE = 60
 """Seconds that an interrupted census has to write what it has."""
 
@@ -51,6 +54,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=440.0, help="after which the census is interrupted")
     parser.add_argument("--workers", type=int, default=max((os.cpu_count() or 1) - 2, 1))
     parser.add_argument("--record", type=Path, default=Path("census-device.jsonl"))
+    parser.add_argument("--chunk", type=int, default=4096, help="problems that are searched at once")
     parser.add_argument("--properties", action="store_true", help="run the property tests first")
     options = parser.parse_args()
     environment = {**os.environ, **SHARED}
@@ -61,9 +65,10 @@ def main() -> int:
             return 1
     begun = counted(options.record)
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    what = ("--record", str(options.record), "--problems", str(options.problems), "--workers", str(options.workers))
     census = subprocess.Popen(
-        [sys.executable, "-m", "elbocheck", "census", *what], env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "elbocheck", "census", *(f"--{name}={getattr(options, name)}" for name in PASSED)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
     )
     try:
         census.wait(options.seconds)

@@ -7,6 +7,7 @@ lanes outside. Float64, whatever the process has chosen; a device is JAX's defau
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -55,12 +56,22 @@ def on_accelerator() -> bool:
     return jax.default_backend() != "cpu"
 
 
+def on_processors() -> AbstractContextManager[Any]:
+    """What is computed inside runs on this machine's processors: one small problem after the other keeps no card busy."""
+    return jax.default_device(jax.local_devices(backend="cpu")[0])
+
+
 def over_lanes(function: Callable[..., Any], width: int) -> Callable[..., Any]:
-    """A function of trees of arrays of one lane as one of (L, …) NumPy arrays, computed `width` lanes at a time.
+    """A function of trees of arrays of one lane as one of (L, …) NumPy arrays, `width` lanes at a time on each device.
 
     One program serves every L: the last lanes are filled up with repetitions, which are dropped.
     """
-    compiled = jax.jit(jax.vmap(function), compiler_options=compiler_options())
+    mapped, devices = jax.vmap(function), jax.local_devices()
+    if len(devices) > 1:  # each goes on until its own lanes have ended
+        mesh, lanes = jax.sharding.Mesh(np.array(devices), ("lanes",)), jax.sharding.PartitionSpec("lanes")
+        mapped = jax.shard_map(mapped, mesh=mesh, in_specs=lanes, out_specs=lanes, check_vma=False)
+        width *= len(devices)
+    compiled = jax.jit(mapped, compiler_options=compiler_options())
 
     def run(*arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)

@@ -29,6 +29,13 @@ def add(commands: Commands) -> None:
         "--record", required=True, metavar="FILE", help="JSON lines, one for each finished chunk of problems"
     )
     parser.add_argument("--problems", type=int, default=100_000, metavar="N", help="problems in all (default 100000)")
+    parser.add_argument(
+        "--chunk",
+        type=int,
+        default=512,
+        metavar="N",
+        help="most problems of a chunk (default 512; an accelerator wants 4096); part of what is resumed",
+    )
     add_backend(parser)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
     add_workers(parser)
@@ -44,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
     record = writable(options.record)
     if options.problems < 1:
         raise InputError(f"--problems must be at least 1; got {options.problems}")
+    if options.chunk < 1:
+        raise InputError(f"--chunk must be at least 1; got {options.chunk}")
     workers, backend = workers_of(options), backend_of(options)
     from elbocheck.models import CELLS
     from elbocheck.runs.census import census_chunks, near, recorded, take
@@ -53,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         from elbocheck.runs import cluster
 
         runner = cluster.runner(options.cluster)
-    chunks = census_chunks(CELLS, options.problems, options.seed)
+    chunks = census_chunks(CELLS, options.problems, options.seed, options.chunk)
     recorded(record)
     what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 

@@ -24,7 +24,7 @@ BEGIN = '{"job": '
 SHARES = ((25, 16), (50, 4))
 """Cells of few parameters get 16 or 4 times the problems of the others: a search costs as much as its Hessians."""
 CHUNK = 512
-"""Most problems of a chunk: enough for lanes to be full, few enough to be lost where a run is killed."""
+"""Problems of a chunk: enough to fill the lanes of a processor, few enough to be lost where a run is killed."""
 NEAR = 0.9
 """Ratio |residual| / bound above which a problem is listed."""
 Runner = Callable[..., Report]
@@ -36,13 +36,13 @@ def share(cell: Cell) -> int:
     return next((times for most, times in SHARES if cell.parameters <= most and not cell.costly), 1)
 
 
-def census_chunks(cells: Sequence[Cell], problems: int, seed: int) -> list[Chunk]:
-    """Chunks of every cell, at least `problems` problems in all."""
+def census_chunks(cells: Sequence[Cell], problems: int, seed: int, most: int = CHUNK) -> list[Chunk]:
+    """Chunks of every cell, of at most `most` problems each, at least `problems` problems in all."""
     unit = math.ceil(problems / sum(share(cell) for cell in cells))
     return [
-        Chunk(cell.name, first, min(CHUNK, unit * share(cell) - first), seed)
+        Chunk(cell.name, first, min(most, unit * share(cell) - first), seed)
         for cell in cells
-        for first in range(0, unit * share(cell), CHUNK)
+        for first in range(0, unit * share(cell), most)
     ]
 
 

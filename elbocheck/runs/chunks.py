@@ -6,6 +6,7 @@ in turn until one ends certified; what then is without a certificate, or seems v
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from elbocheck.strategies.of_cells import numbered_sample
 GUIDED = "guided"
 """In place of the data, of the row of problems that were changed towards the largest ratio |residual| / bound."""
 PARENTS, GENERATIONS, SPREAD = 16, 8, 0.3
-"""Problems whose parameters are changed in each generation; how often; by how much, in natural units."""
+"""Problems, of 512, whose parameters are changed in each generation; how often; by how much, in natural units."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +177,18 @@ class Lanes:
 
     def one_by_one(self, lane: int, tick: Tick) -> Result:
         """The check of a problem that no batch has solved."""
+        from elbocheck.backends.lanes import on_processors
+
         problem = self.problems[lane]
-        result = stationary(problem, find_in_turn(problem, self.first + lane))
+        with on_processors():
+            result = stationary(problem, find_in_turn(problem, self.first + lane))
         tick(1)
         return result
 
     def guide(self, row: Row, results: Sequence[Result], rng: np.random.Generator) -> None:
         """Change the parameters of the problems whose ratios |residual| / bound are largest, keep the worse, again."""
         ratios = np.array([result.ratio for result in results])
-        owners = np.argsort(-ratios, kind="stable")[:PARENTS]
+        owners = np.argsort(-ratios, kind="stable")[: PARENTS * math.ceil(len(results) / 512)]
         vectors, ratios = np.stack([self.problems[owner].vector for owner in owners]), ratios[owners]
         for _ in range(GENERATIONS):
             own = self.cohort.some(owners)
