@@ -36,6 +36,12 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="most problems of a chunk (default 512; an accelerator wants 4096); part of what is resumed",
     )
+    parser.add_argument(
+        "--cell",
+        action="append",
+        metavar="MODEL/POSTERIOR",
+        help="only the problems of this cell; may be given several times (default: all cells)",
+    )
     add_backend(parser)
     parser.add_argument("--seed", type=seed, default=0, help="seed of the random problems (default 0)")
     add_workers(parser)
@@ -54,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     if options.chunk < 1:
         raise InputError(f"--chunk must be at least 1; got {options.chunk}")
     workers, backend = workers_of(options), backend_of(options)
-    from elbocheck.models import CELLS
+    from elbocheck.models import CELLS, find_cell
     from elbocheck.runs.census import census_chunks, near, recorded, take
 
     runner = None
@@ -62,7 +68,12 @@ def run(options: argparse.Namespace) -> int:
         from elbocheck.runs import cluster
 
         runner = cluster.runner(options.cluster)
-    chunks = census_chunks(CELLS, options.problems, options.seed, options.chunk)
+    wanted = {find_cell(name).name for name in options.cell or ()}
+    chunks = [
+        chunk
+        for chunk in census_chunks(CELLS, options.problems, options.seed, options.chunk)
+        if not wanted or chunk.cell in wanted
+    ]
     recorded(record)
     what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 
