@@ -1,6 +1,7 @@
 """A census on an accelerator, for as long as it is lent: which card, how many problems, verified points per second.
 
-    python benchmarks/device.py [--problems 1000000] [--seconds 440] [--workers 4] [--record FILE] [--properties]
+    python benchmarks/device.py [--problems 1000000] [--seconds 440] [--workers 4] [--record FILE] [--cells …]
+                                [--properties]
 
 XLA compiles a program for a GPU for some twenty seconds, for a processor for two; so the cells whose problems cost a
 processor most are searched on the card, and the others by the other processors meanwhile. A few processes share the
@@ -66,9 +67,9 @@ def counted(*records: Path) -> tuple[int, int, int, int]:
     return problems, points, inconclusive, violated
 
 
-def begun(part: str, record: Path, problems: int, workers: int) -> subprocess.Popen[bytes]:
-    """The census of one part, as a process."""
-    cells = [cell.name for cell in CELLS if (cell.name in ON_CARD) == (part == "card")]
+def begun(part: str, names: list[str], record: Path, problems: int, workers: int) -> subprocess.Popen[bytes]:
+    """The census of one part of some cells, as a process."""
+    cells = [name for name in names if (name in ON_CARD) == (part == "card")]
     given = {"record": record, "problems": problems, "workers": workers, "chunk": CHUNKS[part]}
     options = [f"--{name}={value}" for name, value in given.items()] + [f"--cell={name}" for name in cells]
     platform = SHARED if part == "card" else {"JAX_PLATFORMS": "cpu"}
@@ -98,6 +99,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=440.0, help="after which the census is interrupted")
     parser.add_argument("--workers", type=int, default=4, help="processes that share the card")
     parser.add_argument("--record", type=Path, default=Path("census-device.jsonl"))
+    parser.add_argument("--cells", nargs="+", default=[cell.name for cell in CELLS], help="only some, on both sides")
     parser.add_argument("--properties", action="store_true", help="run the property tests first")
     options = parser.parse_args()
     cores = os.cpu_count() or 1
@@ -111,7 +113,10 @@ def main() -> int:
     before = {part: counted(record) for part, record in records.items()}
     start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     workers = {"card": options.workers, "host": others}
-    ended([begun(part, record, options.problems, workers[part]) for part, record in records.items()], options.seconds)
+    processes = [
+        begun(part, options.cells, record, options.problems, workers[part]) for part, record in records.items()
+    ]
+    ended(processes, options.seconds)
     spent, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     new = 0

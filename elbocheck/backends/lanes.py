@@ -57,14 +57,15 @@ def on_accelerator() -> bool:
 
 
 def on_processors() -> AbstractContextManager[Any]:
-    """What is computed inside runs on this machine's processors: one small problem after the other keeps no card busy."""
+    """What is computed inside runs on this machine's processors: one small problem at a time keeps no card busy."""
     return jax.default_device(jax.local_devices(backend="cpu")[0])
 
 
 def over_lanes(function: Callable[..., Any], width: int) -> Callable[..., Any]:
     """A function of trees of arrays of one lane as one of (L, …) NumPy arrays, `width` lanes at a time on each device.
 
-    One program serves every L: the last lanes are filled up with repetitions, which are dropped.
+    One program serves every L: the last lanes are filled up with repetitions, which are dropped. Where memory does not
+    suffice for so many, half as many are tried.
     """
     mapped, devices = jax.vmap(function), jax.local_devices()
     if len(devices) > 1:  # each goes on until its own lanes have ended
@@ -74,14 +75,22 @@ def over_lanes(function: Callable[..., Any], width: int) -> Callable[..., Any]:
     compiled = jax.jit(mapped, compiler_options=compiler_options())
 
     def run(*arguments: Any) -> Any:
+        nonlocal width
         leaves, structure = jax.tree.flatten(arguments)
-        count, found = len(leaves[0]), []
+        count, begin, found = len(leaves[0]), 0, []
         with computing("float64"):
-            for begin in range(0, count, width):
+            while begin < count:
                 rows = np.minimum(np.arange(begin, begin + width), count - 1)
-                part = compiled(*jax.tree.unflatten(structure, [np.asarray(leaf)[rows] for leaf in leaves]))
                 kept = min(width, count - begin)
-                found.append(jax.tree.map(lambda leaf, kept=kept: np.asarray(leaf)[:kept], part))
+                try:
+                    part = compiled(*jax.tree.unflatten(structure, [np.asarray(leaf)[rows] for leaf in leaves]))
+                    found.append(jax.tree.map(lambda leaf, kept=kept: np.asarray(leaf)[:kept], part))
+                except jax.errors.JaxRuntimeError as error:
+                    if "RESOURCE_EXHAUSTED" not in str(error) or width <= len(devices):
+                        raise
+                    width -= width // (2 * len(devices)) * len(devices)
+                    continue
+                begin += kept
         return found[0] if len(found) == 1 else jax.tree.map(lambda *parts: np.concatenate(parts), *found)
 
     return run

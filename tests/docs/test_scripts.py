@@ -27,7 +27,7 @@ SCRIPTS = sorted(
 SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1")
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
-    "benchmarks/device.py": ("--problems", "1", "--seconds", "20", "--workers", "1"),
+    "benchmarks/device.py": ("--problems", "1", "--workers", "1", "--cells", "ppca/exact", "gmm-tied/exact"),
     "benchmarks/lanes.py": ("--cells", "poisson-mixture/exact", "--lanes", "4", "--one-by-one", "1"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
     "benchmarks/per_point.py": ("--cells", "ppca/exact", "--problems", "8", "--others", "2", "--jit-examples", "1"),
@@ -47,7 +47,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
 PRINTS = {
-    "benchmarks/device.py": r"\d+ cpu .*; 1 workers\n\d+ problems, \d+ stationary points, .*\n.* points/s\n",
+    "benchmarks/device.py": r"\d+ cpu .*; 1 workers on it, .*\n(on the \w+: 16 problems, 16 stationary .*\n){2}32 .*\n",
     "benchmarks/per_point.py": r"ms per verified point .*\nppca/exact, 21 .*\n(  .* \d+\.\d+ +\d+\.\d\n){4}",
     "benchmarks/lanes.py": r"points per processor second .*\npoisson-mixture/exact +12( +\d+\.\d){3}\n(.+\n){2}",
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",

@@ -46,6 +46,9 @@ def test_chunks_cover_every_number_of_every_cell_once() -> None:
     for own in per_cell.values():
         assert [one.first for one in own] == [sum(one.size for one in own[:place]) for place in range(len(own))]
     assert len({key(chunk) for chunk in every}) == len(every)
+    larger = census_chunks(CELLS, 300_000, 0, 4096)
+    assert max(chunk.size for chunk in larger) == 4096
+    assert sum(chunk.size for chunk in larger) == sum(chunk.size for chunk in every)
     assert key(every[0]) != key(replace(every[0], seed=1)) != key(replace(every[0], seed=1), get_backend("numpy"))
 
 
