@@ -80,6 +80,14 @@ def test_other_errors_are_no_question_of_memory() -> None:
         over_lanes(broken, 8)(np.ones((3, 2)))
 
 
-def test_one_problem_runs_on_processors() -> None:
+def test_one_problem_runs_on_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     with on_processors():
+        assert jax.config.jax_default_device.platform == "cpu"
         assert next(iter(jax.numpy.ones(2).devices())).platform == "cpu"
+
+    def missing(backend: str) -> Any:
+        raise RuntimeError(f"Unknown backend {backend}")
+
+    monkeypatch.setattr(lanes.jax, "local_devices", missing)
+    with on_processors():
+        assert jax.config.jax_default_device is None
