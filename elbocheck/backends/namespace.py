@@ -154,11 +154,17 @@ def standard_namespace(xp: Any) -> Namespace:
     return Namespace(xp, of(special.expit), of(special.gammaln), of(special.digamma), of(special.erf), lambda x: x)
 
 
+PLAIN = frozenset({np.ndarray, np.float64, float, int})
+"""Types of values, of themselves and not of a class derived from them, that NumPy alone computes with."""
+
+
 def namespace(*values: Any) -> Namespace:
     """The namespace of the first array of a known library among `values`; NumPy for plain numbers and lists.
 
     Arrays of classes with a static method `array_namespace()` bring their own.
     """
+    if all(type(value) in PLAIN for value in values):  # most calls, by far
+        return _complex_namespace() if any(np.iscomplexobj(value) for value in values) else numpy_namespace()
     for value in values:
         if hasattr(type(value), "array_namespace"):
             own: Namespace = value.array_namespace()

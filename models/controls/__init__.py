@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import differentiate, special
+import scipy
+from scipy import special
 
 from elbocheck.bound.decomposition import decompose
 from elbocheck.bound.problem import Problem
@@ -78,7 +79,9 @@ def slope_of_values(sample: Sample, problem: Problem) -> float:
         ]
         return np.reshape(flat, np.shape(step))
 
-    found = differentiate.derivative(value, 0.0, order=10, initial_step=0.25, maxiter=8, tolerances={"rtol": 1e-13})
+    found = scipy.differentiate.derivative(
+        value, 0.0, order=10, initial_step=0.25, maxiter=8, tolerances={"rtol": 1e-13}
+    )
     return float(found.df)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import integrate, special, stats
+import scipy
+from scipy import special
 
 from elbocheck.bound.problem import Problem
 from elbocheck.models import (
@@ -117,15 +118,15 @@ A, K, V = gamma_known_shape_mixture.SHAPE, weibull_mixture.SHAPE, normal_known_v
 
 
 def _poisson(params: Params) -> object:
-    return stats.poisson(np.exp(params["log_rates"]))
+    return scipy.stats.poisson(np.exp(params["log_rates"]))
 
 
 def _binomial(params: Params) -> object:
-    return stats.binom(N_BINOMIAL, special.expit(params["logits_x"]))
+    return scipy.stats.binom(N_BINOMIAL, special.expit(params["logits_x"]))
 
 
 def _negative_binomial(params: Params) -> object:
-    return stats.nbinom(R, special.expit(-params["logits_x"]))
+    return scipy.stats.nbinom(R, special.expit(-params["logits_x"]))
 
 
 def _log_gamma_choose(x: np.ndarray) -> np.ndarray:
@@ -142,7 +143,7 @@ def _multinomial_log_joint(x: np.ndarray, params: Params) -> np.ndarray:
 
 def _multinomial_expected(params: Params) -> np.ndarray:
     counts, p = np.arange(N_MULTINOMIAL + 1.0), special.softmax(params["logits_x"], axis=-1)
-    return -(stats.binom(N_MULTINOMIAL, p[..., None]).pmf(counts) @ special.gammaln(counts + 1))
+    return -(scipy.stats.binom(N_MULTINOMIAL, p[..., None]).pmf(counts) @ special.gammaln(counts + 1))
 
 
 def _inverse_gaussian_expected(params: Params) -> np.ndarray:
@@ -151,7 +152,7 @@ def _inverse_gaussian_expected(params: Params) -> np.ndarray:
     ratio = 2.0 * shape / mean
 
     def integral(x: float) -> float:
-        return float(integrate.quad(lambda t: np.exp(-t) / (x + t), 0, 60, epsabs=0, epsrel=1e-13)[0])
+        return float(scipy.integrate.quad(lambda t: np.exp(-t) / (x + t), 0, 60, epsabs=0, epsrel=1e-13)[0])
 
     scaled = np.vectorize(integral)
     return -1.5 * (np.log(mean) - scaled(ratio))
@@ -189,7 +190,7 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             np.log,
             lambda p: 0.5 * (p["log_variances"] + np.log(2.0) - np.euler_gamma),
-            _scipy(lambda p: stats.rayleigh(scale=np.exp(0.5 * p["log_variances"]))),
+            _scipy(lambda p: scipy.stats.rayleigh(scale=np.exp(0.5 * p["log_variances"]))),
         ),
     ),
     "weibull-mixture": (
@@ -197,7 +198,7 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             lambda x: (K - 1) * np.log(x),
             lambda p: (K - 1) * (p["log_scales"] - np.euler_gamma / K),
-            _scipy(lambda p: stats.weibull_min(K, scale=np.exp(p["log_scales"]))),
+            _scipy(lambda p: scipy.stats.weibull_min(K, scale=np.exp(p["log_scales"]))),
         ),
     ),
     "log-normal-mixture": (
@@ -205,7 +206,7 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             lambda x: -np.log(x),
             lambda p: -p["means"],
-            _scipy(lambda p: stats.lognorm(np.exp(0.5 * p["log_variances"]), scale=np.exp(p["means"]))),
+            _scipy(lambda p: scipy.stats.lognorm(np.exp(0.5 * p["log_variances"]), scale=np.exp(p["means"]))),
         ),
     ),
     "inverse-gaussian-mixture": (
@@ -213,7 +214,9 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             lambda x: -1.5 * np.log(x),
             _inverse_gaussian_expected,
-            _scipy(lambda p: stats.invgauss(np.exp(p["log_means"] - p["log_shapes"]), scale=np.exp(p["log_shapes"]))),
+            _scipy(
+                lambda p: scipy.stats.invgauss(np.exp(p["log_means"] - p["log_shapes"]), scale=np.exp(p["log_shapes"]))
+            ),
         ),
     ),
     "gamma-known-shape-mixture": (
@@ -221,7 +224,7 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             lambda x: (A - 1) * np.log(x),
             lambda p: (A - 1) * (special.digamma(A) - p["log_rates"]),
-            _scipy(lambda p: stats.gamma(A, scale=np.exp(-p["log_rates"]))),
+            _scipy(lambda p: scipy.stats.gamma(A, scale=np.exp(-p["log_rates"]))),
         ),
     ),
     "normal-known-var-mixture": (
@@ -229,7 +232,7 @@ MEASURES: dict[str, tuple[Values, BaseMeasure]] = {
         BaseMeasure(
             lambda x: -(x**2) / (2 * V),
             lambda p: -(p["means"] ** 2 + V) / (2 * V),
-            _scipy(lambda p: stats.norm(p["means"], np.sqrt(V))),
+            _scipy(lambda p: scipy.stats.norm(p["means"], np.sqrt(V))),
         ),
     ),
 }

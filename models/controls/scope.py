@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from elbocheck.bound.problem import Problem
 from elbocheck.models.base import Params
@@ -53,7 +54,7 @@ def fixed_weights_mismatch(sample: Sample, problem: Problem) -> float:
     """Σ_c (r̄_c − π_c) log π_c with π_c ∝ 2⁻ᶜ and the exact responsibilities."""
     params = sample.unpadded(problem.params)
     log_pi = special.log_softmax(-np.log(2.0) * np.arange(sample.latents))
-    log_x = stats.norm(params["means"], np.exp(0.5 * params["log_variances"])).logpdf(sample.x[:, None]).sum(-1)
+    log_x = scipy.stats.norm(params["means"], np.exp(0.5 * params["log_variances"])).logpdf(sample.x[:, None]).sum(-1)
     used = sample.data_weights @ special.softmax(log_pi + log_x, axis=1)
     return float((used - np.exp(log_pi)) @ log_pi)
 
