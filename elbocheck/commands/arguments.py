@@ -104,7 +104,8 @@ def refuse_ignored(options: argparse.Namespace, names: Sequence[str], by: str) -
 def refuse_empty(options: argparse.Namespace) -> None:
     """Raise `InputError` for an argument that is there and empty, as a variable of CI that is not set is."""
     for name, value in vars(options).items():
-        if isinstance(value, str) and not value.strip():
+        given = value if isinstance(value, list) else [value]
+        if any(isinstance(one, str) and not one.strip() for one in given):
             raise InputError(f"{name.replace('_', '-')} is given, and empty; is a variable not set?")
 
 

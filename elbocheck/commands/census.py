@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from elbocheck.commands.arguments import Commands, add_backend, add_workers, backend_of, refuse_empty, seed, workers_of
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if options.chunk < 1:
         raise InputError(f"--chunk must be at least 1; got {options.chunk}")
     workers, backend = workers_of(options), backend_of(options)
-    from elbocheck.models import CELLS, find_cell
+    from elbocheck.models import CELLS
     from elbocheck.runs.census import census_chunks, near, recorded, take
 
     runner = None
@@ -68,12 +69,15 @@ def run(options: argparse.Namespace) -> int:
         from elbocheck.runs import cluster
 
         runner = cluster.runner(options.cluster)
-    wanted = {find_cell(name).name for name in options.cell or ()}
-    chunks = [
-        chunk
-        for chunk in census_chunks(CELLS, options.problems, options.seed, options.chunk)
-        if not wanted or chunk.cell in wanted
-    ]
+    names = [cell.name for cell in CELLS]
+    wanted = names if options.cell is None else options.cell
+    for name in wanted:
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            raise InputError(f"--cell {name}: no cell of a census{hint}; see `elbocheck list`")
+    every = census_chunks(CELLS, options.problems, options.seed, options.chunk)
+    chunks = [chunk for chunk in every if chunk.cell in wanted]
     recorded(record)
     what = f"census of {sum(chunk.size for chunk in chunks)} problems, seed {options.seed}"
 

@@ -327,6 +327,35 @@ def test_an_interrupted_census_goes_on_where_it_was_stopped(tmp_path: Path, comp
     assert len(computed) == before + len(jobs)
 
 
+def test_a_census_of_some_cells_has_their_share_of_the_whole(tmp_path: Path, computed: list[Chunk]) -> None:
+    """So that two machines can each take a part: together they are the census of all cells."""
+    from elbocheck.models import CELLS
+    from elbocheck.runs.census import census_chunks
+
+    computed[:] = [Chunk("", 0, 1, 0)] * 4  # none is interrupted
+    some = ["--cell", "sbn/exact", "--cell", "gmm-full/free", "--chunk", "20"]
+    assert cli.main([*CENSUS, str(tmp_path / "census.jsonl"), *some]) == 0
+    every = census_chunks(CELLS, 2000, 0, 20)
+    assert computed[4:] == [chunk for chunk in every if chunk.cell in ("sbn/exact", "gmm-full/free")]
+    assert len(computed) > 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--cell", "sbn/exakt"], "--cell sbn/exakt: no cell of a census, did you mean sbn/exact?"),
+        (["--cell", "ppca/unit"], "--cell ppca/unit: no cell of a census"),  # a control: nothing would be run
+        (["--cell", "sbn/exact", "--cell", ""], "cell is given, and empty"),
+        (["--chunk", "0"], "--chunk must be at least 1; got 0"),
+    ],
+)
+def test_a_census_of_nothing_is_refused(
+    tmp_path: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*CENSUS, str(tmp_path / "census.jsonl"), *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("outcome", [Outcome.VIOLATED, Outcome.INCONCLUSIVE])
 def test_a_census_with_a_violation_is_exit_code_1_also_when_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: Outcome
