@@ -74,6 +74,9 @@ class Library:
     prefer_double_precision: Callable[[], None] = lambda: None
     """The same for the rest of the process, also where the library is only imported later."""
 
+    compiles_each: bool = False
+    """Whether every single operation is compiled, for each shape, at some ten milliseconds."""
+
     @property
     def installed(self) -> bool:
         """Whether it can be imported."""
@@ -111,6 +114,7 @@ JAX = Library(
     trace=_later("elbocheck.backends.jax:trace"),
     double_precision=_later("elbocheck.backends.jax:double_precision"),
     prefer_double_precision=_prefer_x64,
+    compiles_each=True,
 )
 NUMPY = Library(
     "numpy",

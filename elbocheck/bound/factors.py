@@ -195,8 +195,11 @@ def _as_numbers(declaration: Declaration) -> Declaration:
             namespace(penalty).xp.reshape(penalty, (1, 1)) if np.ndim(penalty) else penalty * np.ones((1, 1))
         )
         factors.append(Factor(name, term, term.values, under=PENALTY))
-    q = (declaration.q,) if isinstance(declaration.q, Latents) else tuple(declaration.q)
-    return replace(declaration, factors=tuple(factors), q=q, penalties={})
+    return replace(declaration, factors=tuple(factors), q=_groups(declaration), penalties={})
+
+
+def _groups(declaration: Declaration) -> tuple[Latents, ...]:
+    return (declaration.q,) if isinstance(declaration.q, Latents) else tuple(declaration.q)
 
 
 def _shaped_like_a_value(average: Average) -> Array:
@@ -235,9 +238,16 @@ def _in_one_library(declaration: Declaration) -> Declaration:
     arrays += [one for group in declaration.q for one in (group.points, group.weights)]  # type: ignore[union-attr]
     arrays += [array for one in families for array in _arrays_of(one)]
     others = [one for one in arrays if library_of([one]) is not NUMPY]
-    if not others:
-        return declaration
-    convert = partial(_like, others[0])
+    return _with_arrays(declaration, partial(_like, others[0])) if others else declaration
+
+
+def for_numbers(declaration: Declaration) -> Declaration:
+    """For values that nothing is differentiated through: NumPy's arrays where the library compiles each operation."""
+    return _with_arrays(declaration, lambda one: np.asarray(one) if library_of([one]).compiles_each else one)
+
+
+def _with_arrays(declaration: Declaration, convert: Callable[[Any], Any]) -> Declaration:
+    """The same with all of its arrays converted."""
 
     def converted(entropy: Any) -> Any:
         if isinstance(entropy, tuple):
@@ -256,8 +266,9 @@ def _in_one_library(declaration: Declaration) -> Declaration:
                 weights=convert(group.weights),
                 entropy=converted(group.entropy),
             )
-            for group in declaration.q  # type: ignore[union-attr]
+            for group in _groups(declaration)
         ),
+        penalties={name: convert(penalty) for name, penalty in declaration.penalties.items()},
         factors=tuple(
             replace(
                 factor,
@@ -267,7 +278,7 @@ def _in_one_library(declaration: Declaration) -> Declaration:
                 groups=convert(factor.groups),
                 weights=convert(factor.weights),
             )
-            for factor in factors
+            for factor in declaration.factors
         ),
     )
 

@@ -15,7 +15,7 @@ from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.compiled import Compiled
 from elbocheck.bound.definition import Bound
 from elbocheck.bound.departures import Departure
-from elbocheck.bound.factors import Declaration, log_density_of
+from elbocheck.bound.factors import Declaration, for_numbers, log_density_of
 from elbocheck.bound.layout import Layout
 from elbocheck.bound.trees import leaves, rebuilt
 from elbocheck.errors import InputError, NotFiniteError, TargetError
@@ -187,15 +187,17 @@ class Problem:
         """The value of one particle; raises `TargetError` as `call` does."""
         return self._limited(self.particles[index], f"particles[{index}](params)", params)
 
-    def declared(self, params: Any) -> Declaration:
-        """What `factors` declares at these parameters; raises `TargetError` if that is no `Declaration`."""
+    def declared(
+        self, params: Any, read: Callable[[Declaration], Declaration] = lambda declaration: declaration
+    ) -> Declaration:
+        """What `factors` declares at these parameters, after `read`; raises `TargetError` if it is no `Declaration`."""
         declaration = self.call("factors", params)
         if not isinstance(declaration, Declaration):
             raise TargetError(
                 f"{self.label}: factors(params) must return a Declaration; got {type(declaration).__name__}"
             )
         with double_precision():
-            return declaration.resolved()
+            return read(declaration).resolved()
 
     def code_params(self, vector: np.ndarray) -> Any:
         """Parameters in their own structure, with arrays of the library that the problem's functions are written in."""
@@ -206,8 +208,8 @@ class Problem:
 
     @cached_property
     def declaration(self) -> Declaration:
-        """What `factors` declares at the problem's own parameters."""
-        return self.declared(self.code_params(self.vector))
+        """What `factors` declares at the problem's own parameters, for values that nothing differentiates."""
+        return self.declared(self.code_params(self.vector), for_numbers)
 
     @cached_property
     def _backend(self) -> TargetBackend:
