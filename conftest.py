@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from typing import Any
 
@@ -32,3 +33,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from elbocheck.testing.scheduling import ByCompiled
 
     return ByCompiled(config, log)
+
+
+def pytest_sessionfinish() -> None:
+    """Save what coverage has measured in a worker: xdist kills one that needs more than ten seconds to end."""
+    coverage = sys.modules.get("coverage")
+    current = None if coverage is None else coverage.Coverage.current()
+    if current is not None and "PYTEST_XDIST_WORKER" in os.environ:
+        current.stop()
+        current.save()
