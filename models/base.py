@@ -118,6 +118,9 @@ class Theory:
     marginal_symmetries: Symmetries = no_symmetries
     """Those of p(x) besides, which hold where q is the exact posterior (rotations of the latents)."""
 
+    scalings: Symmetries = no_symmetries
+    """What undoes z_k -> a z_k in p, one tangent for each latent: symmetries together with those of q."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -212,3 +215,6 @@ class Variational:
 
     symmetries: Symmetries = no_symmetries
     """One-parameter symmetries of q alone."""
+
+    scalings: Symmetries = no_symmetries
+    """What makes z_k -> a z_k in q, one tangent for each latent."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.layout import Arrays, Block
-from elbocheck.models.base import Params
+from elbocheck.models.base import Params, Symmetries, no_symmetries
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,9 @@ class Decoder:
 
     initial: Callable[[np.random.Generator, int], Params]
     """(rng, K) -> starting parameters."""
+
+    symmetries: Symmetries = no_symmetries
+    """What changes no feature."""
 
     axes: Mapping[str, int] = field(default_factory=dict)
     """Axis name -> length, of axes that no model has; empty where the features are z itself."""
@@ -74,6 +77,12 @@ def undo_in_gain(params: Arrays, weights: tuple[str, ...]) -> dict[str, Array]:
     return {"hidden_gain": -namespace(params["hidden_gain"]).xp.ones_like(params["hidden_gain"])}
 
 
+def gain_for_weights(params: Arrays) -> tuple[dict[str, Array], ...]:
+    """e^g V is the same with g + t and e^-t V."""
+    gain = namespace(params["hidden_gain"]).xp.ones_like(params["hidden_gain"])
+    return ({"hidden_gain": gain, "hidden_weights": -params["hidden_weights"]},)
+
+
 def initial_hidden(rng: np.random.Generator, latents: int) -> Params:
     """Units that bend within the range of z, each at another place."""
     return {
@@ -90,5 +99,6 @@ MULTILAYER = Decoder(
     hidden_layer,
     undo_in_gain,
     initial_hidden,
+    gain_for_weights,
     {"H": HIDDEN},
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from elbocheck.backends.namespace import namespace
+from elbocheck.backends.namespace import Array, namespace
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families import Bernoulli
@@ -15,6 +17,40 @@ from elbocheck.models.sbn import simulate
 from elbocheck.models.support import binary_states, both_values, check_binary
 from elbocheck.models.variational.exact import EXACT
 from elbocheck.models.variational.table import ARBITRARY
+
+
+def one_probability(params: Arrays) -> tuple[dict[str, Array], ...]:
+    """What leaves p(z_1 = 1) as it is where every layer has one unit: all that x depends on is this one number.
+
+    Along T = g_i e_j − g_j e_i, with the gradient g of that number, it does not move. With more units none is declared.
+    """
+    prior = params["prior_logits"]
+    if prior.shape[0] != 1:
+        return ()
+    expit = namespace(prior).expit
+    layers = sum(name.startswith("bias") for name in params)
+    above = [expit(prior)]  # p(z_l = 1), from the top
+    for layer in range(layers - 1, 0, -1):
+        weight, bias = params[f"weights_{layer}"][0], params[f"bias_{layer}"]
+        above.append(above[-1] * expit(weight + bias) + (1.0 - above[-1]) * expit(bias))
+    slopes: list[tuple[str, Array]] = []
+    chain = 1.0 + 0.0 * prior
+    for layer in range(1, layers):
+        weight, bias, p = params[f"weights_{layer}"][0], params[f"bias_{layer}"], above[layers - 1 - layer]
+        on, off = expit(weight + bias), expit(bias)
+        with_unit = chain * p * on * (1.0 - on)
+        slopes += [
+            (f"weights_{layer}", with_unit),
+            (f"bias_{layer}", with_unit + chain * (1.0 - p) * off * (1.0 - off)),
+        ]
+        chain = chain * (on - off)
+    slopes.append(("prior_logits", chain * above[0] * (1.0 - above[0])))
+    found = []
+    for (one, slope), (other, next_slope) in pairwise(slopes):
+        xp = namespace(prior).xp
+        moved = {one: xp.reshape(-next_slope, params[one].shape), other: xp.reshape(slope, params[other].shape)}
+        found.append(moved)
+    return tuple(found)
 
 
 def deep_sbn(layers: int) -> Model:
@@ -98,6 +134,7 @@ def deep_sbn(layers: int) -> Model:
             row="deep SBN",
             families=("Bernoulli", "Bernoulli"),
             constant_base_measure=True,
+            marginal_symmetries=one_probability,
         ),
     )
 

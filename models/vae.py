@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array
+from elbocheck.backends.namespace import Array, zeros
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.families.base import Distribution
-from elbocheck.models.base import SPREADS, Data, Model, Params, Starts, Theory
+from elbocheck.models.base import SPREADS, Data, Model, Params, Starts, Symmetries, Theory, no_symmetries
 from elbocheck.models.decoder import Decoder
+from elbocheck.models.support import together
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,9 @@ class Prior:
 
     moments: tuple[str, ...] = ()
     """As in `Model`."""
+
+    log_degree: float = 0.0
+    """What one unit of log a adds to its parameters, which are logarithms, where z -> a z."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,9 @@ class Observation:
 
     spreads: tuple[float, ...] = SPREADS
     """As in `Starts`."""
+
+    symmetries: Symmetries = no_symmetries
+    """As in `Theory`."""
 
 
 def vae(
@@ -160,6 +167,16 @@ def vae(
             moved[block.name] = np.where(subset, 0.0, params[block.name])
         return {**params, **moved}, held
 
+    def scalings(params: Arrays) -> tuple[dict[str, Array], ...]:
+        """The prior's scale of one latent, undone in the first linear map that reads it; none for a fixed prior."""
+        found: list[dict[str, Array]] = []
+        for block in prior.blocks:
+            first = ("hidden_weights",) if "hidden_weights" in params else observation.weights
+            for unit in np.eye(params[block.name].shape[0]):
+                own = {block.name: zeros(params[block.name]) + prior.log_degree * unit}
+                found.append({**own, **{name: -params[name] * unit for name in first}})
+        return tuple(found)
+
     return Model(
         name=name,
         title=title,
@@ -180,5 +197,7 @@ def vae(
             families=(prior.family, observation.family),
             constant_base_measure=True,
             out_of_scope=out_of_scope,
+            symmetries=together(decoder.symmetries, observation.symmetries),
+            scalings=scalings,
         ),
     )

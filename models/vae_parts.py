@@ -19,6 +19,8 @@ from elbocheck.models.support import (
     every_symbol,
     one_hot,
     ones_like,
+    shifts,
+    together,
 )
 from elbocheck.models.vae import Observation, Prior
 
@@ -36,6 +38,7 @@ LEARNED_NORMAL = Prior(
     blocks=(Block("prior_log_variances", ("K",)),),
     beta=lambda params: {"prior_log_variances": -ones_like(params, "prior_log_variances")},
     initial=lambda rng, latents: {"prior_log_variances": 0.3 * rng.normal(size=latents)},
+    log_degree=2.0,
 )
 UNIT_LAPLACE = Prior(
     "Laplace",
@@ -51,6 +54,7 @@ LEARNED_LAPLACE = Prior(
     initial=lambda rng, latents: {"prior_log_scales": 0.3 * rng.normal(size=latents)},
     latent="absolute",
     moments=("absolute",),
+    log_degree=1.0,
 )
 
 
@@ -204,6 +208,14 @@ def _true_symbols(rng: np.random.Generator, observed: int, features: int) -> Par
     return {"loadings": rng.normal(size=(*shape, features)), "mean": 0.3 * rng.normal(size=shape)}
 
 
+def _shifted_symbols(params: Arrays) -> tuple[dict[str, Array], ...]:
+    """A constant added to the weights of one feature in the logits of all symbols of one column."""
+    weights = params["loadings"]
+    columns, symbols, features = weights.shape
+    units = np.eye(columns * features).reshape((-1, columns, 1, features)) * np.ones((symbols, 1))
+    return tuple({"loadings": zeros(weights) + unit} for unit in units)
+
+
 def _sample_symbols(rng: np.random.Generator, distribution: Categorical) -> np.ndarray:
     logits = np.asarray(distribution.logits)
     return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1).astype(float)
@@ -220,6 +232,7 @@ CATEGORICAL = Observation(
     _sample_symbols,
     value=one_hot(SYMBOLS),
     axes={"C": SYMBOLS},
+    symmetries=together(shifts("mean"), _shifted_symbols),
     data=Data(
         check_symbols(SYMBOLS),
         _simulate_symbols,

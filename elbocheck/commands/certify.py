@@ -100,19 +100,23 @@ def _all(options: argparse.Namespace, target: Path | None) -> int:
     from elbocheck.report.terminal import terminal
     from elbocheck.runs.proofs import SECONDS, Proven, prove_all
 
-    console, names = terminal(), [cell.name for cell in cells()]
+    console, names, found = terminal(), [cell.name for cell in cells()], list[Proven]()
     workers = options.workers or os.cpu_count() or 1
     console.print(f"elbocheck {__version__}: proofs for {len(names)} cells, {options.bits} bits, {workers} workers")
 
     def listen(one: Proven) -> None:
+        found.append(one)
         console.print(line(one), markup=False, highlight=False, soft_wrap=True)
 
     begin = time.perf_counter()
     limit = SECONDS if options.timeout is None else options.timeout
-    found = prove_all(names, workers, listen, bits=options.bits, seed=options.seed, seconds=limit)
-    print_proofs(console, found)
-    console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
-    if target is not None:
-        document = {"elbocheck": __version__, "bits": options.bits, "cells": [one.to_json() for one in found]}
-        written(target, lambda: json.dumps(document, indent=1, ensure_ascii=False) + "\n", "the proofs")
+    try:
+        prove_all(names, workers, listen, bits=options.bits, seed=options.seed, seconds=limit)
+    finally:  # also if it is interrupted: what is finished is not lost
+        found.sort(key=lambda one: names.index(one.cell))
+        print_proofs(console, found)
+        console.print(f"[{time.perf_counter() - begin:.0f} s]", markup=False, highlight=False)
+        if target is not None:
+            document = {"elbocheck": __version__, "bits": options.bits, "cells": [one.to_json() for one in found]}
+            written(target, lambda: json.dumps(document, indent=1, ensure_ascii=False) + "\n", "the proofs")
     return 1 if any(one.false for one in found) else 0

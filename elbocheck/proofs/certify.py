@@ -128,10 +128,15 @@ def _finite(tree: Any) -> Any:
 
 
 def symmetries_of(cell: Cell) -> Symmetries:
-    """One-parameter symmetries of F: of the model, of its evidence if q is optimal, and of q."""
-    parts = [cell.model.theory.symmetries, cell.variational.symmetries]
-    if cell.variational.optimal and not cell.variational.blocks:
-        parts.append(cell.model.theory.marginal_symmetries)
+    """One-parameter symmetries of F: of the model, of its evidence if q is optimal, of q, and of both together."""
+    theory, q = cell.model.theory, cell.variational
+
+    def scalings(params: Any) -> tuple[dict[str, Any], ...]:
+        return tuple({**one, **other} for one, other in zip(theory.scalings(params), q.scalings(params), strict=False))
+
+    parts = [theory.symmetries, q.symmetries, scalings]
+    if q.optimal and not q.blocks:
+        parts.append(theory.marginal_symmetries)
     return lambda params: tuple(tangent for part in parts for tangent in part(params))
 
 

@@ -6,22 +6,32 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import ElbocheckError, NotRigorousError, TimeoutExceeded, UndecidedError
 from elbocheck.limits import time_limit
 from elbocheck.models import find_cell
+from elbocheck.models.datasets import Dataset, real_sample
 from elbocheck.models.sample import Cell, Sample
-from elbocheck.proofs.certify import Certificate, certify_sample, well_determined
+from elbocheck.models.support import check_binary
+from elbocheck.proofs.certify import Certificate, certify_sample, unpadded, well_determined
 from elbocheck.proofs.enclosures import Enclosure
+from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 from elbocheck.threads import single_threaded
 
+Search = Callable[[Problem], Sequence[StationaryPoint]]
 PROBLEMS = 30
 """Most random problems that are tried."""
 SECONDS = 300.0
 """What one cell may take, unless said otherwise."""
+TABLES, ROWS, COLUMNS = 10, 400, 4
+"""How many tables of binary data are drawn; their rows, of which most are equal; their columns."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,35 @@ def random_problems(cell: Cell, seed: int) -> Sequence[Sample]:
     return draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=seed)[2:]
 
 
-def first_proof(problems: Sequence[Sample], bits: int) -> tuple[Certificate, int]:
+def binary_tables(cell: Cell, seed: int) -> Sequence[Sample]:
+    """Many binary data with one latent, equal rows merged to at most 2^4 with weights; none for other data.
+
+    A few data send logits to infinity; so many have a finite maximum, and cost no more than 16.
+    """
+    if cell.model.states is None or cell.model.data.check is not check_binary:
+        return []
+    tables = []
+    for number in range(TABLES):
+        x = cell.model.data.simulate(np.random.default_rng([seed, number]), ROWS, COLUMNS, 1)
+        tables.append(real_sample(cell, Dataset("simulated", x, np.ones(ROWS)), 1, number))
+    return tables
+
+
+def cheap_first(problems: Sequence[Sample]) -> Sequence[Sample]:
+    """By what a Hessian costs."""
+    return sorted(problems, key=lambda one: int(unpadded(one).problem().free_mask.sum()) ** 2 * one.sizes[0])
+
+
+def likeliest(problem: Problem) -> Sequence[StationaryPoint]:
+    """Of the points that a float64 search finds, the one with the fewest flat directions: proofs want isolated ones."""
+    return sorted(distinct(find_stationary_points(problem)), key=lambda point: point.inertia.zero)[:1]
+
+
+def first_proof(
+    problems: Sequence[Sample],
+    bits: int,
+    search: Callable[[Problem], Sequence[StationaryPoint]] = find_stationary_points,
+) -> tuple[Certificate, int]:
     """(the first certificate with an isolated stationary point, how many problems without one were passed over).
 
     The last certificate if none has one, or one whose identity fails. Raises as `certify_sample`, on the last problem.
@@ -77,7 +115,7 @@ def first_proof(problems: Sequence[Sample], bits: int) -> tuple[Certificate, int
     found: Certificate | None = None
     for passed, sample in enumerate(problems):
         try:
-            found = certify_sample(sample, bits)
+            found = certify_sample(sample, bits, search)
         except UndecidedError:
             if sample is problems[-1]:
                 raise
@@ -96,24 +134,25 @@ def prove_cell(name: str, bits: int = 192, seed: int = 0, seconds: float = SECON
     try:
         problems = random_problems(cell, seed)  # before the clock starts: Hypothesis is not to be interrupted
         with time_limit(seconds, name, "the problem is large for balls"):
-            certificate, _ = first_proof(problems, bits)
+            tried = [*binary_tables(cell, seed), *cheap_first(problems)]
+            certificate, _ = first_proof(tried, bits, likeliest)
     except TimeoutExceeded:
         return Proven(name, seconds=time.perf_counter() - begin, reason=f"not finished after {seconds:g} s")
     except NotRigorousError as error:
         return Proven(name, seconds=time.perf_counter() - begin, reason=f"not rigorous: {error}")
     except ElbocheckError as error:
         return Proven(name, seconds=time.perf_counter() - begin, reason=str(error))
-    return of_certificate(certificate, time.perf_counter() - begin)
+    return of_certificate(certificate, time.perf_counter() - begin, len(tried))
 
 
-def of_certificate(found: Certificate, seconds: float) -> Proven:
-    """The best of the proofs in a certificate: the one whose point is known best."""
+def of_certificate(found: Certificate, seconds: float, tried: int = 1) -> Proven:
+    """The best of the proofs in a certificate, of the last of the problems `tried`: whose point is known best."""
     gaps = [one.gap for one in found.proofs if one.gap is not None]
     false = not found.identity or not all(gap.contains_zero for gap in gaps)
     proofs = sorted((one for one in found.proofs if one.proved), key=lambda one: one.radius)
     if not proofs:
         reasons = [one.reason for one in found.proofs] or ["the float64 search found no stationary point"]
-        reason = f"{PROBLEMS} problems without a proof, the last: {reasons[0]}"
+        reason = f"{tried} problems without a proof, the last: {reasons[0]}"
         return Proven(found.name, found.sizes, seconds=seconds, reason=reason, false=false)
     best = proofs[0]
     kind = "" if best.inertia is None else best.inertia.kind
@@ -129,7 +168,10 @@ def prove_all(
     seed: int = 0,
     seconds: float = SECONDS,
 ) -> tuple[Proven, ...]:
-    """Every cell, over worker processes; in the order of the names, `listen` as they come."""
+    """Every cell, over worker processes; in the order of the names, `listen` as they come.
+
+    A process that is killed takes those with it that are not finished: its cells, and what waited, are not proved.
+    """
     if workers <= 1:
         found = {}
         for name in names:
@@ -139,9 +181,16 @@ def prove_all(
         with single_threaded():
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(workers, mp_context=context) as pool:
-                jobs = [pool.submit(prove_cell, name, bits, seed, seconds) for name in names]
+                jobs = {pool.submit(prove_cell, name, bits, seed, seconds): name for name in names}
                 found = {}
-                for job in as_completed(jobs):
-                    found[job.result().cell] = job.result()
-                    listen(job.result())
+                try:
+                    for job in as_completed(jobs):
+                        try:
+                            one = job.result()
+                        except BrokenProcessPool:
+                            one = Proven(jobs[job], reason="a worker process was killed")
+                        found[one.cell] = one
+                        listen(one)
+                finally:
+                    pool.shutdown(wait=False, cancel_futures=True)
     return tuple(found[name] for name in names)

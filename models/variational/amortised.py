@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.models.base import Model, Params, Variational
@@ -32,6 +32,17 @@ def _points(model: Model, params: Arrays, fixed: Arrays, features: Array) -> Wei
     rescaling["encoder_spread_bias"] = namespace(mean).xp.ones_like(params["encoder_spread_bias"])
     latents = {"z": z, **expectations(model, mean, log_deviation)}
     return WeightedPoints(latents, weights, gaussian_entropy(log_deviation, fixed["exists_K"]), rescaling)
+
+
+def scalings(params: Arrays) -> tuple[dict[str, Array], ...]:
+    """The heads of one latent: its mean by a factor, its log standard deviation by a constant."""
+    found = []
+    for unit in np.eye(params["encoder_mean_bias"].shape[0]):
+        moved = {"encoder_mean": params["encoder_mean"] * unit[:, None]}
+        moved["encoder_mean_bias"] = params["encoder_mean_bias"] * unit
+        moved["encoder_spread_bias"] = zeros(params["encoder_spread_bias"]) + unit
+        found.append(moved)
+    return tuple(found)
 
 
 def linear_encoder(model: Model, params: Arrays, fixed: Arrays) -> WeightedPoints:
@@ -106,6 +117,7 @@ def amortised(
         trained=tuple(block.name for block in blocks if "hidden" not in block.name),
         collapsed=collapsed,
         axes=axes,
+        scalings=scalings,
     )
 
 

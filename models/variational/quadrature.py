@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from elbocheck.backends.namespace import Array, namespace
+from elbocheck.backends.namespace import Array, namespace, zeros
 from elbocheck.bound.layout import Arrays, Block
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.models.base import Model, Params, Variational
+from elbocheck.models.support import shifts
 from elbocheck.models.variational.exact import gaussian_entropy
 from elbocheck.models.variational.gaussian import LOG_DIAGONAL, MEAN, collapsed, initial_diagonal
 
@@ -54,6 +55,14 @@ def expectations(model: Model, mean: Array, log_deviation: Array) -> dict[str, A
     peak = deviation * ns.constants.root_2_over_pi * ns.xp.exp(-0.5 * ratio * ratio)
     value = peak + mean * ns.erf(ratio / ns.constants.root_2)
     return {"absolute": value[:, None, :]}
+
+
+def scalings(params: Arrays) -> tuple[dict[str, Array], ...]:
+    """The mean of one latent by a factor, its log standard deviation by a constant."""
+    mean, log_deviation = params["q_mean"], params["q_log_diagonal"]
+    return tuple(
+        {"q_mean": mean * unit, "q_log_diagonal": zeros(log_deviation) + unit} for unit in np.eye(mean.shape[-1])
+    )
 
 
 def hermite(nodes: int) -> Points:
@@ -150,6 +159,7 @@ HERMITE = Variational(
     initial=initial_diagonal,
     trained=("q_mean", "q_log_diagonal"),
     collapsed=collapsed,
+    scalings=scalings,
 )
 ARBITRARY_HERMITE = replace(
     HERMITE,
@@ -168,6 +178,7 @@ MONTE_CARLO = Variational(
     initial=initial_monte_carlo,
     trained=("q_mean", "q_log_diagonal"),
     collapsed=collapsed_monte_carlo,
+    scalings=scalings,
 )
 MIXTURE_OF_GAUSSIANS = Variational(
     name="mixture",
@@ -182,4 +193,5 @@ MIXTURE_OF_GAUSSIANS = Variational(
     initial=initial_mixture,
     trained=("q_logits", "q_means", "q_log_deviations"),
     collapsed=collapsed_mixture,
+    symmetries=shifts("q_logits"),
 )

@@ -63,7 +63,7 @@ def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], certificate: Certificate
 ) -> None:
     monkeypatch.setattr(catalogue, "cells", lambda: (find_cell(PROVED), find_cell(LOOSE)))
-    monkeypatch.setattr(every, "first_proof", lambda problems, bits: (certificate, 0))
+    monkeypatch.setattr(every, "first_proof", lambda *_: (certificate, 0))
     file = tmp_path / "proofs.json"
     assert cli.main(["certify", "--all", "--workers", "1", "--json", str(file)]) == 0
     out = capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_the_command(
     assert (first["cell"], first["proved"], first["false"]) == (PROVED, True, False)
     off = Enclosure.of(__import__("flint").arb("1e-20", "1e-30"))
     false = replace(certificate, proofs=tuple(replace(one, gap=off) for one in certificate.proofs))
-    monkeypatch.setattr(every, "first_proof", lambda problems, bits: (false, 0))
+    monkeypatch.setattr(every, "first_proof", lambda *_: (false, 0))
     assert cli.main(["certify", "--all", "--workers", "1"]) == 1
     assert "FALSE" in capsys.readouterr().out
 

@@ -196,8 +196,10 @@ def tile(x: Any, counts: tuple[int, ...]) -> Balls:
 
 
 def flip(x: Any, axis: int | tuple[int, ...]) -> Balls:
-    """Reversed along axes that are counted from the end."""
-    return balls(x).moved(*[lambda c: np.flip(c, axis=axis)] * 2)
+    """Reversed along axes."""
+    x = balls(x)
+    axes = tuple(_along(one, x.ndim) for one in ((axis,) if isinstance(axis, int) else axis))
+    return x.moved(*[lambda c: np.flip(c, axis=axes)] * 2)
 
 
 def expand_dims(x: Any, axis: int) -> Any:

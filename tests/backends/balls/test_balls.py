@@ -177,11 +177,44 @@ def test_linear_algebra() -> None:
     assert np.all(np.triu(np.frompyfunc(float, 1, 1)(factor.v[0]).astype(float), 1) == 0.0)
 
 
-@pytest.mark.parametrize("name", ["ppca/exact", "sbn/exact", "gmm-full/exact", "poisson-mixture/exact"])
+@pytest.mark.parametrize("axis", [1, -2, (0, 2), (-1, 1)])
+def test_derivatives_are_reversed_with_their_values(axis: int | tuple[int, ...]) -> None:
+    """Catches an axis counted from the front, which is another one behind the directions."""
+
+    def f(v: Any, _: Any) -> Any:
+        xp = namespace(v).xp
+        cube = xp.reshape(v[:, None] * v[None, :] * v[0], (2, 3, 6))
+        return xp.sum(xp.flip(cube, axis=axis) * np.arange(36.0).reshape((2, 3, 6)))
+
+    x = np.linspace(0.5, 1.5, 6)
+    _, gradient, hessian = BallBackend(128).value_gradient_hessian(f, np.arange(6))(x, {})
+    weights = np.flip(np.arange(36.0).reshape((2, 3, 6)), axis=axis).reshape((6, 6))
+
+    def slope(v: np.ndarray) -> np.ndarray:
+        """∇ of v₀ Σ W_ij v_i v_j."""
+        return v[0] * (weights + weights.T) @ v + np.eye(6)[0] * (v @ weights @ v)
+
+    numeric = np.array(
+        [(slope(x + 1e-3 * one) - slope(x - 1e-3 * one)) / 2e-3 for one in np.eye(6)]
+    )  # quadratic: exact
+    for mine, other in ((gradient, slope(x)), (hessian, numeric)):
+        assert np.abs(np.frompyfunc(float, 1, 1)(mine).astype(float) - other).max() <= 1e-9
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ppca/exact", "sbn/exact", "deep-sbn-2/exact", "gmm-full/exact", "poisson-mixture/exact", "mfa/exact",
+        "vae-2/encoder", "sparse-coding/hermite", "hmm-gaussian/exact", "hmm-categorical/exact",
+        "hmm-gaussian/arbitrary", "factorial-hmm/exact", "linear-dynamical-system/exact", "switching-ar/exact",
+        "gaussian-process/exact", "random-effects/exact", "experts/arbitrary",
+    ],
+)  # fmt: skip
 def test_gradients_and_hessians_contain_those_of_automatic_differentiation(name: str) -> None:
     rng = np.random.default_rng(2)
     cell = find_cell(name)
-    problem = random_sample(cell, cell.model.data.simulate(rng, 6, 2, 2), 2, 3).problem()
+    latents = min(2, cell.capacity[2])
+    problem = random_sample(cell, cell.model.data.simulate(rng, 6, 3, latents), latents, 3).problem()
     free = np.flatnonzero(problem.free_mask)
     value, gradient, hessian = BallBackend(128).value_gradient_hessian(problem.compiled.of(functions.value), free)(
         problem.vector, problem.fixed
