@@ -112,6 +112,9 @@ def _all(options: argparse.Namespace, target: Path | None) -> int:
     limit = SECONDS if options.timeout is None else options.timeout
     try:
         prove_all(names, workers, listen, bits=options.bits, seed=options.seed, seconds=limit)
+    except KeyboardInterrupt:
+        options.record = options.json
+        raise
     finally:  # also if it is interrupted: what is finished is not lost
         found.sort(key=lambda one: names.index(one.cell))
         print_proofs(console, found)

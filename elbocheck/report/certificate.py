@@ -45,7 +45,7 @@ def _say(console: Console, text: str, style: str | None = None) -> None:
 
 
 def _row(one: Residual, place: str) -> str:
-    return f"  {one.label:<14}{one.gap.middle:>12.3g}  {_around(one.residual):>14}  {place}"
+    return f"  {one.label:<14}{one.gap.middle:>12.3g}  {around(one.residual):>14}  {place}"
 
 
 def _say_proof(console: Console, proof: Proof) -> None:
@@ -62,7 +62,7 @@ def _say_proof(console: Console, proof: Proof) -> None:
     _say(console, f"  Kind: {_kind(proof.inertia)}.")
     _say(
         console,
-        f"  There F = {_written(proof.elbo)} nats per datum, and F − S − δ = {_around(proof.gap)}.",
+        f"  There F = {_written(proof.elbo)} nats per datum, and F − S − δ = {around(proof.gap)}.",
         "green" if proof.gap.contains_zero else "bold red",
     )
 
@@ -79,7 +79,7 @@ def above(size: float | Decimal, digits: int = 1) -> str:
     return f"{Context(prec=digits, rounding=ROUND_UP).create_decimal(Decimal(size)):.{digits - 1}e}"
 
 
-def _around(enclosure: Enclosure) -> str:
+def around(enclosure: Enclosure) -> str:
     """An interval around 0 by its bound; one without 0 in full."""
     return f"0 ± {above(enclosure.size)}" if enclosure.contains_zero else _written(enclosure, 3)
 

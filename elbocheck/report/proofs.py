@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from elbocheck.report.certificate import above
+from elbocheck.report.certificate import above, around
 from elbocheck.report.terminal import show
 from elbocheck.runs.proofs import Proven
 
@@ -18,7 +18,7 @@ WIDTH = 80
 
 def line(one: Proven) -> str:
     """One cell as it is finished, within 80 columns."""
-    what = f"proved, radius {one.radius:.0e}" if one.proved else one.reason
+    what = f"proved, radius {above(one.radius)}" if one.proved else one.reason
     text = f"{one.cell}: {'FALSE: ' if one.false else ''}{what}"
     return textwrap.shorten(text, WIDTH - 10, placeholder=" …") + f" [{one.seconds:.0f} s]"
 
@@ -35,11 +35,9 @@ def print_proofs(console: Console, found: Sequence[Proven]) -> None:
     table.add_column("s", justify="right")
     for one in found:
         if one.proved and one.gap is not None:
-            around = f"0 ± {above(one.gap.size)}" if one.gap.contains_zero else f"NOT 0: {one.gap.text}"
+            gap = around(one.gap) if one.gap.contains_zero else f"NOT 0: {around(one.gap)}"
             sizes = " ".join(str(size) for size in one.sizes)
-            table.add_row(
-                one.cell, sizes, str(one.coordinates), one.kind, f"{one.radius:.0e}", around, f"{one.seconds:.0f}"
-            )
+            table.add_row(one.cell, sizes, str(one.coordinates), one.kind, above(one.radius), gap, f"{one.seconds:.0f}")
     show(console, table)
     others = [one for one in found if not one.proved]
     if others:

@@ -12,20 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.bound.problem import Problem
 from elbocheck.errors import ElbocheckError, NotRigorousError, TimeoutExceeded, UndecidedError
 from elbocheck.limits import time_limit
 from elbocheck.models import find_cell
 from elbocheck.models.datasets import Dataset, real_sample
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.support import check_binary
-from elbocheck.proofs.certify import Certificate, certify_sample, unpadded, well_determined
+from elbocheck.proofs.certify import Certificate, certify_sample, symmetries_of, unpadded, well_determined
 from elbocheck.proofs.enclosures import Enclosure
 from elbocheck.solver import StationaryPoint, distinct, find_stationary_points
 from elbocheck.strategies import draw_many, samples
 from elbocheck.threads import single_threaded
 
-Search = Callable[[Problem], Sequence[StationaryPoint]]
+Search = Callable[[Sample], Sequence[StationaryPoint]]
 PROBLEMS = 30
 """Most random problems that are tried."""
 SECONDS = 300.0
@@ -79,8 +78,8 @@ def random_problems(cell: Cell, seed: int) -> Sequence[Sample]:
     return draw_many(samples(well_determined(cell), solvable=True), PROBLEMS + 2, entropy=seed)[2:]
 
 
-def binary_tables(cell: Cell, seed: int) -> Sequence[Sample]:
-    """Many binary data with one latent, equal rows merged to at most 2^4 with weights; none for other data.
+def binary_tables(cell: Cell, seed: int, latents: int) -> Sequence[Sample]:
+    """Many binary data, equal rows merged to at most 2^4 with weights; none for other data.
 
     A few data send logits to infinity; so many have a finite maximum, and cost no more than 16.
     """
@@ -88,34 +87,47 @@ def binary_tables(cell: Cell, seed: int) -> Sequence[Sample]:
         return []
     tables = []
     for number in range(TABLES):
-        x = cell.model.data.simulate(np.random.default_rng([seed, number]), ROWS, COLUMNS, 1)
-        tables.append(real_sample(cell, Dataset("simulated", x, np.ones(ROWS)), 1, number))
+        x = cell.model.data.simulate(np.random.default_rng([seed, number]), ROWS, COLUMNS, latents)
+        tables.append(real_sample(cell, Dataset("simulated", x, np.ones(ROWS)), latents, number))
     return tables
 
 
-def cheap_first(problems: Sequence[Sample]) -> Sequence[Sample]:
-    """By what a Hessian costs."""
-    return sorted(problems, key=lambda one: int(unpadded(one).problem().free_mask.sum()) ** 2 * one.sizes[0])
+def cost(sample: Sample) -> int:
+    """Of a Hessian, up to a factor."""
+    return int(unpadded(sample).problem().free_mask.sum()) ** 2 * sample.sizes[0]
 
 
-def likeliest(problem: Problem) -> Sequence[StationaryPoint]:
-    """Of the points that a float64 search finds, the one with the fewest flat directions: proofs want isolated ones."""
-    return sorted(distinct(find_stationary_points(problem)), key=lambda point: point.inertia.zero)[:1]
+def problems_of(cell: Cell, seed: int) -> Sequence[Sample]:
+    """What is tried, one after the other: several latents before one, then what costs least."""
+    tables = [one for latents in (2, 1) if latents <= cell.capacity[2] for one in binary_tables(cell, seed, latents)]
+    problems = sorted(random_problems(cell, seed), key=cost)
+    return sorted([*tables, *problems], key=lambda one: -one.latents)
 
 
-def first_proof(
-    problems: Sequence[Sample],
-    bits: int,
-    search: Callable[[Problem], Sequence[StationaryPoint]] = find_stationary_points,
-) -> tuple[Certificate, int]:
+def every_point(sample: Sample) -> Sequence[StationaryPoint]:
+    """All that a float64 search finds."""
+    return distinct(find_stationary_points(sample.problem()))
+
+
+def likeliest(sample: Sample) -> Sequence[StationaryPoint]:
+    """The one with the fewest flat directions, if symmetries account for them: no other one can be isolated."""
+    symmetries = symmetries_of(sample.cell)
+    points = sorted(every_point(sample), key=lambda point: point.inertia.zero)[:1]
+    return [point for point in points if point.inertia.zero <= len(symmetries(sample.unpadded(point.problem.params)))]
+
+
+def first_proof(problems: Sequence[Sample], bits: int, search: Search = every_point) -> tuple[Certificate, int]:
     """(the first certificate with an isolated stationary point, how many problems without one were passed over).
 
     The last certificate if none has one, or one whose identity fails. Raises as `certify_sample`, on the last problem.
     """
     found: Certificate | None = None
     for passed, sample in enumerate(problems):
+        points = search(sample)
+        if not points and sample is not problems[-1]:
+            continue
         try:
-            found = certify_sample(sample, bits, search)
+            found = certify_sample(sample, bits, lambda _, points=points: points)
         except UndecidedError:
             if sample is problems[-1]:
                 raise
@@ -132,9 +144,8 @@ def prove_cell(name: str, bits: int = 192, seed: int = 0, seconds: float = SECON
     if cell.out_of_scope:
         return Proven(name, reason=f"outside the theorem: {cell.out_of_scope}")
     try:
-        problems = random_problems(cell, seed)  # before the clock starts: Hypothesis is not to be interrupted
+        tried = problems_of(cell, seed)  # before the clock starts: Hypothesis is not to be interrupted
         with time_limit(seconds, name, "the problem is large for balls"):
-            tried = [*binary_tables(cell, seed), *cheap_first(problems)]
             certificate, _ = first_proof(tried, bits, likeliest)
     except TimeoutExceeded:
         return Proven(name, seconds=time.perf_counter() - begin, reason=f"not finished after {seconds:g} s")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from elbocheck.models import CELLS, OUT_OF_SCOPE
+from elbocheck.models import CELLS, OUT_OF_SCOPE, cells
 from elbocheck.models.datasets import REAL
 from elbocheck.profiles import PROFILES
 from support import ROOT, pages
@@ -46,6 +47,26 @@ def test_the_whole_output_shows_every_cell() -> None:
     start = next(i for i, line in enumerate(block) if line.startswith("Random problems"))
     end = next(i for i, line in enumerate(block) if line.startswith("|F−S| and its"))
     assert {line.split()[0] for line in block[start:end] if "%" in line} == {cell.name for cell in CELLS}
+
+
+def test_every_cell_is_proved_or_has_a_reason() -> None:
+    """Catches a cell that is new, a proof of something else than 0, and a count that is not that of the rows."""
+    page = (ROOT / "docs" / "certify.md").read_text(encoding="utf-8")
+    page = page[page.index("<!-- proofs -->") : page.index("<!-- end of proofs -->")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "/" in line]
+    proved, others = [row for row in rows if len(row) == 7], [row for row in rows if len(row) == 2]
+    assert sorted(row[0] for row in (*proved, *others)) == sorted(cell.name for cell in cells())
+    assert f"{len(proved)} of {len(rows)} cells are proved" in page
+    for name, _, free, point, radius, gap, _ in proved:
+        assert int(free) > 0, name
+        assert point in ("maximum", "saddle"), name
+        assert float(radius) < 1e-24, name
+        assert re.fullmatch(r"0 ± \de-\d\d", gap), name
+    reasons = dict(others)
+    assert {name for name, why in reasons.items() if why.startswith("outside the theorem: ")} == {
+        cell.name for cell in OUT_OF_SCOPE
+    }
+    assert all(reasons.values())
 
 
 def test_the_profiles_are_the_real_ones() -> None:

@@ -42,10 +42,12 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "docs/examples/unfinished.py": (),
     "docs/faults.py": ("--first", "1"),
     "docs/pictures.py": (),
+    "docs/proofs.py": ("proofs.json",),
     "docs/refresh.py": ("verify.log", "census.jsonl"),
     "docs/refresh_gate.py": (),
 }
-"""What makes a script small. A new script needs a line here; `report.json`, `verify.log`, `census.jsonl` are there."""
+"""What makes a script small. A new script needs a line here; `report.json`, `proofs.json`, `verify.log` and
+`census.jsonl` are there."""
 PRINTS = {
     "benchmarks/device.py": r"\d+ cpu .*; 1 workers on it, .*\n(on the \w+: 16 problems, 16 stationary .*\n){2}32 .*\n",
     "benchmarks/per_point.py": r"ms per verified point .*\nppca/exact, 21 .*\n(  .* \d+\.\d+ +\d+\.\d\n){4}",
@@ -66,6 +68,11 @@ WRITES = {
     "benchmarks/timings.py": ("docs/profiles.md", r"^\d+ cores, .*\n.*jax [\s\S]*^verify, one model +\d+ s +\d+ s$"),
     "docs/faults.py": ("docs/faults.md", r"\n gaussian mixture\n  [^\n]+\n\n"),
     "docs/pictures.py": ("docs/images/explain-dark.svg", r"<!-- vae-1/encoder on iris -->[\s\S]*<!-- ELBO F -->"),
+    "docs/proofs.py": (
+        "docs/certify.md",
+        r"^1 of 2 cells[\s\S]*^\| sbn/exact \| 16, 4, 1 \| 9 \| maximum \| 3e-37 \| 0 ± 4e-36 \| 4 \|$[\s\S]*"
+        r"^\| lda/points \| no \|$",
+    ),
     "docs/refresh.py": ("docs/census.md", r"^ sbn/exact +20 3e-15 1e-12 "),
 }
 """What a page says after the run."""
@@ -75,6 +82,26 @@ RESTORES = {
     "docs/refresh_gate.py": ("docs/gate.md", "4 checks, 4 holds", "5 checks, 5 holds"),
 }
 """A page, and words in it that the run must put right after they have been replaced by others."""
+
+
+PROOFS = {
+    "bits": 192,
+    "cells": [
+        {
+            "cell": "sbn/exact",
+            "sizes": [16, 4, 1],
+            "coordinates": 9,
+            "kind": "maximum",
+            "radius": 2.1e-37,
+            "gap": {"text": "[+/- 4e-36]", "middle": 1e-36, "radius": 2.1e-36, "contains_zero": True},
+            "seconds": 3.7,
+            "reason": "",
+            "proved": True,
+        },
+        {"cell": "lda/points", "reason": "no", "proved": False},
+    ],
+}
+"""A record of `elbocheck certify --all`; its bounds are rounded up on the page."""
 
 
 def block(page: str, mark: str) -> str:
@@ -106,6 +133,7 @@ def copy(tmp_path: Path) -> Path:
     summary = {"points": 20, "violated": 0, "inconclusive": 0}
     report = {"backend": "numpy", "dtype": "float32", "summary": summary, "cells": rows}
     (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    (tmp_path / "proofs.json").write_text(json.dumps(PROOFS), encoding="utf-8")
     log = "[   6.0 s]    30/30 sbn/exact\n" + block("docs/output.md", "output")
     (tmp_path / "verify.log").write_text(log, encoding="utf-8")
     return tmp_path

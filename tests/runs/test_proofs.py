@@ -12,11 +12,13 @@ pytest.importorskip("flint", reason="needs python-flint: pip install 'elbocheck[
 
 from elbocheck import cli
 from elbocheck import models as catalogue
+from elbocheck.errors import Interrupted
 from elbocheck.models import find_cell
 from elbocheck.proofs.certify import Certificate
 from elbocheck.proofs.enclosures import Enclosure
 from elbocheck.runs import proofs as every
-from elbocheck.runs.proofs import of_certificate, prove_cell
+from elbocheck.runs.proofs import Proven, of_certificate, prove_cell
+from support.pretended import killed
 
 PROVED, LOOSE = "poisson-mixture/exact", "negative-binomial-mixture/exact"
 
@@ -76,6 +78,51 @@ def test_the_command(
     monkeypatch.setattr(every, "first_proof", lambda *_: (false, 0))
     assert cli.main(["certify", "--all", "--workers", "1"]) == 1
     assert "FALSE" in capsys.readouterr().out
+
+
+def test_what_is_finished_survives_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], certificate: Certificate
+) -> None:
+    def prove(name: str, *_: object) -> Proven:
+        if name == LOOSE:
+            raise Interrupted(2)
+        return of_certificate(certificate, 1.0)
+
+    monkeypatch.setattr(catalogue, "cells", lambda: (find_cell(PROVED), find_cell(LOOSE), find_cell(PROVED)))
+    monkeypatch.setattr(every, "prove_cell", prove)
+    file = tmp_path / "proofs.json"
+    assert cli.main(["certify", "--all", "--workers", "1", "--json", str(file)]) == 130
+    printed = capsys.readouterr()
+    assert "1 of 1 cells proved" in printed.out
+    assert f"interrupted; {file} keeps what had finished" in " ".join(printed.err.split())
+    assert [one["cell"] for one in json.loads(file.read_text(encoding="utf-8"))["cells"]] == [PROVED]
+
+
+def test_a_worker_that_is_killed_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(every, "prove_cell", killed)
+    heard: list[Proven] = []
+    found = every.prove_all([PROVED, LOOSE], 2, heard.append)
+    assert [one.cell for one in found] == [PROVED, LOOSE]
+    assert {one.reason for one in (*found, *heard)} == {"a worker process was killed"}
+    assert not any(one.proved for one in found)
+
+
+def test_workers_prove_the_same() -> None:
+    names = [PROVED, LOOSE, outside()]
+    heard: list[Proven] = []
+    many = every.prove_all(names, 2, heard.append)
+    assert sorted(one.cell for one in heard) == sorted(names)
+    assert [replace(one, seconds=0.0) for one in many] == [
+        replace(one, seconds=0.0) for one in every.prove_all(names, 1)
+    ]
+
+
+@pytest.mark.parametrize("name", ["sbn/mean-field", "deep-sbn-3/exact", "vae-2/encoder", "vae-symbols/encoder"])
+def test_cells_with_symmetries_of_their_own_are_proved(name: str) -> None:
+    """Catches a symmetry that is no longer declared: then no point is isolated."""
+    found = prove_cell(name)
+    assert found.proved, found.reason
+    assert not found.false
 
 
 @pytest.mark.parametrize(
