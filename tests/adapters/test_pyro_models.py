@@ -302,6 +302,27 @@ def test_what_is_not_known_is_named_and_the_rest_is_judged() -> None:
     assert value_of(problem(as_normal, guide)) is Outcome.VIOLATED
 
 
+def test_a_flow_is_named_and_the_rest_is_judged() -> None:
+    """A guide whose Jacobian is not known here is held; the model's bound is judged, and a wrong one rejected."""
+
+    def model(prior: Callable[[Any], Any]) -> Program:
+        def run() -> None:
+            scale = learned("width", 1.0)
+            w = pyro.sample("w", dist.Normal(torch.zeros(2), scale).to_event(1))
+            noise = pyro.sample("noise", prior(dist.HalfNormal(scale)))
+            with pyro.plate("data", N):
+                pyro.sample("y", dist.Normal(X @ w, noise), obs=Y)
+
+        return run
+
+    guide = guides.AutoIAFNormal(model(lambda prior: prior), hidden_dim=[4])
+    judged = problem(model(lambda prior: prior), guide)
+    unknown = "not judged: site '_AutoIAFNormal_latent (guide)': the Jacobian of AffineAutoregressive is not known here"
+    assert unknown in judged.label
+    assert value_of(judged) is Outcome.HOLDS
+    assert value_of(problem(model(lambda prior: careless(prior, lambda d, u: -np.log(2.0))), guide)) is Outcome.VIOLATED
+
+
 def test_a_model_of_unknown_densities_is_an_error() -> None:
     def unknown() -> None:
         scale = learned("a", 1.0)
