@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from elbocheck.models import OUT_OF_SCOPE
 from elbocheck.models.controls import CONTROLS
 from elbocheck.outcome import Outcome, Result
 from elbocheck.report.terminal import summary
 from elbocheck.runs import jobs
-from elbocheck.runs.jobs import RandomJob, run_control
+from elbocheck.runs.jobs import ControlJob, RandomJob, run_control
 from elbocheck.runs.rows import Report
 from elbocheck.strategies.of_cells import Draw, realise
 
@@ -36,3 +37,26 @@ def test_controls_look_for_a_point_that_shows_something(monkeypatch: pytest.Monk
     assert run_control(one, sample)[0].outcome is Outcome.INCONCLUSIVE
     wrong = replace(one, predicted=lambda *_: 0.5)
     assert run_control(wrong, sample)[0].outcome is Outcome.VIOLATED
+
+
+@pytest.mark.parametrize("position", range(len(CONTROLS)), ids=lambda position: f"{position}-{CONTROLS[position].name}")
+def test_every_control_is_seen_and_has_its_size(position: int) -> None:
+    """F − S is not 0 where it must not be, and as large as is predicted by other code."""
+    (row,) = ControlJob((position,), 2, 0).run(lambda count: None)
+    assert row.check == f"control: {CONTROLS[position].name}"
+    assert (row.outcome, row.tally.problems) == ("holds", 2), row.tally
+    assert len(row.records) == 2
+
+
+@pytest.mark.parametrize("name", [cell.name for cell in OUT_OF_SCOPE])
+def test_what_the_theorem_does_not_cover_is_recognised(name: str) -> None:
+    (row,) = RandomJob((name,), 2, 0).run(lambda count: None)
+    assert (row.check, row.outcome) == ("scope", "out of scope")
+    assert row.said
+
+
+def test_a_scope_that_seems_to_apply_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elbocheck.runs.jobs.outside", lambda problem: Result("scope", "p", Outcome.HOLDS, gap=1e-16))
+    (row,) = RandomJob(("bounded-logits/arbitrary",), 2, 0).run(lambda count: None)
+    assert row.outcome == "violated"
+    assert Report((row,), "numpy", "float64").exit_code == 1
