@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from elbocheck.bound.problem import Problem
 from elbocheck.errors import ElbocheckError, NotRigorousError, TimeoutExceeded, UndecidedError
 from elbocheck.limits import time_limit
 from elbocheck.models import find_cell
@@ -116,6 +118,11 @@ def likeliest(sample: Sample) -> Sequence[StationaryPoint]:
     return [point for point in points if point.inertia.zero <= len(symmetries(sample.unpadded(point.problem.params)))]
 
 
+def _found(points: Sequence[StationaryPoint], problem: Problem) -> Sequence[StationaryPoint]:
+    """What a search has found already."""
+    return points
+
+
 def first_proof(problems: Sequence[Sample], bits: int, search: Search = every_point) -> tuple[Certificate, int]:
     """(the first certificate with an isolated stationary point, how many problems without one were passed over).
 
@@ -127,7 +134,7 @@ def first_proof(problems: Sequence[Sample], bits: int, search: Search = every_po
         if not points and sample is not problems[-1]:
             continue
         try:
-            found = certify_sample(sample, bits, lambda _, points=points: points)
+            found = certify_sample(sample, bits, partial(_found, points))
         except UndecidedError:
             if sample is problems[-1]:
                 raise
