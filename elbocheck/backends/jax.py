@@ -27,7 +27,7 @@ def compiler_options() -> dict[str, Any]:
     compilation takes about half the time and the runs as long as before; at level 0 they take three times as long.
     One module instead of one per core saves another fifth.
     """
-    here = jax.config.jax_default_device  # a device, its platform, or None
+    here: Any = jax.config.jax_default_device  # type: ignore[attr-defined]  # a device, its platform, or None
     on_cpu = getattr(here, "platform", here or jax.default_backend()) == "cpu"
     return _known_options() if on_cpu else {}
 

@@ -61,7 +61,10 @@ def search(gradient: Gradient, start: np.ndarray, limit: int = 80, precision: Pr
             if not np.all(np.isfinite(trial)) or not np.linalg.norm(descent(trial)[1]) < 0.7 * size:
                 break
             point = trial
-        size = float(np.linalg.norm(descent(point)[1]))
+        value, slope = descent(point)
+        if not np.isfinite(value):
+            return Search(point, calls, "non-finite")
+        size = float(np.linalg.norm(slope))
     return Search(point, calls, "converged" if size <= precision.gradient else "stalled")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+
+import pytest
+
+from elbocheck.limits import pass_on
 
 SWALLOWED = """
 import sys, time
@@ -43,3 +48,15 @@ def test_functions_can_be_traced_after_code_has_swallowed_the_end_of_its_time() 
     done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "it did not come back within 0.2 s; is there an endless loop in it?\ndone\n"
+
+
+def test_where_ctrl_c_is_ignored_a_keyboard_interrupt_is_the_code_s_own() -> None:
+    """As in a job in the background, which nobody interrupts; elsewhere nobody tells the two apart."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pass_on(KeyboardInterrupt())
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with pytest.raises(KeyboardInterrupt):
+            pass_on(KeyboardInterrupt())
+    finally:
+        signal.signal(signal.SIGINT, before)

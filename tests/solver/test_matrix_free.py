@@ -60,6 +60,16 @@ def test_what_is_not_finite_is_refused_at_once() -> None:
     assert (found.stopped, found.iterations) == ("non-finite at the start", 1)
 
 
+def test_a_search_that_ends_beyond_all_numbers_has_not_converged() -> None:
+    """e^(1000 x) overflows on the way up; catches that the slope there, which is none, counts as zero."""
+
+    def steep(point: np.ndarray) -> tuple[float, np.ndarray]:
+        with np.errstate(all="ignore"):
+            return float(np.exp(1e3 * point).sum()), 1e3 * np.exp(1e3 * point)
+
+    assert search(steep, np.zeros(SIZE)).stopped == "non-finite"
+
+
 def test_a_ridge_without_a_stationary_point_stalls() -> None:
     """−Σ |xᵢ − tᵢ|, whose slope is 1 or −1 everywhere."""
 
