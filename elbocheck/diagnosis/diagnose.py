@@ -18,13 +18,14 @@ from elbocheck.checks.convention import factor as convention_factor
 from elbocheck.checks.permutation import permutation
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.checks.value import value
-from elbocheck.diagnosis.influence import Part, able, parts
+from elbocheck.diagnosis.influence import Part, able, constant_in, parts
 from elbocheck.diagnosis.matching import Match, matches, varies
 from elbocheck.diagnosis.of_gradients import detached, not_optimal, of_gradient
 from elbocheck.diagnosis.of_training import of_training
 from elbocheck.diagnosis.probes import Probe, deviating, place_of, probes
 from elbocheck.diagnosis.suspects.base import UNUSUAL
 from elbocheck.diagnosis.suspects.of_factors import suspects
+from elbocheck.diagnosis.suspects.of_parameters import RANK, suspects_of_parameters
 from elbocheck.errors import ElbocheckError, InputError, TimeoutExceeded
 from elbocheck.families import Average
 from elbocheck.outcome import Diagnosis, Outcome, Result
@@ -82,6 +83,8 @@ def _value(problem: Problem, result: Result) -> Diagnosis:
     places = {one.factor for one in known if set(off) <= one.blocks} if off else None
     usual = suspects([one.problem for one in points], [one.terms for one in points])
     found = matches(usual, points, places)
+    if (not found or found[0].rank > RANK) and off and not faint:
+        found = matches(suspects_of_parameters(points, known, tuple(off)), points, places) or found
     if found and found[0].rank == UNUSUAL and (faint or _ambiguous(found, able(known, off) if off else [])):
         found = []  # near rounding any term fits with some tiny multiple
     if found:
@@ -181,6 +184,11 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         if len(varying) == 1:  # the one term that depends on the data alone
             sentence = f"factor {varying[0]}: {sentence}, as the base measure log h does"
             return Diagnosis("value", varying[0], suspect="a constant", sentence=sentence)
+        holding = constant_in(problem, known)
+        if len(holding) == 1:
+            only = holding[0]
+            sentence = f"{only.label}: {sentence}, and no other part holds a constant"
+            return Diagnosis(only.kind, only.factor, suspect="a constant", sentence=sentence)
         return Diagnosis("value", suspect="a constant", sentence=sentence)
     blocks = sorted(off, key=lambda name: -off[name])
     through = f"off by {size:+.6g} nats per datum, most sensitive to {blocks[0]}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from elbocheck.backends.namespace import double_precision, namespace, plain
-from elbocheck.bound.factors import Declaration
+from elbocheck.bound.factors import Declaration, Factor
+from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
 from elbocheck.bound.trees import covers
@@ -17,6 +19,7 @@ from elbocheck.diagnosis.suspects.of_groups import entropies, groups_of
 from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.errors import ElbocheckError
 from elbocheck.families import Average
+from elbocheck.families.base import parts_of
 
 MOVE = 1e-2
 """How far a block is moved, in its natural size."""
@@ -45,6 +48,9 @@ class Part:
     held: frozenset[str]
     """Those that it depends on while q is held, its weights and values: none for an entropy."""
 
+    drawn: frozenset[str] = frozenset()
+    """Blocks that move points of q, of any factor, so that distributions given the points move with q, too."""
+
 
 Sizes = Mapping[tuple[str, str, str], tuple[float, float]]
 """(kind, factor, label) -> (value, nats per datum; Σ|terms|)."""
@@ -61,9 +67,10 @@ def parts(problem: Problem, first: tuple[str, ...] = ()) -> tuple[Part, ...]:
 def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
     problem = next((one for one in problem.beside if np.isfinite(read(one).declared)), problem)  # no symmetric point
     base = problem.declaration
-    here = _sizes(problem, base)
+    here = sizes_of(problem, base)
     blocks: dict[tuple[str, str, str], set[str]] = {key: set() for key in here}
     held: dict[tuple[str, str, str], set[str]] = {key: set() for key in here}
+    drawn: set[str] = set()
     deadline = time.perf_counter() + MOST_SECONDS
     rng, size = np.random.default_rng(0), natural_size(problem)
     for name in (*first, *(one for one in problem.layout.names if one not in first)):
@@ -73,20 +80,36 @@ def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
             if time.perf_counter() > deadline:
                 raise ElbocheckError("no time left")
             at = problem.at(moved)
-            there, fixed = _sizes(at, at.declaration), _sizes(problem, _with_q(at.declaration, base))
+            there, fixed = sizes_of(at, at.declaration), sizes_of(problem, with_q(at.declaration, base))
         except ElbocheckError:  # outside the domain of the code, or too late: nothing is excluded
-            for found in (*blocks.values(), *held.values()):
+            for found in (*blocks.values(), *held.values(), drawn):
                 found.add(name)
             continue
+        entropies_move = any(abs(there[k][0] - v) > SEEN * scale for k, (v, scale) in here.items() if k[0] == "entropy")
+        if entropies_move and not _only_weights_move(base, at.declaration):
+            drawn.add(name)
         for key, (value, scale) in here.items():
             if abs(there[key][0] - value) > SEEN * scale:
                 blocks[key].add(name)
             if key[0] == "value" and abs(fixed[key][0] - value) > SEEN * scale:
                 held[key].add(name)
-    return tuple(Part(*key, frozenset(blocks[key]), frozenset(held[key])) for key in here)
+    return tuple(Part(*key, frozenset(blocks[key]), frozenset(held[key]), frozenset(drawn)) for key in here)
 
 
-def _with_q(declaration: Declaration, base: Declaration) -> Declaration:
+def _only_weights_move(one: Declaration, other: Declaration) -> bool:
+    """Whether q differs by the weights of its points, and by nothing that a distribution given a point may hold."""
+    same = True
+    for before, after in zip(one.factors, other.factors, strict=True):
+        if before.value is not None:
+            same = same and np.array_equal(plain(before.value), plain(after.value))
+        if isinstance(before.distribution, Average):
+            same = False
+    weights = [one.weights, *(factor.weights for factor in one.factors if factor.weights is not None)]
+    others = [other.weights, *(factor.weights for factor in other.factors if factor.weights is not None)]
+    return same and any(not np.array_equal(plain(a), plain(b)) for a, b in zip(weights, others, strict=True))
+
+
+def with_q(declaration: Declaration, base: Declaration) -> Declaration:
     """The declaration with the weights of q, and the values of its latents, as they were."""
     own, factors = {one.name: one for one in base.factors}, []
     for one in declaration.factors:
@@ -97,7 +120,8 @@ def _with_q(declaration: Declaration, base: Declaration) -> Declaration:
     return replace(declaration, weights=base.weights, factors=tuple(factors))
 
 
-def _sizes(problem: Problem, declaration: Declaration) -> Sizes:
+def sizes_of(problem: Problem, declaration: Declaration) -> Sizes:
+    """Every part's share of the declared bound; entropies without their weight."""
     found: dict[tuple[str, str, str], tuple[float, float]] = {}
     weights = plain(declaration.data_weights)
     with double_precision():
@@ -120,7 +144,8 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
 
     Such a part depends on all of them. One with parameters of its own, that no other part has, would not leave them
     out, and of the others that is likeliest which depends on least besides. Where q is a function of the same
-    parameters every part depends on all: then the loudest block counts that only one of them has while q is held.
+    parameters every part depends on all: then the loudest block counts that only one of them has while q is held, of
+    those that move no points.
     """
     names = frozenset(off)
     fits = [one for one in found if names <= one.blocks]
@@ -137,13 +162,53 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
     entropies_of = frozenset().union(*(one.blocks for one in found if one.kind == "entropy"))
     if len(fits) > 1 and names and names <= entropies_of:
         loud = {
-            one.label: max((off[b] for b in names & one.held if sum(b in o.held for o in fits) == 1), default=0.0)
+            one.label: max(
+                (off[b] for b in (names & one.held) - one.drawn if sum(b in o.held for o in fits) == 1), default=0.0
+            )
             for one in fits
         }
         most = max(loud.values())
         if most > 0.0:
             fits = [one for one in fits if loud[one.label] == most]
     return fits
+
+
+def constant_in(problem: Problem, found: tuple[Part, ...]) -> list[Part]:
+    """The parts whose terms hold something that no parameter changes: constants of densities, fixed priors, log h.
+
+    Of a density or an entropy that is given by its numbers nothing is known: it may.
+    """
+    factors = {one.name: one for one in problem.declaration.factors}
+    raw = problem.call("factors", problem.code_params(problem.vector))
+    entropies_of = {f"the entropy of q({one.name})": one.entropy for one in groups_of(problem)}
+    with double_precision():
+        return [
+            part
+            for part in found
+            if (
+                _entropy_has_constant(entropies_of.get(part.label, next(iter(entropies_of.values()), raw.entropy)))
+                if part.kind == "entropy"
+                else _factor_has_constant(factors[part.factor], part)
+            )
+        ]
+
+
+def _factor_has_constant(factor: Factor, part: Part) -> bool:
+    distribution, kinds = factor.distribution, parts_of(factor.distribution)
+    if isinstance(distribution, LogDensity) or not distribution.constant_base_measure:
+        return True
+    fixed = not part.held and bool(np.any(plain(distribution.log_partition()) != 0.0))
+    return fixed or kinds.log_pi or kinds.log_two
+
+
+def _entropy_has_constant(entropy: Any) -> bool:
+    """Of enumerated states (None), and where nothing is latent (zero), there is none."""
+    families = entropy if isinstance(entropy, tuple) else (entropy,)
+    given = [one for one in families if one is not None]
+    return any(
+        bool(parts_of(one).gaussian or parts_of(one).log_pi) if hasattr(one, "entropy") else bool(np.any(plain(one)))
+        for one in given
+    )
 
 
 def owners_of(problem: Problem) -> dict[str, str]:

@@ -71,6 +71,8 @@ def explains(suspect: Suspect, points: list[Probe]) -> Match | None:
     if len(predicted) != len(excess) or not np.all(np.isfinite(predicted)):
         return None
     noise = np.array([one.noise for one in points]) * (1.0 + np.abs(predicted) / np.abs(excess).max())
+    if suspect.offset:
+        return _but_for_a_constant(suspect, predicted, excess, noise)
     if suspect.coefficient is None:
         fits = np.all(np.abs(predicted - excess) <= 4 * noise) and predicted.any()
         return Match(suspect, suspect.name, suspect.rank) if fits else None
@@ -84,3 +86,16 @@ def explains(suspect: Suspect, points: list[Probe]) -> Match | None:
     if is_usual(name):
         return Match(suspect, name, suspect.rank + (2 if constant else 0))
     return None if constant or suspect.usual_only or len(points) < 2 else Match(suspect, name, UNUSUAL)
+
+
+def _but_for_a_constant(suspect: Suspect, predicted: np.ndarray, excess: np.ndarray, noise: np.ndarray) -> Match | None:
+    """The suspect if a usual multiple of what it varies by explains what the deviation varies by."""
+    assert suspect.coefficient is not None
+    varied, off, noise = predicted - predicted[0], excess - excess[0], noise + noise[0]
+    largest = int(np.argmax(np.abs(varied)))
+    if len(varied) < 3 or abs(varied[largest]) <= 1e3 * noise[largest]:
+        return None
+    times = off[largest] / varied[largest]
+    name = suspect.coefficient(times)
+    fits = np.all(np.abs(times * varied - off) <= 8 * noise * max(abs(times), 1.0))
+    return Match(suspect, name, suspect.rank) if fits and times and is_usual(name) else None

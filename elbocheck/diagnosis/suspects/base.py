@@ -35,16 +35,21 @@ class Suspect:
     usual_only: bool = False
     """Whether a multiple that has no name but its number explains nothing, also where the term varies."""
 
+    offset: bool = False
+    """Whether `sizes` are known up to a constant only, the same at every point."""
+
     rank: int = 1
     """0 for the most usual ones, more for rarer ones: the least rank that explains a deviation is told."""
 
 
 def is_usual(name: str) -> bool:
     """Whether a multiple has a name besides its number."""
-    return not name.startswith(("multiple ", "β ≠ 1")) or "(" in name.split(":")[0]
+    if name.startswith("β ≠ 1"):
+        return "(" in name.split("×")[-1]
+    return not name.startswith("multiple ") or "(" in name.split(":")[0]
 
 
-def multiple(what: str, a: float, data: int, counts: Mapping[str, int] = MappingProxyType({})) -> str:
+def multiple(what: str, a: float, data: int, counts: Mapping[str, float] = MappingProxyType({})) -> str:
     """A name for `what` entering 1 + a times; `counts`: further numbers of the problem that a multiple may be."""
     times = 1.0 + a
     if abs(times) < 1e-9:
@@ -52,8 +57,15 @@ def multiple(what: str, a: float, data: int, counts: Mapping[str, int] = Mapping
     for usual, name in ((-1.0, "sign"), (2.0, "twice"), (0.5, "half"), (-2.0, "sign, and twice")):
         if abs(times - usual) < 1e-9:
             return f"{name}: {what}"
-    for name, count in {"number of data": data, **counts}.items():
-        for usual, number in ((float(count), f"{count}"), (1.0 / count, f"1 / {count}")):
-            if count > 1 and abs(times - usual) < 1e-9 * usual:
-                return f"multiple {number} ({name}): {what}"
-    return f"multiple {times:.6g}: {what}"
+    number, known = counted(times, {"number of data": data, **counts}) if times else ("", "")
+    return f"multiple {number} ({known}): {what}" if known else f"multiple {times:.6g}: {what}"
+
+
+def counted(times: float, counts: Mapping[str, float]) -> tuple[str, str]:
+    """(a multiple as a number, what it may be a number of, all that fit); the second is empty if it is none."""
+    for power in (1.0, -1.0):
+        names = [name for name, count in counts.items() if count > 1.0 and abs(times**power / count - 1.0) < 1e-9]
+        if names:
+            size = f"{times**power:.6g}"
+            return (size if power > 0 else f"1 / {size}"), " or ".join(names)
+    return f"{times:.6g}", ""

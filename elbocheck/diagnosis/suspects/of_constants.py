@@ -10,9 +10,11 @@ import numpy as np
 from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.latents import Latents
+from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, with_log_pi
+from elbocheck.families import Beta, Dirichlet
 from elbocheck.families.base import parts_of
 
 CONSTANTS = {
@@ -33,16 +35,20 @@ MOST = 1_000_000
 def constants(problem: Problem, elements: Mapping[str, float], count: int) -> Iterator[Suspect]:
     """`elements`: factor -> how many of its elements count for each datum; `count`: of probes."""
     data = len(plain(problem.declaration.data_weights))
-    for factor, size in with_log_pi(problem.declaration):
-        own = elements[factor.name] * size
+    for factor, size in (*with_log_pi(problem.declaration), *_unknown(problem)):
+        own, dimensions = elements[factor.name] * size, _dimensions(factor) * size
+        by_numbers = isinstance(factor.distribution, LogDensity)  # whether they hold the constant is not known
         for rank, name, numbers in (
             (0, "{} per dimension", own),
+            (1, f"{{}} of {dimensions - 1} of {dimensions} dimensions", own * (dimensions - 1) / dimensions),
             (0, "{} of the elements that are masked", _masked(factor) * size),
             (2, "{} once for a datum", 1.0),
             (2, "{} once for all data", 1.0 / data),
         ):
             if numbers:
-                yield from _each(factor.name, name, numbers, rank, count)
+                most = math.inf if "masked" in name else own * (1.0 + 1e-9)  # what is not there is not lost
+                named = "2π" if by_numbers else ""
+                yield from _each(factor.name, name, numbers, rank + by_numbers, count, most, named)
     for numbers in latent_dimensions(problem):
         yield from _of_entropy(numbers, count)
     for factor in problem.declaration.factors:
@@ -59,6 +65,24 @@ def constants(problem: Problem, elements: Mapping[str, float], count: int) -> It
                 name = f"log {shape[axis]}, the number of {what}: a sum for a mean, or 1/{shape[axis]} forgotten"
                 yield from _signed(factor.name if axis > 1 else "", name, math.log(shape[axis]), 1, count)
         yield from _of_values(factor, problem, count)
+    yield from _of_counts(problem, count)
+
+
+def _of_counts(problem: Problem, count: int) -> Iterator[Suspect]:
+    """The logarithm of one number of the problem in place of that of another, as in log (1/S) of S samples."""
+    numbers = {len(plain(problem.declaration.data_weights)): "data"}
+    for factor in problem.declaration.factors:
+        with double_precision():
+            shape = np.shape(factor.distribution.log_density(factor.value))
+        for size, what in zip(shape[1:], ("points of q", *(f"elements of {factor.name}" for _ in shape[2:])), strict=False):
+            numbers.setdefault(size, what)
+    for one, what in numbers.items():
+        for other, those in numbers.items():
+            if one != other and min(one, other) > 1:
+                name = f"log {one} (number of {what}) for log {other} (number of {those})"
+                for sign in (1.0, -1.0):  # added, or subtracted
+                    size = sign * math.log(one / other)
+                    yield Suspect(name, "value", "", (size,) * count, rank=3)
 
 
 def some_elements(problem: Problem, elements: Mapping[str, float], excess: float, count: int) -> Iterator[Suspect]:
@@ -75,10 +99,35 @@ def some_elements(problem: Problem, elements: Mapping[str, float], excess: float
                 yield Suspect(name, "value", factor.name, (number,) * count, rank=3)
 
 
-def _each(factor: str, name: str, numbers: float, rank: int, count: int) -> Iterator[Suspect]:
+def _each(factor: str, name: str, numbers: float, rank: int, count: int, most: float, named: str) -> Iterator[Suspect]:
+    """`most`: how many there are, of which no more can be lost; `named`: which constants are tried."""
     for constant, size in CONSTANTS.items():
+        if not constant.endswith(named):
+            continue
         rarer = 0 if constant == "½ log 2π" else 2 if constant.startswith("½") else 1  # a ½ is the entropy's
-        yield from _signed(factor, name.format(constant), size * numbers, rank + rarer, count)
+        for one in _signed(factor, name.format(constant), size * numbers, rank + rarer, count):
+            if numbers <= most or one.sizes[0] < 0.0:
+                yield one
+
+
+def _unknown(problem: Problem) -> Iterator[tuple[Factor, int]]:
+    """Factors that are declared by their numbers: what constants they hold is not known.
+
+    What is given shares or probabilities is discrete, and holds no π.
+    """
+    raw = problem.call("factors", problem.code_params(problem.vector))
+    groups = (raw.q,) if isinstance(raw.q, Latents) else tuple(raw.q)
+    shares = {one.name for one in groups if isinstance(one.entropy, (Dirichlet, Beta))}
+    under = {one.name: {one.under} if isinstance(one.under, str) else set(one.under) for one in raw.factors}
+    for factor in problem.declaration.factors:
+        if isinstance(factor.distribution, LogDensity) and not under.get(factor.name, set()) & shares:
+            yield factor, 1
+
+
+def _dimensions(factor: Factor) -> int:
+    """Elements of a value of a factor."""
+    with double_precision():
+        return math.prod(np.shape(factor.distribution.log_density(factor.value))[2:])
 
 
 def _of_entropy(numbers: float, count: int) -> Iterator[Suspect]:

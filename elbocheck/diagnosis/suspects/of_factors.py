@@ -15,11 +15,12 @@ from elbocheck.bound.factors import Declaration, Factor
 from elbocheck.bound.log_density import Penalty
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
-from elbocheck.diagnosis.suspects.base import Suspect, multiple
+from elbocheck.diagnosis.suspects.base import Suspect, counted, multiple
 from elbocheck.diagnosis.suspects.of_constants import constants, some_elements
 from elbocheck.diagnosis.suspects.of_divergences import suspects_of_divergences
 from elbocheck.diagnosis.suspects.of_groups import suspects_of_groups
 from elbocheck.diagnosis.suspects.of_pieces import suspects_of_pieces
+from elbocheck.diagnosis.suspects.of_points import suspects_of_points
 from elbocheck.diagnosis.suspects.of_q import suspects_of_q
 from elbocheck.diagnosis.suspects.of_rows import suspects_of_rows
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, over_data
@@ -38,32 +39,29 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     def sizes(factor: str, piece: str, component: int | None = None) -> tuple[float, ...]:
         return tuple(one.get((factor, piece, component), math.nan) for one in found)
 
-    def times(what: str, counts: Mapping[str, int] = MappingProxyType({})) -> Callable[[float], str]:
+    def times(what: str, counts: Mapping[str, float] = MappingProxyType({})) -> Callable[[float], str]:
         return lambda a: multiple(what, a, data, counts)
 
     yield Suspect("", "entropy", "q", entropy, coefficient=times("the entropy of q"))
     whole = np.zeros(len(problems))
     for factor in declaration.factors:
         own, penalty = np.array(sizes(factor.name, "log p")), isinstance(factor.distribution, Penalty)
+        counts = {} if penalty else _counts(factor, declaration)
         if any(entropy) and not penalty:
-            yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=weighted_kl)
+            named = kl_times({"number of data": data, **counts}, states=bool(parts_of(factor.distribution).states))
+            yield Suspect("", "value", factor.name, tuple(own + entropy), coefficient=named)
         what = f"the penalty {factor.name}" if penalty else f"E log p of {factor.name}"
-        yield Suspect(
-            "",
-            "value",
-            factor.name,
-            tuple(own),
-            coefficient=times(what, {} if penalty else _counts(factor, declaration)),
-        )
+        yield Suspect("", "value", factor.name, tuple(own), coefficient=times(what, counts))
         whole += own
         if any(entropy) and factor is not declaration.factors[0] and factor is not declaration.factors[-1]:
-            yield Suspect("", "value", "", tuple(whole + entropy), coefficient=weighted_kl)
-    densities = {factor.name: sizes(factor.name, "log p") for factor in declaration.factors}
+            yield Suspect("", "value", "", tuple(whole + entropy), coefficient=kl_times({"number of data": data}))
+    by_name = {factor.name: factor for factor in declaration.factors}
+    densities = {name: sizes(name, "log p") for name in by_name}
     yield from suspects_of_groups(
         problems,
         densities,
         times,
-        lambda what: lambda a: weighted_kl(a).replace("KL", f"KL {what}").replace("divergence", f"divergence {what}"),
+        lambda what, f: kl_times({"number of data": data, **_counts(by_name[f], declaration)}, what),
     )
     elements = {factor.name: found[0][factor.name, "elements", None] for factor in declaration.factors}
     yield from constants(problems[0], elements, len(problems))
@@ -71,6 +69,7 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     yield from suspects_of_q(problems)
     yield from suspects_of_divergences(problems)
     yield from suspects_of_pieces(problems)
+    yield from suspects_of_points(problems, _parts)
     for factor in declaration.factors:
         counts = _counts(factor, declaration)
         for component in [*range(_groups(factor)), None]:
@@ -87,12 +86,25 @@ def suspects(problems: Sequence[Problem], terms: Sequence[Decomposition]) -> Ite
     yield from suspects_of_rows(problems)
 
 
-def weighted_kl(a: float) -> str:
-    """A name for a KL divergence that enters 1 + a times."""
-    times = 1.0 + a
-    if abs(times) < 1e-9:
-        return "missing: the KL divergence"
-    return "sign: the KL divergence" if abs(times + 1.0) < 1e-9 else f"β ≠ 1: KL × {times:.6g}"
+def kl_times(counts: Mapping[str, float], of: str = "", states: bool = False) -> Callable[[float], str]:
+    """Names for a KL divergence that enters 1 + a times; `of`: of which group of latents; `states`: of discrete ones.
+
+    The entropy of enumerated states is written beside the expectation of log p: with one array in place of the other
+    the two cancel.
+    """
+    said = f" {of}" if of else ""
+
+    def name(a: float) -> str:
+        times = 1.0 + a
+        if abs(times) < 1e-9:
+            both = ", or the entropy of q is a cross-entropy, with log p in place of log q" if states else ""
+            return f"missing: the KL divergence{said}{both}"
+        if abs(times + 1.0) < 1e-9:
+            return f"sign: the KL divergence{said}"
+        number, known = counted(times, counts)
+        return f"β ≠ 1: KL{said} × {times:.6g}" + (f" ({number}, {known})" if known else "")
+
+    return name
 
 
 def pieces(problem: Problem) -> Pieces:
@@ -164,13 +176,21 @@ def _of_vectors(distribution: Any, value: Any, density: Any) -> dict[str, Any]:
     }
 
 
-def _counts(factor: Factor, declaration: Declaration) -> dict[str, int]:
+def _counts(factor: Factor, declaration: Declaration) -> dict[str, float]:
     """Numbers of one factor by which a term is divided or multiplied by mistake."""
     with double_precision():
-        shape = np.shape(factor.distribution.log_density(factor.value))[2:]
-    event = np.shape(factor.value)[-1] if factor.distribution.event_ndim == 1 and np.ndim(factor.value) else 1
+        density = factor.distribution.log_density(factor.value)
+        observed = float(over_data(factor, declaration, density, zeros(density) + 1.0).sum()) / (factor.weight or 1.0)
+    event = int(np.shape(factor.value)[-1]) if factor.distribution.event_ndim == 1 and np.ndim(factor.value) else 1
     points = np.shape(weights_of(factor, declaration))[1:2] or (1,)
-    return {f"dimensions of {factor.name}": math.prod(shape) * int(event), "number of points of q": int(points[0])}
+    found = {
+        f"dimensions of {factor.name}": float(math.prod(np.shape(density)[2:]) * event),
+        "number of points of q, its samples": float(points[0]),
+    }
+    if factor.where is not None:
+        found[f"elements of {factor.name} that count, for each datum"] = observed * event
+    weights = {f"weight of {one.name}": float(one.weight) for one in declaration.factors if one.weight != 1.0}
+    return found | weights
 
 
 def _coordinate(factor: Factor) -> Any:

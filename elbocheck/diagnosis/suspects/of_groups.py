@@ -13,6 +13,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 
 Named = Callable[[str], Callable[[float], str]]
+Weighted = Callable[[str, str], Callable[[float], str]]
 
 
 def groups_of(problem: Problem) -> tuple[Latents, ...]:
@@ -28,7 +29,7 @@ def _declared(problem: Problem) -> Declaration:
 
 
 def suspects_of_groups(
-    problems: Sequence[Problem], densities: Mapping[str, Sequence[float]], times: Named, weighted: Named
+    problems: Sequence[Problem], densities: Mapping[str, Sequence[float]], times: Named, weighted: Weighted
 ) -> Iterator[Suspect]:
     """`densities`: factor -> E log p at each point, nats per datum; `times`, `weighted`: names of multiples."""
     found = [entropies(problem) for problem in problems]
@@ -43,7 +44,7 @@ def suspects_of_groups(
             if name in densities and [one for one in groups if not one.startswith(JACOBIAN)] == [group]:
                 whole = np.sum([[one[part] for one in found] for part in groups], axis=0)
                 own = np.array(densities[name]) + whole
-                yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})"))
+                yield Suspect("", "value", name, tuple(own), coefficient=weighted(f"of q({group})", name))
 
 
 def entropies(problem: Problem) -> dict[str, float]:
