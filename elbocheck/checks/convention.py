@@ -16,6 +16,8 @@ from elbocheck.checks.compare import Deviation, judge
 from elbocheck.outcome import Result
 
 NAME = "convention"
+MOST_NAMES = 3
+"""What one multiple is said to be."""
 
 
 def convention(problem: Problem) -> Result | None:
@@ -52,6 +54,8 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
     data = len(read(problem).data_weights)
     named = [("the loss, which has the other sign", -1.0)]
     for sign, loss in ((1.0, ""), (-1.0, ", as a loss")):
+        named.append((f"twice as large{loss}", sign * 2.0))
+        named.append((f"half as large{loss}", sign * 0.5))
         named.append((f"the total over N = {data} data{loss}", sign * data))
         named.append((f"divided by N = {data} once too often{loss}", sign / data))
         for batch in range(2, data):
@@ -67,13 +71,12 @@ def factors(problem: Problem) -> Iterator[tuple[str, float]]:
         for size in sorted({size for shape in shapes for size in shape} - {1}):
             named.append((f"divided by the number of dimensions or times, {size}{loss}", sign / size))
         named.append((f"in bits{loss}", sign / np.log(2.0)))
-        named.append((f"twice as large{loss}", sign * 2.0))
-        named.append((f"half as large{loss}", sign * 0.5))
-    seen: set[float] = set()
+    names: dict[float, list[str]] = {}
     for name, times in named:
-        if times != 1.0 and times not in seen:
-            seen.add(times)
-            yield name, times
+        if times != 1.0:
+            names.setdefault(float(times), []).append(name)
+    for times, said in names.items():
+        yield ", or ".join([*dict.fromkeys(said)][:MOST_NAMES]), times
 
 
 def _points(problem: Problem) -> set[int]:

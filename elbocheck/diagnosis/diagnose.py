@@ -19,6 +19,7 @@ from elbocheck.checks.permutation import permutation
 from elbocheck.checks.table import OF_TARGETS
 from elbocheck.checks.value import value
 from elbocheck.diagnosis.influence import Part, able, constant_in, parts
+from elbocheck.diagnosis.interactions import that_interact
 from elbocheck.diagnosis.matching import Match, matches, varies
 from elbocheck.diagnosis.of_gradients import detached, not_optimal, of_gradient
 from elbocheck.diagnosis.of_training import of_training
@@ -203,6 +204,8 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         every = ", ".join(blocks[:MOST_BLOCKS])
         sentence = f"which part is wrong cannot be told, every one depends on {every}; {through}"
         return Diagnosis("value", sentence=sentence, others=tuple(one.factor for one in fits))
+    if len(fits) > 1:
+        fits = that_interact(points, fits, blocks)
     first = fits[0]
     component = None
     if len(fits) == 1 and first.kind == "value":
@@ -210,6 +213,8 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         component = sure[0].component if len(sure) == 1 else None
     label = first.label if component is None else place_of("value", first.factor, component)
     where = " or ".join([label, *(one.label for one in fits[1:])])
+    if _is_divergence(problem, fits):
+        where = f"the KL divergence, {where}"
     return Diagnosis(
         first.kind,
         first.factor,
@@ -217,6 +222,13 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         sentence=f"{where}: {through}",
         others=tuple(one.factor for one in fits[1:]),
     )
+
+
+def _is_divergence(problem: Problem, fits: list[Part]) -> bool:
+    """Whether what fits is a prior in closed form and the entropy of its q: code writes the two as one."""
+    averages = {f.name for f in problem.declaration.factors if isinstance(f.distribution, Average)}
+    kinds = [one.kind for one in fits]
+    return sorted(kinds) == ["entropy", "value"] and fits[kinds.index("value")].factor in averages
 
 
 def _training(problem: Problem, result: Result) -> Diagnosis:

@@ -74,7 +74,9 @@ def _of_counts(problem: Problem, count: int) -> Iterator[Suspect]:
     for factor in problem.declaration.factors:
         with double_precision():
             shape = np.shape(factor.distribution.log_density(factor.value))
-        for size, what in zip(shape[1:], ("points of q", *(f"elements of {factor.name}" for _ in shape[2:])), strict=False):
+        for size, what in zip(
+            shape[1:], ("points of q", *(f"elements of {factor.name}" for _ in shape[2:])), strict=False
+        ):
             numbers.setdefault(size, what)
     for one, what in numbers.items():
         for other, those in numbers.items():

@@ -13,7 +13,7 @@ from elbocheck.bound.problem import Problem
 from elbocheck.bound.terms import weights_of
 from elbocheck.diagnosis.suspects.base import Suspect, multiple
 from elbocheck.diagnosis.suspects.sums import over_data
-from elbocheck.families import Average, MultivariateNormal, Normal
+from elbocheck.families import Average, LogNormal, MultivariateNormal, Normal
 
 Pieces = dict[tuple[str, str], float]
 """(factor, mistake) -> what it adds, nats per datum; names that begin with × have a coefficient."""
@@ -85,7 +85,8 @@ def _moments(factor: Factor, declaration: Declaration) -> tuple[Any, Any, Any] |
     distribution: Any = factor.distribution
     if isinstance(distribution, Average):
         prior, q = distribution.distribution, distribution.under
-        return (prior, q.mean, q.variance) if isinstance(prior, Normal) and isinstance(q, Normal) else None
+        both = all(isinstance(one, (Normal, LogNormal)) for one in (prior, q)) and type(prior) is type(q)
+        return (prior, q.mean, q.variance) if both else None
     if not isinstance(distribution, Normal) or np.ndim(factor.value) < 2 or np.shape(factor.value)[1] == 1:
         return None
     r = weights_of(factor, declaration)

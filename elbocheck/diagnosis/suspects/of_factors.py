@@ -24,6 +24,7 @@ from elbocheck.diagnosis.suspects.of_points import suspects_of_points
 from elbocheck.diagnosis.suspects.of_q import suspects_of_q
 from elbocheck.diagnosis.suspects.of_rows import suspects_of_rows
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, over_data
+from elbocheck.families import Average
 from elbocheck.families.base import inner, parts_of
 
 Pieces = Mapping[tuple[str, str, int | None], float]
@@ -156,8 +157,20 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
             event = np.ndim(statistic) - np.ndim(density)
             named = parts_of(distribution).statistics
-            which = f", T = {named[k]}" if named else f" {k + 1}" if len(eta) > 1 else ""
+            exponent = (
+                isinstance(distribution, Average) and len(eta) + len(named) > 1 and "log" in "".join(named[k : k + 1])
+            )
+            which = (
+                f", T = {named[k]}" + (" (its exponent)" if exponent else "")
+                if named
+                else f" {k + 1}"
+                if len(eta) > 1
+                else ""
+            )
             parts[f"the term η T(x){which}"] = inner((one,), (statistic,), (event,))
+    if parts_of(distribution).states == "binary":
+        parts["the elements that are 0, log (1 − p)"] = density * (1.0 - value)
+        parts["the elements that are 1, log p"] = density * value
     parts["the log-partition A"] = -distribution.log_partition() + zeros(density)
     if not distribution.constant_base_measure:
         parts["the base measure log h"] = distribution.log_base_measure(value) + zeros(density)

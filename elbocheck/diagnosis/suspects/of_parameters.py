@@ -35,9 +35,13 @@ def suspects_of_parameters(points: Sequence[Probe], known: Sequence[Part], block
         where = problem.layout.slices[block]
         if where.stop - where.start > MOST_SIZE or time.perf_counter() > deadline:
             continue
-        for name in _changes(problem, block):
+        names = [*_changes(problem, block)]
+        without, twice = (_moved(problem, block, name) for name in (names[0], names[2]))  # 0 and 2 times the block
+        linear = {key for key, size in twice.items() if abs(size + without.get(key, np.nan)) <= CLOSE * abs(size)}
+        for name in names:
             here = _moved(problem, block, name)
-            hits = [key for key, size in here.items() if abs(size - excess) <= CLOSE * abs(excess)]
+            multiples = linear if name in names[:5] else ()  # of a term like any other: it fits by accident
+            hits = [k for k, size in here.items() if abs(size - excess) <= CLOSE * abs(excess) and k not in multiples]
             if not hits:
                 continue
             there = [here, *(_moved(one.problem, block, name) for one in points[1:])]

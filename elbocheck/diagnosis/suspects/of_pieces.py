@@ -19,6 +19,7 @@ from elbocheck.families.base import inner, parts_of
 
 OF_EXPONENTS = " (an exponent off by one)"
 """Of the expected statistics of a prior, that come with its parameters."""
+OF_PARTITION = " in the log-partition A"
 Key = tuple[str, str, str]
 """(kind, factor, name of the term); a name that begins with "E " is of an expected statistic."""
 
@@ -29,17 +30,24 @@ def suspects_of_pieces(problems: Sequence[Problem]) -> Iterator[Suspect]:
         return
     with double_precision():
         found = [dict(_pieces(problem)) for problem in problems]
-    data = len(plain(problems[0].declaration.data_weights))
     for key in found[0]:
         kind, factor, name = key
         sizes = tuple(one.get(key, math.nan) for one in found)
-        named = _once(name) if kind == "value" else _times(name, data)
+        whole = kind == "entropy" or name.endswith(OF_PARTITION)
+        named = _lost_or_turned(name, "½" in name or "A" in name) if whole else _once(name)
         rarer = 1 if kind == "entropy" or name.endswith(OF_EXPONENTS) else 2
         yield Suspect("", kind, factor, sizes, coefficient=named, usual_only=True, rank=rarer)
 
 
-def _times(what: str, data: int) -> Callable[[float], str]:
-    return lambda a: multiple(what, a, data)
+def _lost_or_turned(what: str, halves: bool) -> Callable[[float], str]:
+    """Names of multiples of one term: half and twice only of one that has a ½ of its own, or of a whole A."""
+
+    def name(a: float) -> str:
+        if not halves and min(abs(a + 0.5), abs(a - 1.0)) < 1e-9:
+            return f"multiple {1.0 + a:.6g}: {what}"
+        return multiple(what, a, 1)
+
+    return name
 
 
 def _once(what: str) -> Callable[[float], str]:
@@ -84,6 +92,15 @@ def _pieces(problem: Problem) -> Iterator[tuple[Key, float]]:
             for name, term in _of_statistics(factor.distribution.under).items():
                 size = float(over_data(factor, declaration, density, term).sum())
                 yield ("value", factor.name, f"{name} under q{OF_EXPONENTS}"), size
+            for name, term in _of_partition(factor.distribution.distribution).items():
+                size = float(over_data(factor, declaration, density, term).sum())
+                yield ("value", factor.name, f"{name}{OF_PARTITION}"), size
+
+
+def _of_partition(prior: Any) -> dict[str, Any]:
+    """Terms of −A as they are written out: log Γ, that stand in the entropy with the other sign."""
+    written = prior.entropy_terms() if hasattr(prior, "entropy_terms") else {}
+    return {name: -term for name, term in written.items() if "log Γ" in name}
 
 
 def _of_entropy(part: Any) -> dict[str, Any]:
