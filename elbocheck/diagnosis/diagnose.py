@@ -213,7 +213,7 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         component = sure[0].component if len(sure) == 1 else None
     label = first.label if component is None else place_of("value", first.factor, component)
     where = " or ".join([label, *(one.label for one in fits[1:])])
-    if _is_divergence(problem, fits):
+    if len(fits) == 2 and any(one.divergence in [other.label for other in fits] for one in fits):
         where = f"the KL divergence, {where}"
     return Diagnosis(
         first.kind,
@@ -222,13 +222,6 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
         sentence=f"{where}: {through}",
         others=tuple(one.factor for one in fits[1:]),
     )
-
-
-def _is_divergence(problem: Problem, fits: list[Part]) -> bool:
-    """Whether what fits is a prior in closed form and the entropy of its q: code writes the two as one."""
-    averages = {f.name for f in problem.declaration.factors if isinstance(f.distribution, Average)}
-    kinds = [one.kind for one in fits]
-    return sorted(kinds) == ["entropy", "value"] and fits[kinds.index("value")].factor in averages
 
 
 def _training(problem: Problem, result: Result) -> Diagnosis:

@@ -15,7 +15,7 @@ from elbocheck.bound.log_density import LogDensity
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
 from elbocheck.bound.trees import covers
-from elbocheck.diagnosis.suspects.of_groups import entropies, groups_of
+from elbocheck.diagnosis.suspects.of_groups import entropies, groups_of, under_of
 from elbocheck.diagnosis.suspects.sums import over_data
 from elbocheck.errors import ElbocheckError
 from elbocheck.families import Average
@@ -50,6 +50,9 @@ class Part:
 
     drawn: frozenset[str] = frozenset()
     """Blocks that move points of q, of any factor, so that distributions given the points move with q, too."""
+
+    divergence: str = ""
+    """Label of the entropy that it makes up a KL divergence with, of a prior in closed form."""
 
 
 Sizes = Mapping[tuple[str, str, str], tuple[float, float]]
@@ -93,7 +96,20 @@ def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
                 blocks[key].add(name)
             if key[0] == "value" and abs(fixed[key][0] - value) > SEEN * scale:
                 held[key].add(name)
-    return tuple(Part(*key, frozenset(blocks[key]), frozenset(held[key]), frozenset(drawn)) for key in here)
+    pairs = _divergences(problem)
+    return tuple(
+        Part(*key, frozenset(blocks[key]), frozenset(held[key]), frozenset(drawn), pairs.get(key[1], ""))
+        for key in here
+    )
+
+
+def _divergences(problem: Problem) -> dict[str, str]:
+    """Factor -> the entropy that code writes it together with, of the priors in closed form."""
+    several, under = len(groups_of(problem)) > 1, under_of(problem)
+    closed = [one.name for one in problem.declaration.factors if isinstance(one.distribution, Average)]
+    if not several:
+        return dict.fromkeys(closed, "the entropy of q")
+    return {name: f"the entropy of q({under[name][0]})" for name in closed if under.get(name)}
 
 
 def _only_weights_move(one: Declaration, other: Declaration) -> bool:
@@ -158,7 +174,8 @@ def able(found: tuple[Part, ...], off: Mapping[str, float]) -> list[Part]:
         fits = [one for one in fits if len(own[one.label]) == least]
         if not everything:
             least = min(len(one.blocks - names) for one in fits)
-            fits = [one for one in fits if len(one.blocks - names) == least]
+            likeliest = [one for one in fits if len(one.blocks - names) == least]
+            fits = [one for one in fits if one in likeliest or any(_paired(one, other) for other in likeliest)]
     entropies_of = frozenset().union(*(one.blocks for one in found if one.kind == "entropy"))
     if len(fits) > 1 and names and names <= entropies_of:
         loud = {
@@ -209,6 +226,11 @@ def _entropy_has_constant(entropy: Any) -> bool:
         bool(parts_of(one).gaussian or parts_of(one).log_pi) if hasattr(one, "entropy") else bool(np.any(plain(one)))
         for one in given
     )
+
+
+def _paired(one: Part, other: Part) -> bool:
+    """Whether the two are written as one divergence."""
+    return one.label == other.divergence or other.label == one.divergence
 
 
 def owners_of(problem: Problem) -> dict[str, str]:

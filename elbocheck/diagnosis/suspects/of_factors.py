@@ -157,16 +157,9 @@ def _parts(factor: Factor, declaration: Declaration) -> dict[str, Any]:
         for k, (one, statistic) in enumerate(zip(eta, statistics, strict=True)):
             event = np.ndim(statistic) - np.ndim(density)
             named = parts_of(distribution).statistics
-            exponent = (
-                isinstance(distribution, Average) and len(eta) + len(named) > 1 and "log" in "".join(named[k : k + 1])
-            )
-            which = (
-                f", T = {named[k]}" + (" (its exponent)" if exponent else "")
-                if named
-                else f" {k + 1}"
-                if len(eta) > 1
-                else ""
-            )
+            which = f", T = {named[k]}" if named else f" {k + 1}" if len(eta) > 1 else ""
+            if which.endswith("log u") and isinstance(distribution, Average):
+                which += " (its exponent)"
             parts[f"the term η T(x){which}"] = inner((one,), (statistic,), (event,))
     if parts_of(distribution).states == "binary":
         parts["the elements that are 0, log (1 − p)"] = density * (1.0 - value)

@@ -35,7 +35,7 @@ def suspects_of_groups(
     found = [entropies(problem) for problem in problems]
     if len(found[0]) < 2:
         return
-    under = _under(problems[0])
+    under = under_of(problems[0])
     for group in found[0]:
         entropy = np.array([one[group] for one in found])
         what = group if group.startswith(JACOBIAN) else f"the entropy of q({group})"
@@ -60,7 +60,7 @@ def entropies(problem: Problem) -> dict[str, float]:
     return found
 
 
-def _under(problem: Problem) -> dict[str, tuple[str, ...]]:
+def under_of(problem: Problem) -> dict[str, tuple[str, ...]]:
     """Factor -> the groups that it is an expectation under."""
     factors = _declared(problem).factors
     return {one.name: (one.under,) if isinstance(one.under, str) else tuple(one.under) for one in factors}
