@@ -27,6 +27,7 @@ from elbocheck.diagnosis.probes import Probe, deviating, place_of, probes
 from elbocheck.diagnosis.suspects.base import UNUSUAL
 from elbocheck.diagnosis.suspects.of_factors import suspects
 from elbocheck.diagnosis.suspects.of_parameters import RANK, suspects_of_parameters
+from elbocheck.diagnosis.vanishing import vanishing_block
 from elbocheck.errors import ElbocheckError, InputError, TimeoutExceeded
 from elbocheck.families import Average
 from elbocheck.outcome import Diagnosis, Outcome, Result
@@ -200,6 +201,11 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
             f"several parts at once; {through}"
         )
         return Diagnosis("entropy", "q", suspect="", sentence=sentence)
+    if len(fits) > 1:
+        gone, owner = vanishing_block(points, blocks)
+        of_it = [one for one in fits if one.kind == "value" and one.factor == owner]
+        if of_it:
+            fits, through = of_it, f"{through}; it vanishes where {gone}"
     if len(fits) == len(known) and len(known) > 2:
         every = ", ".join(blocks[:MOST_BLOCKS])
         sentence = f"which part is wrong cannot be told, every one depends on {every}; {through}"

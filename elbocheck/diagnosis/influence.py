@@ -74,6 +74,9 @@ def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
     blocks: dict[tuple[str, str, str], set[str]] = {key: set() for key in here}
     held: dict[tuple[str, str, str], set[str]] = {key: set() for key in here}
     drawn: set[str] = set()
+    raw = problem.call("factors", problem.code_params(problem.vector))
+    given = [raw.entropy, *(one.entropy for one in groups_of(problem))]
+    posterior = base.optimal or all(one is None for one in given)  # no proposal, whose density may be wrong, too
     deadline = time.perf_counter() + MOST_SECONDS
     rng, size = np.random.default_rng(0), natural_size(problem)
     for name in (*first, *(one for one in problem.layout.names if one not in first)):
@@ -89,7 +92,7 @@ def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
                 found.add(name)
             continue
         entropies_move = any(abs(there[k][0] - v) > SEEN * scale for k, (v, scale) in here.items() if k[0] == "entropy")
-        if entropies_move and not _only_weights_move(base, at.declaration):
+        if entropies_move and not (posterior and _only_weights_move(base, at.declaration)):
             drawn.add(name)
         for key, (value, scale) in here.items():
             if abs(there[key][0] - value) > SEEN * scale:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,7 +109,9 @@ def _each(factor: str, name: str, numbers: float, rank: int, count: int, most: f
             continue
         rarer = 0 if constant == "½ log 2π" else 2 if constant.startswith("½") else 1  # a ½ is the entropy's
         for one in _signed(factor, name.format(constant), size * numbers, rank + rarer, count):
-            if numbers <= most or one.sizes[0] < 0.0:
+            if one.sizes[0] < 0.0 and constant == "½ log 2π" and numbers == most / (1.0 + 1e-9):
+                yield replace(one, rank=rank)  # log 2π for ½ log 2π: as usual as one that the entropy lacks
+            elif numbers <= most or one.sizes[0] < 0.0:
                 yield one
 
 

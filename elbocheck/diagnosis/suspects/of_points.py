@@ -31,11 +31,18 @@ def suspects_of_points(problems: Sequence[Problem], terms: Terms) -> Iterator[Su
         spreads = [_log_spread(problem) for problem in problems]
     for factor, name in found[0]:
         sizes = tuple(one.get((factor, name), np.nan) for one in found)
-        yield Suspect(name, "value", factor, sizes, rank=2)
+        if factor == "q":  # known up to log S
+            yield Suspect("", "entropy", "q", sizes, coefficient=_exactly(name), offset=True, rank=2)
+        else:
+            yield Suspect(name, "value", factor, sizes, rank=2)
     if all(one is not None for one in spreads):
         what = "log σ (½ log det Σ) in the entropy of q"
         sizes = tuple(float(one or 0.0) for one in spreads)
         yield Suspect("", "entropy", "q", sizes, coefficient=lambda a: multiple(what, a, data), offset=True)
+
+
+def _exactly(name: str) -> Callable[[float], str]:
+    return lambda a: name if abs(a - 1.0) < 1e-9 else f"multiple {a:.6g}: {name}"
 
 
 def _inside(problem: Problem, terms: Terms) -> Iterator[tuple[tuple[str, str], float]]:
@@ -50,22 +57,40 @@ def _inside(problem: Problem, terms: Terms) -> Iterator[tuple[tuple[str, str], f
         density = factor.distribution.log_density(factor.value)
         own = {"log p": density, **terms(factor, declaration)}
         for name, elements in own.items():
-            yield from _collapsed(factor, name, plain(elements) + np.zeros(np.shape(density)), r, data_weights)
+            each = _per_point(factor, plain(elements) + np.zeros(np.shape(density)), r)
+            yield from _collapsed(factor.name, name, each, r, data_weights)
+    r = plain(declaration.weights)
+    if r.ndim == 2 and r.shape[0] == len(data_weights) and r.shape[1] > 1 and np.ptp(r) > 0.0 and np.all(r > 0.0):
+        joint = [
+            one.weight * _per_point(one, plain(density) + np.zeros(np.shape(density)), r)
+            for one in declaration.factors
+            if np.ndim(density := one.distribution.log_density(one.value)) > 1 and one.weights is None
+        ]
+        log_p = np.sum(joint, axis=0) + np.zeros(r.shape)
+        evidence = (r * log_p).sum(1) + plain(declaration.entropy)
+        log_q = log_p - np.log(r) - evidence[:, None]  # as r is made from p / q
+        if np.ptp(log_q) > 1e-9:  # the proposal is another than r
+            yield from _collapsed("q", "log q", -log_q, r, data_weights)
+
+
+def _per_point(factor: Factor, elements: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Summed over elements: (N, M)."""
+    if factor.where is not None:
+        elements = np.where(plain(factor.where), elements, 0.0)
+    return np.broadcast_to(elements.reshape((*elements.shape[:2], -1)).sum(-1), r.shape)
 
 
 def _collapsed(
-    factor: Factor, name: str, elements: np.ndarray, r: np.ndarray, data_weights: np.ndarray
+    factor: str, name: str, each: np.ndarray, r: np.ndarray, data_weights: np.ndarray
 ) -> Iterator[tuple[tuple[str, str], float]]:
-    if factor.where is not None:
-        elements = np.where(plain(factor.where), elements, 0.0)
-    each = np.broadcast_to(elements.reshape((*elements.shape[:2], -1)).sum(-1), r.shape)
     whole = {name.removeprefix("with "): 1.0} if name.startswith("with ") else TIMES
     for how, times in whole.items():
-        said = f"{how}: {name} of {factor.name}" if how in TIMES else how
+        of = "" if factor == "q" else f" of {factor}"
+        said = f"{how}: {name}{of}" if how in TIMES else how
         with np.errstate(all="ignore"):
             most = (times * each).max(1, keepdims=True)
             size = float(data_weights @ (most[:, 0] + np.log((r * np.exp(times * each - most)).sum(1))))
-        yield (factor.name, f"{said}, inside the logarithm of the sum"), size
+        yield (factor, f"{said}, inside the logarithm of the sum"), size
 
 
 def _log_spread(problem: Problem) -> float | None:
