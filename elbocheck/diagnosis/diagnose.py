@@ -187,7 +187,7 @@ def _located(problem: Problem, points: list[Probe], known: tuple[Part, ...], off
             sentence = f"factor {varying[0]}: {sentence}, as the base measure log h does"
             return Diagnosis("value", varying[0], suspect="a constant", sentence=sentence)
         holding = constant_in(problem, known)
-        if len(holding) == 1:
+        if len(holding) == 1 and abs(size) > FAINT * points[0].terms.magnitude:
             only = holding[0]
             sentence = f"{only.label}: {sentence}, and no other part holds a constant"
             return Diagnosis(only.kind, only.factor, suspect="a constant", sentence=sentence)

@@ -11,7 +11,7 @@ import numpy as np
 
 from elbocheck.backends.namespace import double_precision, namespace, plain
 from elbocheck.bound.factors import Declaration, Factor
-from elbocheck.bound.log_density import LogDensity
+from elbocheck.bound.log_density import LogDensity, Penalty
 from elbocheck.bound.problem import Problem
 from elbocheck.bound.reading import natural_size, read
 from elbocheck.bound.trees import covers
@@ -215,6 +215,8 @@ def constant_in(problem: Problem, found: tuple[Part, ...]) -> list[Part]:
 
 def _factor_has_constant(factor: Factor, part: Part) -> bool:
     distribution, kinds = factor.distribution, parts_of(factor.distribution)
+    if isinstance(distribution, Penalty):
+        return False
     if isinstance(distribution, LogDensity) or not distribution.constant_base_measure:
         return True
     fixed = not part.held and bool(np.any(plain(distribution.log_partition()) != 0.0))

@@ -39,7 +39,7 @@ def vanishing_block(points: list[Probe], blocks: list[str]) -> tuple[str, str]:
         return "", ""
     (block, value) = found[0] if len(found) == 1 else ones[0]
     problem = points[-1].problem
-    owner = owners_of(problem).get(block) or _explicit_owner(problem, block)
+    owner = owners_of(problem).get(block) or explicit_owner(problem, block)
     return f"{block} = {value:g}", owner
 
 
@@ -71,7 +71,7 @@ def _decouples(problem: Problem, block: str, value: float, blocks: list[str]) ->
     return False
 
 
-def _explicit_owner(problem: Problem, block: str) -> str:
+def explicit_owner(problem: Problem, block: str) -> str:
     """The one Gaussian factor whose mean, as a function of the latents, or variance a block changes; else empty.
 
     Where q is a function of all parameters every mean moves with every block. Means that are linear in the latents

@@ -11,7 +11,7 @@ import numpy as np
 from elbocheck.backends.namespace import double_precision, plain
 from elbocheck.bound.factors import Factor
 from elbocheck.bound.latents import Latents
-from elbocheck.bound.log_density import LogDensity
+from elbocheck.bound.log_density import LogDensity, Penalty
 from elbocheck.bound.problem import Problem
 from elbocheck.diagnosis.suspects.base import Suspect
 from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, with_log_pi
@@ -125,7 +125,8 @@ def _unknown(problem: Problem) -> Iterator[tuple[Factor, int]]:
     shares = {one.name for one in groups if isinstance(one.entropy, (Dirichlet, Beta))}
     under = {one.name: {one.under} if isinstance(one.under, str) else set(one.under) for one in raw.factors}
     for factor in problem.declaration.factors:
-        if isinstance(factor.distribution, LogDensity) and not under.get(factor.name, set()) & shares:
+        by_numbers = isinstance(factor.distribution, LogDensity) and not isinstance(factor.distribution, Penalty)
+        if by_numbers and not under.get(factor.name, set()) & shares:
             yield factor, 1
 
 

@@ -16,6 +16,7 @@ from elbocheck.bound.trees import covers
 from elbocheck.diagnosis.influence import Part, sizes_of, with_q
 from elbocheck.diagnosis.probes import Probe
 from elbocheck.diagnosis.suspects.base import Suspect
+from elbocheck.diagnosis.vanishing import explicit_owner
 from elbocheck.errors import ElbocheckError
 
 MOST_SIZE = 4096
@@ -55,7 +56,7 @@ def _owner(problem: Problem, known: Sequence[Part], block: str) -> str:
     """The one factor that a block is a parameter of, as declared or while q is held; empty if there is none."""
     named = [f.name for f in problem.declaration.factors if any(covers(one, block) for one in f.parameters)]
     owners = named or [one.factor for one in known if block in one.held]
-    return owners[0] if len(owners) == 1 else ""
+    return owners[0] if len(owners) == 1 else explicit_owner(problem, block)
 
 
 def _moved(problem: Problem, block: str, name: str) -> dict[tuple[str, str, str], float]:
