@@ -17,6 +17,7 @@ from elbocheck.families.base import parts_of
 
 TIMES = {"missing": -1.0, "half": -0.5, "twice": 1.0, "sign": -2.0}
 """Name -> by how much a term is too large, in units of itself."""
+ELBO_OF_PROPOSAL = "the ELBO of the proposal, the mean of log weights, for the logarithm of their mean (IWAE)"
 Terms = Callable[[Factor, Any], Mapping[str, Any]]
 """(factor, declaration) -> name of a term, or "with …" what stands in its place -> elements."""
 
@@ -31,10 +32,10 @@ def suspects_of_points(problems: Sequence[Problem], terms: Terms) -> Iterator[Su
         spreads = [_log_spread(problem) for problem in problems]
     for factor, name in found[0]:
         sizes = tuple(one.get((factor, name), np.nan) for one in found)
-        if factor == "q":  # known up to log S
+        if factor == "q" and name != ELBO_OF_PROPOSAL:  # known up to log S
             yield Suspect("", "entropy", "q", sizes, coefficient=_exactly(name), offset=True, rank=2)
         else:
-            yield Suspect(name, "value", factor, sizes, rank=2)
+            yield Suspect(name, "entropy" if factor == "q" else "value", factor, sizes, rank=2)
     if all(one is not None for one in spreads):
         what = "log σ (½ log det Σ) in the entropy of q"
         sizes = tuple(float(one or 0.0) for one in spreads)
@@ -71,6 +72,7 @@ def _inside(problem: Problem, terms: Terms) -> Iterator[tuple[tuple[str, str], f
         log_q = log_p - np.log(r) - evidence[:, None]  # as r is made from p / q
         if np.ptp(log_q) > 1e-9:  # the proposal is another than r
             yield from _collapsed("q", "log q", -log_q, r, data_weights)
+            yield ("q", ELBO_OF_PROPOSAL), float(data_weights @ (np.log(r).mean(1) + np.log(r.shape[1])))
 
 
 def _per_point(factor: Factor, elements: np.ndarray, r: np.ndarray) -> np.ndarray:
