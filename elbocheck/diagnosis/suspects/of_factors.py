@@ -27,6 +27,7 @@ from elbocheck.diagnosis.suspects.sums import HALF_LOG_2PI, over_data
 from elbocheck.families import Average
 from elbocheck.families.base import inner, parts_of
 
+POINTS_OF_Q = "number of points of q, its samples"
 Pieces = Mapping[tuple[str, str, int | None], float]
 """(factor, piece, component) -> its share of the declared ELBO, nats per datum, at one point."""
 
@@ -93,7 +94,7 @@ def kl_times(counts: Mapping[str, float], of: str = "", states: bool = False) ->
     The entropy of enumerated states is written beside the expectation of log p: with one array in place of the other
     the two cancel.
     """
-    said = f" {of}" if of else ""
+    said, counts = f" {of}" if of else "", {name: one for name, one in counts.items() if name != POINTS_OF_Q}
 
     def name(a: float) -> str:
         times = 1.0 + a
@@ -191,7 +192,7 @@ def _counts(factor: Factor, declaration: Declaration) -> dict[str, float]:
     points = np.shape(weights_of(factor, declaration))[1:2] or (1,)
     found = {
         f"dimensions of {factor.name}": float(math.prod(np.shape(density)[2:]) * event),
-        "number of points of q, its samples": float(points[0]),
+        POINTS_OF_Q: float(points[0]),
     }
     if factor.where is not None:
         found[f"elements of {factor.name} that count, for each datum"] = observed * event
