@@ -69,7 +69,7 @@ def test_a_weighted_divergence_is_named() -> None:
     report = check_target(Target("module", [problem(share=0.5)]), on_fail="report")
     diagnosis = next(one.result.diagnosis for one in report.failures if one.check == "value" and one.result)
     assert diagnosis is not None
-    assert (diagnosis.factor, diagnosis.suspect) == ("z", "β ≠ 1: KL × 0.5")
+    assert (diagnosis.factor, diagnosis.suspect) == ("z", "β ≠ 1: KL × 0.5 (1 / 2, dimensions of z)")
 
 
 def test_a_detached_sample_is_found_in_the_encoder() -> None:
