@@ -92,7 +92,7 @@ def _parts(problem: Problem, first: tuple[str, ...]) -> tuple[Part, ...]:
                 found.add(name)
             continue
         entropies_move = any(abs(there[k][0] - v) > SEEN * scale for k, (v, scale) in here.items() if k[0] == "entropy")
-        if entropies_move and not (posterior and _only_weights_move(base, at.declaration)):
+        if entropies_move and not (base.optimal or (posterior and _only_weights_move(base, at.declaration))):
             drawn.add(name)
         for key, (value, scale) in here.items():
             if abs(there[key][0] - value) > SEEN * scale:

@@ -47,7 +47,7 @@ PPCA = (
         "np.sum((reconstruction(params, x) - divergence(params))[:-1])",
     ),
     ppca(
-        "shuffled q", "data", "x", "every datum meets the q of another one",
+        "shuffled q", "value", "x", "every datum meets the q of another one",
         '- params["q_means"] @ params["weights"].T', '- params["q_means"][::-1] @ params["weights"].T',
     ),
     ppca(
