@@ -6,6 +6,8 @@ a deviation that is nothing there, whatever the other parameters are, is of how 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elbocheck.backends.namespace import double_precision, plain
@@ -110,7 +112,8 @@ def _latents(declaration: Declaration) -> np.ndarray:
 
 def _changes(one: Factor, other: Factor, before: np.ndarray, after: np.ndarray) -> bool | None:
     """Whether two factors differ as functions of the latents; None if that cannot be told."""
-    first, second = one.distribution, other.distribution
+    first: Any = one.distribution
+    second: Any = other.distribution
     if not parts_of(first).mean_and_variance:
         return None
     if not np.array_equal(plain(first.variance), plain(second.variance)):

@@ -84,7 +84,8 @@ def _moments(factor: Factor, declaration: Declaration) -> tuple[Any, Any, Any] |
     """(prior, mean and variance of q) of a factor that is a normal prior, with points on the second axis."""
     distribution: Any = factor.distribution
     if isinstance(distribution, Average):
-        prior, q = distribution.distribution, distribution.under
+        prior: Any = distribution.distribution
+        q: Any = distribution.under
         both = all(isinstance(one, (Normal, LogNormal)) for one in (prior, q)) and type(prior) is type(q)
         return (prior, q.mean, q.variance) if both else None
     if not isinstance(distribution, Normal) or np.ndim(factor.value) < 2 or np.shape(factor.value)[1] == 1:
