@@ -104,7 +104,7 @@ def checked_seconds(what: str, seconds: Any) -> float:
 def pass_on(error: BaseException) -> None:
     """Raise what the code under test did not raise itself: Ctrl-C, the end of its time, Hypothesis' own exceptions."""
     own = not isinstance(error, (_Expired, Interrupted))
-    if isinstance(error, KeyboardInterrupt) and Interrupted not in _ours():
+    if own and isinstance(error, KeyboardInterrupt) and Interrupted not in _ours():
         # where nobody tells Ctrl-C from a `raise`; a job in the background is sent none
         own = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if type(error).__name__ in DRAWING and type(error).__module__.startswith("hypothesis."):

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from elbocheck.errors import Interrupted
 from elbocheck.limits import pass_on
 
 SWALLOWED = """
@@ -55,6 +56,8 @@ def test_where_ctrl_c_is_ignored_a_keyboard_interrupt_is_the_code_s_own() -> Non
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         pass_on(KeyboardInterrupt())
+        with pytest.raises(Interrupted, match="15"):  # SIGTERM is not ignored
+            pass_on(Interrupted(15))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with pytest.raises(KeyboardInterrupt):
             pass_on(KeyboardInterrupt())
