@@ -38,7 +38,7 @@ ON_CARD = (
     "gaussian-process/exact",
     "linear-regressions/exact",
 )
-"""The cells with the most processor seconds in the census of docs/census.md."""
+"""The cells with the most processor seconds in a census on processors alone."""
 CHUNKS = {"card": 6144, "host": 2048}
 """Problems that are searched at once: a card is busy with thousands."""
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}

@@ -15,7 +15,7 @@ from elbocheck.backends.base import Backend
 from elbocheck.errors import InputError
 from elbocheck.files import locked
 from elbocheck.models.sample import Cell
-from elbocheck.runs.chunks import Chunk
+from elbocheck.runs.chunks import CHUNK, Chunk
 from elbocheck.runs.pool import LOST, Listener, run
 from elbocheck.runs.rows import Report, Row, merged
 
@@ -23,8 +23,6 @@ BEGIN = '{"job": '
 """How every line of a record begins; no other file's last line is taken for a cut one, and dropped."""
 SHARES = ((25, 16), (50, 4))
 """Cells of few parameters get 16 or 4 times the problems of the others: a search costs as much as its Hessians."""
-CHUNK = 512
-"""Problems of a chunk: enough to fill the lanes of a processor, few enough to be lost where a run is killed."""
 NEAR = 0.9
 """Ratio |residual| / bound above which a problem is listed."""
 Runner = Callable[..., Report]

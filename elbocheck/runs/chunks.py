@@ -30,8 +30,10 @@ from elbocheck.strategies.of_cells import numbered_sample
 
 GUIDED = "guided"
 """In place of the data, of the row of problems that were changed towards the largest ratio |residual| / bound."""
+CHUNK = 512
+"""Problems of a chunk: enough to fill the lanes of a processor, few enough to be lost where a run is killed."""
 PARENTS, GENERATIONS, SPREAD = 16, 8, 0.3
-"""Problems, of 512, whose parameters are changed in each generation; how often; by how much, in natural units."""
+"""Problems, of `CHUNK`, whose parameters are changed in each generation; how often; by how much, in natural units."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Lanes:
     def guide(self, row: Row, results: Sequence[Result], rng: np.random.Generator) -> None:
         """Change the parameters of the problems whose ratios |residual| / bound are largest, keep the worse, again."""
         ratios = np.array([result.ratio for result in results])
-        owners = np.argsort(-ratios, kind="stable")[: PARENTS * math.ceil(len(results) / 512)]
+        owners = np.argsort(-ratios, kind="stable")[: PARENTS * math.ceil(len(results) / CHUNK)]
         vectors, ratios = np.stack([self.problems[owner].vector for owner in owners]), ratios[owners]
         for _ in range(GENERATIONS):
             own = self.cohort.some(owners)
