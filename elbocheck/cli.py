@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 from elbocheck import __version__
-from elbocheck.cache import keep_compiled
+from elbocheck.cache import keep_compiled, keep_executables
 from elbocheck.commands import census, certify, explain, faults, listing, replay, verify
 from elbocheck.errors import DeclarationError, InputError, Interrupted, UndecidedError, named
 from elbocheck.files import beginning_here
@@ -40,7 +40,8 @@ def _judged(options: argparse.Namespace) -> int:
     """The exit code of a command; every exception of it is one paragraph."""
     try:
         with beginning_here():
-            keep_compiled()
+            if (folder := keep_compiled()) is not None:
+                keep_executables(folder)
             return int(options.command(options))
     except (InputError, DeclarationError) as error:
         complain(error)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import elbocheck.models as catalogue
 from elbocheck.backends import get_backend
 from elbocheck.backends.base import Backend
 from elbocheck.bound.compiled import Compiled
@@ -17,6 +18,7 @@ from elbocheck.bound.factors import Declaration
 from elbocheck.bound.layout import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.problem import Prepared, Problem
+from elbocheck.cache import keeping_executables
 from elbocheck.errors import InputError
 from elbocheck.models.base import Model, Params, Variational
 from elbocheck.models.starts import starts
@@ -149,7 +151,17 @@ def program_for(
         factors = model.factors(params, fixed, q.latents)
         return Declaration(factors, q.weights, q.entropy, fixed["data_weights"], q.rescaling, q.optimal)
 
-    return Compiled(Bound(layout, declare, points=points_of, factors=model.factors), backend, catalogued=True)
+    bound = Bound(layout, declare, points=points_of, factors=model.factors)
+    return Compiled(bound, backend, catalogued=True, key=_key(model, points, q_blocks, q_axes, capacity))
+
+
+def _key(model: Model, points: PointsFunction, q_blocks: Any, q_axes: Any, capacity: Capacity) -> str:
+    """What tells a program of the catalogue from all others; empty for models and families that are not of it."""
+    for cell in catalogue.cells() if keeping_executables() else ():
+        q = cell.variational
+        if (cell.model, q.points, q.blocks, tuple(q.axes.items())) == (model, points, q_blocks, q_axes):
+            return f"{cell.name} at {capacity}"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)

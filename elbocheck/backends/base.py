@@ -32,6 +32,20 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A function of the catalogue, whose executables may be kept."""
+
+    function: Function
+    """The function."""
+
+    key: str
+    """Tells it from every other function that this source makes."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+
+@dataclass(frozen=True)
 class Trace:
     """What a function does, read off without computing it."""
 

@@ -17,26 +17,42 @@ import jax.numpy as jnp
 import numpy as np
 
 from elbocheck.backends.base import Cost, Function, Trace, in_columns, machine_epsilon
+from elbocheck.backends.kept import find_or_compile, key_of
 from elbocheck.backends.namespace import Namespace
 
+LARGE = 1500
+"""Elements per operation beyond which a program that runs often is worth optimising.
 
-def compiler_options() -> dict[str, Any]:
+Over the programs of the catalogue's searches, which run some hundred times each, compiling and running together took
+179 s without any optimisation, 166 s with all of it, and 150 to 155 s with a limit from 800 to 2600.
+"""
+
+
+def compiler_options(level: int = 1) -> dict[str, Any]:
     """Options that make XLA compile faster on a CPU, where programs are going to run on one and this XLA knows them.
 
     Programs here are compiled once for about a hundred short runs. Without fusion emitters and at optimisation level 1
-    compilation takes about half the time and the runs as long as before; at level 0 they take three times as long.
-    One module instead of one per core saves another fifth.
+    compilation takes about half the time and the runs as long as before; at level 0 it takes a third of what is left,
+    and the runs two or three times as long. One module instead of one per core saves another fifth.
     """
-    here: Any = jax.config.jax_default_device  # type: ignore[attr-defined]  # a device, its platform, or None
+    here = _chosen_device()
     on_cpu = getattr(here, "platform", here or jax.default_backend()) == "cpu"
-    return _known_options() if on_cpu else {}
+    return {**_known_options(), LEVEL: level} if on_cpu and _known_options() else {}
+
+
+def _chosen_device() -> Any:
+    """A device, its platform, or None where JAX decides."""
+    return jax.config.jax_default_device  # type: ignore[attr-defined]
+
+
+LEVEL = "xla_backend_optimization_level"
 
 
 @cache
 def _known_options() -> dict[str, Any]:
     options: dict[str, Any] = {
         "xla_cpu_use_fusion_emitters": False,
-        "xla_backend_optimization_level": 1,
+        LEVEL: 1,
         "xla_cpu_parallel_codegen_split_count": 1,
     }
     try:
@@ -44,6 +60,30 @@ def _known_options() -> dict[str, Any]:
     except jax.errors.JaxRuntimeError:
         return {}
     return options
+
+
+def level_of(jaxpr: Any) -> int:
+    """The level of optimisation that pays for a program that runs often: 1 where its arrays are large, else 0."""
+    operations, elements = _size(jaxpr)
+    return int(elements > LARGE * operations)
+
+
+def _size(jaxpr: Any) -> tuple[int, int]:
+    """(operations, elements that they make in one run) of a program, loops counted as often as they run."""
+    operations, elements = 0, 0
+    for equation in jaxpr.eqns:
+        inner = [one for one in jax.tree.leaves(equation.params, is_leaf=_is_jaxpr) if _is_jaxpr(one)]
+        for part, more in (_size(getattr(one, "jaxpr", one)) for one in inner):
+            operations += part
+            elements += more * int(equation.params.get("length", 1))
+        if not inner:
+            operations += 1
+            elements += sum(int(np.prod(one.aval.shape)) for one in equation.outvars)
+    return operations, elements
+
+
+def _is_jaxpr(one: Any) -> bool:
+    return hasattr(one, "eqns")
 
 
 @contextmanager
@@ -75,16 +115,22 @@ class JaxBackend:
     def cost(self) -> Cost:
         return Cost(padded=True, cheap_hessians=True, share=1)
 
-    def _run(self, function: Function) -> Function:
-        compiled: Any = None
+    def _run(self, function: Function, key: str = "", often: bool = False) -> Function:
+        """The function, compiled once for each device and for all arguments of the same shapes.
+
+        With a key it is taken from what earlier runs have kept.
+        """
+        made: dict[Any, Any] = {}
 
         def run(*arguments: Any) -> Any:
-            nonlocal compiled
-            if compiled is None:
-                compiled = jax.jit(function, compiler_options=compiler_options())
             with computing(self.dtype):
-                cast = jax.tree.map(self._cast, arguments)
-                return jax.tree.map(np.asarray, compiled(*cast))
+                leaves, structure = jax.tree.flatten(arguments)
+                leaves = [self._cast(leaf) for leaf in leaves]
+                cast = jax.tree.unflatten(structure, leaves)
+                place = (_chosen_device(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+                if place not in made:
+                    made[place] = find_or_compile(key, cast, lambda: _executable(function, cast, often))
+                return jax.tree.map(np.asarray, made[place](*cast))
 
         return run
 
@@ -137,11 +183,15 @@ class JaxBackend:
             basis = jnp.eye(vector.shape[0], dtype=vector.dtype)[columns]
             return jax.vmap(along, out_axes=(None, None, 0))(basis)
 
-        return in_columns(self._run(all_three), columns)
+        return in_columns(self._run(all_three, key_of(function, self.dtype, columns.tolist()), often=True), columns)
 
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
-        return self._run(lambda vector, fixed: differentiate(lambda v: function(v, fixed), has_aux=True)(vector))
+
+        def rows(vector: Any, fixed: Any) -> Any:
+            return differentiate(lambda v: function(v, fixed), has_aux=True)(vector)
+
+        return self._run(rows, key_of(function, self.dtype, mode))
 
     def gradient(self, function: Function, unpack: Function) -> Function:
         def whole(vector: Any, fixed: Any) -> Any:
@@ -182,6 +232,12 @@ class JaxBackend:
                 moving |= set(equation.outvars)
         flags = [not hasattr(one, "val") and one in moving for one in traced.jaxpr.outvars]
         return jax.tree.unflatten(jax.tree.structure(shapes), flags)
+
+
+def _executable(function: Function, arguments: Any, often: bool) -> Any:
+    traced = jax.jit(function).trace(*arguments)
+    level = level_of(traced.jaxpr.jaxpr) if often else 0
+    return traced.lower().compile(compiler_options=compiler_options(level))
 
 
 def functions() -> Namespace:

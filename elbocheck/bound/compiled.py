@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from elbocheck.backends.base import Function
+from elbocheck.backends.base import Function, Kept
 from elbocheck.backends.namespace import namespace
 from elbocheck.bound import functions
 from elbocheck.bound.definition import Bound
@@ -31,6 +31,9 @@ class Compiled:
     catalogued: bool = False
     """Whether problems are small enough for derivatives datum by datum, as those of the catalogue are."""
 
+    key: str = ""
+    """Tells a bound of the catalogue from all others in every run; empty: nothing of it is kept."""
+
     seen: functions.Seen = field(default_factory=functions.Seen)
     """What the declaration has said, last."""
 
@@ -50,16 +53,22 @@ class Compiled:
         """A function of `elbocheck.bound.functions`, of this bound."""
         return partial(function, self.bound, *more)
 
+    def kept(self, function: Function, name: str) -> Function:
+        """The same function; what is compiled of it may be kept from run to run if the bound is the catalogue's."""
+        return Kept(function, f"{name} of {self.key}") if self.key else function
+
     def on(self, backend: Any) -> Compiled:
         """The same bound compiled by another backend, once."""
         if backend not in self._elsewhere:
-            self._elsewhere[backend] = Compiled(self.bound, backend, self.catalogued, _elsewhere=self._elsewhere)
+            self._elsewhere[backend] = Compiled(
+                self.bound, backend, self.catalogued, self.key, _elsewhere=self._elsewhere
+            )
         return self._elsewhere[backend]
 
     @cached_property
     def terms(self) -> Callable[..., Any]:
         """`-> ((N, P) Jacobian of the declared ELBO per datum, all terms)`, reverse mode."""
-        return self.backend.jacobian(self.of(functions.per_datum), mode="reverse")
+        return self.backend.jacobian(self.kept(self.of(functions.per_datum), "terms"), mode="reverse")
 
     @cached_property
     def sketch(self) -> Callable[..., Any]:
@@ -202,7 +211,7 @@ class Compiled:
 
     def derivatives_along(self, columns: np.ndarray) -> Callable[..., Any]:
         """The same with the Hessian in some elements only, zero elsewhere; compiled anew."""
-        return self.backend.value_gradient_hessian(self.displaced, columns)
+        return self.backend.value_gradient_hessian(self.kept(self.displaced, "derivatives"), columns)
 
     def displaced(self, displacement: Any, inputs: Mapping[str, Any]) -> Any:
         """The value under test at base + displacement · units: the functions above differentiate it at 0."""

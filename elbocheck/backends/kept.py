@@ -1,0 +1,114 @@
+"""Executables of the catalogue's programs, kept from one run to the next.
+
+JAX's own cache finds an executable by the text of its program, and to trace and write that text again takes half as
+long as to compile it. Here it is found by what the program is made from: the cell and what is computed of it, the
+shapes of the arguments, the source of this package, and the version of everything that takes part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import serialize_executable
+
+from elbocheck.backends.base import Function, Kept
+from elbocheck.cache import EXECUTABLES, keeping_executables
+from elbocheck.files import write_atomically
+
+
+def key_of(function: Function, *how: Any) -> str:
+    """The key of a function that may be kept, and of what is computed of it; else empty."""
+    return f"{function.key}: {how}" if isinstance(function, Kept) and keeping_executables() and _alone() else ""
+
+
+def find_or_compile(key: str, arguments: Any, compile_it: Callable[[], Any]) -> Any:
+    """The executable of this key for arguments of these shapes and types; kept if it is new, not without a key.
+
+    A file that is damaged, or that this JAX does not read, is written again; where none can be written nothing is kept.
+    """
+    if not key:
+        return compile_it()
+    path = Path(os.environ[EXECUTABLES]) / _name(key, arguments)
+    with suppress(Exception):
+        found = serialize_executable.deserialize_and_load(*pickle.loads(zlib.decompress(path.read_bytes())))
+        jax.block_until_ready(found(*arguments))  # an executable may say only here that it is not whole
+        return found
+    executable, compiled_here = _compiled(compile_it)
+    if compiled_here:
+        with suppress(Exception):  # JAX serialises no program with constants of its own
+            write_atomically(path, zlib.compress(pickle.dumps(serialize_executable.serialize(executable)), level=1))
+    return executable
+
+
+_hits: list[str] = []
+"""What JAX says of its own cache."""
+
+
+def _compiled(compile_it: Callable[[], Any]) -> tuple[Any, bool]:
+    """(executable, whether it was compiled here).
+
+    What JAX takes from its own cache has lost its machine code and cannot be written again; so nothing goes there.
+    """
+    if not _hits:
+        _hits.append("listening")
+        jax.monitoring.register_event_listener(_heard)
+    before, limit = len(_hits), "jax_persistent_cache_min_compile_time_secs"
+    earlier = getattr(jax.config, limit)
+    jax.config.update(limit, 1e9)
+    try:
+        return compile_it(), len(_hits) == before
+    finally:
+        jax.config.update(limit, earlier)
+
+
+def _heard(event: str, **more: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _hits.append(event)
+
+
+def _alone() -> bool:
+    """Whether programs run on one processor, the only place where executables are kept for."""
+    return jax.default_backend() == "cpu" and jax.device_count() == 1 and jax.config.jax_default_device is None  # type: ignore[attr-defined]
+
+
+def _name(key: str, arguments: Any) -> str:
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = [(np.shape(leaf), str(np.asarray(leaf).dtype)) for leaf in leaves]
+    return hashlib.sha256(repr((key, shapes, str(structure), _made_from())).encode()).hexdigest()
+
+
+@cache
+def _made_from() -> tuple[str, ...]:
+    """Versions, flags of the compiler, and a digest of this package's source."""
+    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
+    flags = [f"{name}={value}" for name, value in sorted(os.environ.items()) if _matters(name)]
+    source = hashlib.sha256()
+    for folder in _packages():
+        for path in sorted(folder.rglob("*.py")):
+            source.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return (sys.version, *versions, *flags, source.hexdigest())
+
+
+def _matters(variable: str) -> bool:
+    """Whether JAX or XLA may make another program because of this environment variable."""
+    return variable.startswith(("JAX_", "XLA_")) and "_CACHE_" not in variable
+
+
+def _packages() -> list[Path]:
+    """Folders of this package: parts of a checkout lie elsewhere than in it."""
+    import elbocheck
+    import elbocheck.models
+
+    return sorted({Path(folder) for package in (elbocheck, elbocheck.models) for folder in package.__path__})
