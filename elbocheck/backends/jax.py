@@ -129,7 +129,7 @@ class JaxBackend:
                 cast = jax.tree.unflatten(structure, leaves)
                 place = (_chosen_device(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
                 if place not in made:
-                    made[place] = find_or_compile(key, cast, lambda: _executable(function, cast, often))
+                    made[place] = find_or_compile(key, cast, lambda: _lowered(function, cast, often))
                 return jax.tree.map(np.asarray, made[place](*cast))
 
         return run
@@ -234,10 +234,10 @@ class JaxBackend:
         return jax.tree.unflatten(jax.tree.structure(shapes), flags)
 
 
-def _executable(function: Function, arguments: Any, often: bool) -> Any:
+def _lowered(function: Function, arguments: Any, often: bool) -> tuple[Any, dict[str, Any]]:
+    """(program, options of its compiler)."""
     traced = jax.jit(function).trace(*arguments)
-    level = level_of(traced.jaxpr.jaxpr) if often else 0
-    return traced.lower().compile(compiler_options=compiler_options(level))
+    return traced.lower(), compiler_options(level_of(traced.jaxpr.jaxpr) if often else 0)
 
 
 def functions() -> Namespace:

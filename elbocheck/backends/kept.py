@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import serialize_executable
 
@@ -33,30 +35,44 @@ def key_of(function: Function, *how: Any) -> str:
     return f"{function.key}: {how}" if isinstance(function, Kept) and keeping_executables() and _alone() else ""
 
 
-def find_or_compile(key: str, arguments: Any, compile_it: Callable[[], Any]) -> Any:
+def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
     """The executable of this key for arguments of these shapes and types; kept if it is new, not without a key.
 
-    A file that is damaged, or that this JAX does not read, is written again; where none can be written nothing is kept.
+    `lower()` are the program, `jax.stages.Lowered`, and options of its compiler. A file that is damaged, or that this
+    JAX does not read, is written again; where none can be written nothing is kept.
     """
     if not key:
-        return compile_it()
+        lowered, options = lower()
+        return lowered.compile(compiler_options=options)
     path = Path(os.environ[EXECUTABLES]) / _name(key, arguments)
     with suppress(Exception):
-        found = serialize_executable.deserialize_and_load(*pickle.loads(zlib.decompress(path.read_bytes())))
+        calls, *parts = pickle.loads(zlib.decompress(path.read_bytes()))
+        if calls:
+            _prepare_lapack()
+        found = serialize_executable.deserialize_and_load(*parts)
         jax.block_until_ready(found(*arguments))  # an executable may say only here that it is not whole
         return found
-    executable, compiled_here = _compiled(compile_it)
-    if compiled_here:
+    lowered, options = lower()
+    calls = set(re.findall(r"custom_call @([\w.$]+)", lowered.as_text()))
+    executable, compiled_here = _compiled(lowered, options)
+    if compiled_here and all(name.startswith("lapack_") for name in calls):
         with suppress(Exception):  # JAX serialises no program with constants of its own
-            write_atomically(path, zlib.compress(pickle.dumps(serialize_executable.serialize(executable)), level=1))
+            parts = serialize_executable.serialize(executable)
+            write_atomically(path, zlib.compress(pickle.dumps((calls, *parts)), level=1))
     return executable
+
+
+@cache
+def _prepare_lapack() -> None:
+    """Let JAX find the routines of LAPACK, as it does where a program that needs them is lowered, not where it runs."""
+    jax.jit(jnp.linalg.cholesky).lower(np.eye(1))
 
 
 _hits: list[str] = []
 """What JAX says of its own cache."""
 
 
-def _compiled(compile_it: Callable[[], Any]) -> tuple[Any, bool]:
+def _compiled(lowered: Any, options: dict[str, Any]) -> tuple[Any, bool]:
     """(executable, whether it was compiled here).
 
     What JAX takes from its own cache has lost its machine code and cannot be written again; so nothing goes there.
@@ -68,7 +84,7 @@ def _compiled(compile_it: Callable[[], Any]) -> tuple[Any, bool]:
     earlier = getattr(jax.config, limit)
     jax.config.update(limit, 1e9)
     try:
-        return compile_it(), len(_hits) == before
+        return lowered.compile(compiler_options=options), len(_hits) == before
     finally:
         jax.config.update(limit, earlier)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -37,11 +38,11 @@ def product(vector: Any, fixed: Any) -> Any:
 
 
 def run(function: Any = product) -> Any:
-    def compiled() -> Any:
-        return jax.jit(lambda *arguments: function(*arguments)).lower(*ARGUMENTS).compile()
+    def lowered() -> Any:
+        return jax.jit(lambda *arguments: function(*arguments)).lower(*ARGUMENTS), {}
 
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, kept.find_or_compile("product", ARGUMENTS, compiled)(*ARGUMENTS))
+        return jax.tree.map(np.asarray, kept.find_or_compile("product", ARGUMENTS, lowered)(*ARGUMENTS))
 
 
 def never(*arguments: Any) -> Any:
@@ -57,17 +58,46 @@ def test_what_was_compiled_is_found_and_not_traced_again(folder: Path) -> None:
 
 
 def test_what_comes_from_the_cache_of_jax_is_not_kept(folder: Path) -> None:
-    def compiled() -> Any:
-        jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
-        return jax.jit(product).lower(*ARGUMENTS).compile()
+    lowered = jax.jit(product).lower(*ARGUMENTS)
+
+    class FromJax:
+        as_text = lowered.as_text
+
+        def compile(self, compiler_options: Any) -> Any:
+            jax.monitoring.record_event("/jax/compilation_cache/cache_hits")
+            return lowered.compile(compiler_options)
 
     with jax.enable_x64(True):
-        kept.find_or_compile("of JAX", ARGUMENTS, compiled)
+        kept.find_or_compile("of JAX", ARGUMENTS, lambda: (FromJax(), {}))
     assert not list(folder.iterdir())
     limit = jax.config.jax_persistent_cache_min_compile_time_secs
     with pytest.raises(ZeroDivisionError):
         kept.find_or_compile("undefined", ARGUMENTS, lambda: 1 // 0)
     assert jax.config.jax_persistent_cache_min_compile_time_secs == limit
+
+
+def test_other_libraries_than_lapack_are_not_kept(folder: Path) -> None:
+    def printing(vector: Any, fixed: Any) -> Any:
+        jax.debug.callback(lambda: None)
+        return product(vector, fixed)
+
+    run(printing)
+    assert not list(folder.iterdir())
+    run(lambda vector, fixed: {"product": jnp.linalg.cholesky(fixed["fixed"] * NEW), "more": vector})
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_lapack_is_found_by_a_process_that_lowers_nothing(folder: Path) -> None:
+    program = (
+        "import jax, numpy as np; from elbocheck.backends import kept\n"
+        f"made = lambda v: jax.numpy.linalg.solve(v * {NEW}, v)\n"
+        "lower = lambda: print('lowered') or (jax.jit(made).lower(np.eye(3, dtype='f')), {})\n"
+        "print(float(kept.find_or_compile('a', (np.eye(3, dtype='f'),), lower)(np.eye(3, dtype='f'))[0, 0]) > 0)\n"
+    )
+    environment = {**os.environ, EXECUTABLES: str(folder)}
+    first, second = (python("-c", program, folder=folder, environment=environment) for _ in range(2))
+    assert first.stdout.split() == ["lowered", "True"], first.stderr
+    assert second.stdout.split() == ["True"], second.stderr
 
 
 def test_another_key_shape_type_source_or_version_is_another_program(
