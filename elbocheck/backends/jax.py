@@ -20,20 +20,14 @@ from elbocheck.backends.base import Cost, Function, Trace, in_columns, machine_e
 from elbocheck.backends.kept import find_or_compile, key_of
 from elbocheck.backends.namespace import Namespace
 
-LARGE = 1500
-"""Elements per operation beyond which a program that runs often is worth optimising.
-
-Over the programs of the catalogue's searches, which run some hundred times each, compiling and running together took
-179 s without any optimisation, 166 s with all of it, and 150 to 155 s with a limit from 800 to 2600.
-"""
-
 
 def compiler_options(level: int = 1) -> dict[str, Any]:
     """Options that make XLA compile faster on a CPU, where programs are going to run on one and this XLA knows them.
 
-    Programs here are compiled once for about a hundred short runs. Without fusion emitters and at optimisation level 1
+    Programs here are compiled once for some hundred short runs. Without fusion emitters and at optimisation level 1
     compilation takes about half the time and the runs as long as before; at level 0 it takes a third of what is left,
-    and the runs two or three times as long. One module instead of one per core saves another fifth.
+    and the runs two or three times as long, which pays where there are few. One module instead of one per core saves
+    another fifth.
     """
     here = _chosen_device()
     on_cpu = getattr(here, "platform", here or jax.default_backend()) == "cpu"
@@ -60,30 +54,6 @@ def _known_options() -> dict[str, Any]:
     except jax.errors.JaxRuntimeError:
         return {}
     return options
-
-
-def level_of(jaxpr: Any) -> int:
-    """The level of optimisation that pays for a program that runs often: 1 where its arrays are large, else 0."""
-    operations, elements = _size(jaxpr)
-    return int(elements > LARGE * operations)
-
-
-def _size(jaxpr: Any) -> tuple[int, int]:
-    """(operations, elements that they make in one run) of a program, loops counted as often as they run."""
-    operations, elements = 0, 0
-    for equation in jaxpr.eqns:
-        inner = [one for one in jax.tree.leaves(equation.params, is_leaf=_is_jaxpr) if _is_jaxpr(one)]
-        for part, more in (_size(getattr(one, "jaxpr", one)) for one in inner):
-            operations += part
-            elements += more * int(equation.params.get("length", 1))
-        if not inner:
-            operations += 1
-            elements += sum(int(np.prod(one.aval.shape)) for one in equation.outvars)
-    return operations, elements
-
-
-def _is_jaxpr(one: Any) -> bool:
-    return hasattr(one, "eqns")
 
 
 @contextmanager
@@ -236,8 +206,7 @@ class JaxBackend:
 
 def _lowered(function: Function, arguments: Any, often: bool) -> tuple[Any, dict[str, Any]]:
     """(program, options of its compiler)."""
-    traced = jax.jit(function).trace(*arguments)
-    return traced.lower(), compiler_options(level_of(traced.jaxpr.jaxpr) if often else 0)
+    return jax.jit(function).lower(*arguments), compiler_options(level=int(often))
 
 
 def functions() -> Namespace:
