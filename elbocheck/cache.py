@@ -11,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import MutableMapping
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,8 +22,6 @@ VARIABLE = "ELBOCHECK_CACHE"
 OFF = "off"
 JAX_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which has the last word."""
-EXECUTABLES = "ELBOCHECK_EXECUTABLES"
-"""Environment variable, set here for processes of a command: where executables of the catalogue are kept."""
 SHORTEST = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
 """Programs that compile faster than this are compiled again: reading them takes as long."""
 
@@ -53,21 +50,6 @@ def keep_compiled(environment: MutableMapping[str, str] = os.environ) -> Path | 
     for name, seconds in SHORTEST.items():
         environment.setdefault(name, seconds)
     return folder
-
-
-def keep_executables(folder: Path, environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let processes that only run what is installed keep executables, too: found without their program's text.
-
-    Not for those in which a test may replace parts of this package.
-    """
-    with suppress(OSError):
-        (folder / "executables").mkdir(exist_ok=True)
-        environment[EXECUTABLES] = str(folder / "executables")
-
-
-def keeping_executables() -> bool:
-    """Whether executables are kept here."""
-    return bool(os.environ.get(EXECUTABLES))
 
 
 def _users(environment: MutableMapping[str, str]) -> Path:

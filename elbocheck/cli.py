@@ -13,9 +13,10 @@ import traceback
 from collections.abc import Sequence
 
 from elbocheck import __version__
-from elbocheck.cache import keep_compiled, keep_executables
+from elbocheck.cache import keep_compiled
 from elbocheck.commands import census, certify, explain, faults, listing, replay, verify
 from elbocheck.errors import DeclarationError, InputError, Interrupted, UndecidedError, named
+from elbocheck.executables import keep_executables
 from elbocheck.files import beginning_here
 from elbocheck.limits import interruptible
 from elbocheck.output import complain, guarded

@@ -78,21 +78,21 @@ def read_text(name: str | Path, most: int = 2**28) -> str:
         raise ValueError(f"it is not in UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write text in UTF-8, or bytes, beside `path` and move it there, with the mode of a file that is simply opened.
+def write_atomically(path: Path, text: str) -> None:
+    """Write UTF-8 text beside `path` and move it there, with the mode of a file that is simply opened.
 
     Links are followed; what is no regular file (`/dev/stdout`, a pipe) is written to. Half characters are escaped as
     JSON does.
     """
-    data = content if isinstance(content, bytes) else content.encode("utf-8", errors="backslashreplace")
     path = Path(os.path.realpath(path))
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        path.write_bytes(data)
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
         return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}", suffix=".part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp's is for the owner only

@@ -18,8 +18,8 @@ from elbocheck.bound.factors import Declaration
 from elbocheck.bound.layout import DATA, LATENT, OBSERVED, STATES, Arrays, Block, Layout
 from elbocheck.bound.posteriors import WeightedPoints
 from elbocheck.bound.problem import Prepared, Problem
-from elbocheck.cache import keeping_executables
 from elbocheck.errors import InputError
+from elbocheck.executables import where_kept
 from elbocheck.models.base import Model, Params, Variational
 from elbocheck.models.starts import starts
 from elbocheck.models.support import check_weights, data_scale
@@ -157,7 +157,7 @@ def program_for(
 
 def _key(model: Model, points: PointsFunction, q_blocks: Any, q_axes: Any, capacity: Capacity) -> str:
     """What tells a program of the catalogue from all others; empty for models and families that are not of it."""
-    for cell in catalogue.cells() if keeping_executables() else ():
+    for cell in catalogue.cells() if where_kept() else ():
         q = cell.variational
         if (cell.model, q.points, q.blocks, tuple(q.axes.items())) == (model, points, q_blocks, q_axes):
             return f"{cell.name} at {capacity}"

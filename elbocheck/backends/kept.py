@@ -8,10 +8,12 @@ shapes of the arguments, the source of this package, and the version of everythi
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import pickle
 import re
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,13 +28,12 @@ import numpy as np
 from jax.experimental import serialize_executable
 
 from elbocheck.backends.base import Function, Kept
-from elbocheck.cache import EXECUTABLES, keeping_executables
-from elbocheck.files import write_atomically
+from elbocheck.executables import where_kept
 
 
 def key_of(function: Function, *how: Any) -> str:
     """The key of a function that may be kept, and of what is computed of it; else empty."""
-    return f"{function.key}: {how}" if isinstance(function, Kept) and keeping_executables() and _alone() else ""
+    return f"{function.key}: {how}" if isinstance(function, Kept) and where_kept() and _alone() else ""
 
 
 def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
@@ -41,10 +42,11 @@ def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dic
     `lower()` are the program, `jax.stages.Lowered`, and options of its compiler. A file that is damaged, or that this
     JAX does not read, is written again; where none can be written nothing is kept.
     """
-    if not key:
+    folder = where_kept()
+    if not key or folder is None:
         lowered, options = lower()
         return lowered.compile(compiler_options=options)
-    path = Path(os.environ[EXECUTABLES]) / _name(key, arguments)
+    path = folder / _name(key, arguments)
     with suppress(Exception):
         calls, *parts = pickle.loads(zlib.decompress(path.read_bytes()))
         if calls:
@@ -58,8 +60,20 @@ def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dic
     if compiled_here and all(name.startswith("lapack_") for name in calls):
         with suppress(Exception):  # JAX serialises no program with constants of its own
             parts = serialize_executable.serialize(executable)
-            write_atomically(path, zlib.compress(pickle.dumps((calls, *parts)), level=1))
+            _write(path, zlib.compress(pickle.dumps((calls, *parts)), level=1))
     return executable
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: other processes look for the same file."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+        try:
+            file.write(content)
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 @cache
@@ -124,7 +138,5 @@ def _matters(variable: str) -> bool:
 
 def _packages() -> list[Path]:
     """Folders of this package: parts of a checkout lie elsewhere than in it."""
-    import elbocheck
-    import elbocheck.models
-
-    return sorted({Path(folder) for package in (elbocheck, elbocheck.models) for folder in package.__path__})
+    specs = [importlib.util.find_spec(name) for name in ("elbocheck", "elbocheck.models")]
+    return sorted({Path(one) for spec in specs if spec for one in spec.submodule_search_locations or ()})

@@ -15,7 +15,8 @@ import pytest
 
 from elbocheck.backends import get_backend, kept
 from elbocheck.backends.base import Kept
-from elbocheck.cache import EXECUTABLES, VARIABLE
+from elbocheck.cache import VARIABLE
+from elbocheck.executables import VARIABLE as EXECUTABLES
 from elbocheck.models import find_cell
 from models.sample import program_for
 from support.processes import python

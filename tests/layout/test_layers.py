@@ -26,7 +26,8 @@ PACKAGES = {
     "elbocheck.properties": ROOT / "properties",
 }
 FLOORS = {
-    "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.profiles": 0, "elbocheck.threads": 0,
+    "elbocheck.data": 0, "elbocheck.drawing": 0, "elbocheck.errors": 0, "elbocheck.executables": 0,
+    "elbocheck.profiles": 0, "elbocheck.threads": 0,
     "elbocheck.backends": 1, "elbocheck.cache": 1, "elbocheck.limits": 1, "elbocheck.outcome": 1, "elbocheck.output": 1,
     "elbocheck.densities": 2, "elbocheck.families": 2, "elbocheck.files": 2,
     "elbocheck.bound": 3, "elbocheck.loading": 3,
@@ -54,7 +55,12 @@ HYPOTHESIS = (
 )
 PYTEST = ("elbocheck.testing", "elbocheck.properties", "elbocheck._pytest_plugin")
 JAX = (
-    ("elbocheck.backends.jax", "elbocheck.backends.lanes", "elbocheck.faults.unseen.targets"),
+    (
+        "elbocheck.backends.jax",
+        "elbocheck.backends.kept",
+        "elbocheck.backends.lanes",
+        "elbocheck.faults.unseen.targets",
+    ),
     ("elbocheck.backends.namespace", "elbocheck.adapters"),
 )
 TORCH = (
