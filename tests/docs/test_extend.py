@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -72,6 +73,19 @@ FAULTS = {
     "An adapter": ("entropy=np.zeros(count)", "entropy=np.full(count, 0.1)"),
 }
 """Words of the file, and what breaks it."""
+PROCESSES = (("A family", "A check", "A backend"), ("A model", "A posterior", "An adapter"))
+"""Sections whose commands run one after the other in one process. None of them uses what another one adds, so that
+their faults are independent, too; the backend is chosen when `properties` is imported, which of the first only its own
+command does.
+"""
+BEGIN = "=== the next command\n"
+COMMANDS = f"""
+import json, sys, pytest
+for arguments in json.loads(sys.argv[1]):
+    print({BEGIN!r}, end="", flush=True)
+    print(int(pytest.main(arguments)), flush=True)
+"""
+"""Runs pytest with each list of arguments, and prints its exit codes."""
 
 
 @pytest.fixture
@@ -87,35 +101,46 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(title: str, checkout: Path, *more: str) -> tuple[int, str]:
-    """Exit code and output of the section's command."""
-    if title == "A model":  # of the family before it
+def run(titles: tuple[str, ...], checkout: Path, *, broken: bool) -> dict[str, tuple[int, str]]:
+    """Title -> exit code and output of the section's command; all in one process, since imports take longest."""
+    if "A model" in titles:  # of the family before it
         SECTIONS["A family"].apply(checkout)
-    SECTIONS[title].apply(checkout)
-    for path, text in SECTIONS[title].files.items():
-        if more and FAULTS[title][0] in text:
-            (checkout / path).write_text(text.replace(*FAULTS[title]), encoding="utf-8")
-    done = python(*SECTIONS[title].command, "-p", "no:cacheprovider", *more, folder=checkout)
-    return done.returncode, done.stdout + done.stderr
+    for title in titles:
+        SECTIONS[title].apply(checkout)
+        for path, text in SECTIONS[title].files.items():
+            if broken and FAULTS[title][0] in text:
+                (checkout / path).write_text(text.replace(*FAULTS[title]), encoding="utf-8")
+    more = ["-p", "no:cacheprovider", *(["--maxfail=1"] if broken else [])]
+    commands = [SECTIONS[title].command for title in titles]
+    assert [one[:2] for one in commands] == [["-m", "pytest"]] * len(titles)
+    done = python("-c", COMMANDS, json.dumps([[*one[2:], *more] for one in commands]), folder=checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, *parts = done.stdout.split(BEGIN)
+    assert (first, len(parts)) == ("", len(titles)), done.stdout + done.stderr
+    codes = [int(part.rstrip().rpartition("\n")[2]) for part in parts]
+    return {title: found for title, *found in zip(titles, codes, [one + done.stderr for one in parts], strict=True)}
 
 
-@pytest.mark.parametrize("title", FOLDERS)
-def test_what_the_page_adds_passes_the_tests_that_it_names(title: str, checkout: Path) -> None:
-    code, output = run(title, checkout)
-    assert code == 0, output
-    assert re.search(r"^\d+ passed", output, flags=re.M), output
+@pytest.mark.parametrize("titles", PROCESSES, ids=", ".join)
+def test_what_the_page_adds_passes_the_tests_that_it_names(titles: tuple[str, ...], checkout: Path) -> None:
+    for title, (code, output) in run(titles, checkout, broken=False).items():
+        assert code == 0, title + output
+        assert re.search(r"^\d+ passed", output, flags=re.M), title + output
 
 
-@pytest.mark.parametrize("title", FOLDERS)
-def test_those_tests_reject_a_fault(title: str, checkout: Path) -> None:
-    assert sum(text.count(FAULTS[title][0]) for text in SECTIONS[title].files.values()) == 1
-    code, output = run(title, checkout, "--maxfail=1")
-    assert code == 1, output
-    assert re.search(r"\b1 (failed|error)\b", output), output  # an error of the probe that no backend gets around
+@pytest.mark.parametrize("titles", PROCESSES, ids=", ".join)
+def test_those_tests_reject_a_fault(titles: tuple[str, ...], checkout: Path) -> None:
+    for title in titles:
+        assert sum(text.count(FAULTS[title][0]) for text in SECTIONS[title].files.values()) == 1
+    for title, (code, output) in run(titles, checkout, broken=True).items():
+        assert code == 1, title + output
+        # an error of the probe that no backend gets around
+        assert re.search(r"\b1 (failed|error)\b", output), title + output
 
 
 def test_everything_is_one_file_and_at_most_one_line() -> None:
     assert SECTIONS.keys() == FOLDERS.keys()
+    assert sorted(title for titles in PROCESSES for title in titles) == sorted(FOLDERS)
     for title, (folder, lines) in FOLDERS.items():
         files = [path for path in SECTIONS[title].files if not path.startswith("tests/")]
         assert [Path(path).parent.as_posix() for path in files] == [folder], title
