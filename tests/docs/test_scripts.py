@@ -27,7 +27,7 @@ SCRIPTS = sorted(
 SMALL = ("--model", "poisson-mixture", "--data", "horse_kicks", "--workers", "1")
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/correct_targets.py": ("--library", "numpy", "--count", "2"),
-    "benchmarks/device.py": ("--problems", "1", "--workers", "1", "--cells", "ppca/exact", "gmm-tied/exact"),
+    "benchmarks/device.py": ("--problems", "1", "--workers", "1", "--cells", "sbn/exact", "geometric-mixture/exact"),
     "benchmarks/lanes.py": ("--cells", "poisson-mixture/exact", "--lanes", "4", "--one-by-one", "1"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
     "benchmarks/per_point.py": ("--cells", "ppca/exact", "--problems", "8", "--others", "2", "--jit-examples", "1"),

@@ -32,15 +32,18 @@ MORE = 3
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
-def by_cell(chosen: Iterable[Cell]) -> pytest.MarkDecorator:
-    parameters = [pytest.param(c, id=c.name, marks=pytest.mark.xdist_group(f"strategies-{c.name}")) for c in chosen]
-    return pytest.mark.parametrize("cell", parameters)
+def by_cell(chosen: Iterable[Cell], *, both: bool = False) -> pytest.MarkDecorator:
+    """One test per cell, or two; ids end as those of properties do, so that one worker has all draws of a cell."""
+    if not both:
+        return pytest.mark.parametrize("cell", [pytest.param(cell, id=cell.name) for cell in chosen])
+    ways = {"any": False, "solvable": True}
+    parameters = [pytest.param(c, way, id=f"{name}: {c.name}") for c in chosen for name, way in ways.items()]
+    return pytest.mark.parametrize(("cell", "solvable"), parameters)
 
 
-every_cell = by_cell(cells())
+EVERY_CELL = cells()
 # sizes and data depend on the model and the cell's limits, not on q
-each_cell = by_cell({(c.model, c.least, c.capacity): c for c in cells()}.values())
-both = pytest.mark.parametrize("solvable", [False, True], ids=["any", "solvable"])
+EACH_CELL = tuple({(c.model, c.least, c.capacity): c for c in EVERY_CELL}.values())
 
 
 def collected(strategy: SearchStrategy[Sample], count: int = EXAMPLES) -> list[Sample]:
@@ -80,8 +83,7 @@ def from_truth(cell: Cell, solvable: bool) -> bool:
     return solvable and cell.model.starts.truth is not None
 
 
-@every_cell
-@both
+@by_cell(EVERY_CELL, both=True)
 def test_every_draw_is_valid(cell: Cell, solvable: bool) -> None:
     for sample in examples(cell, solvable):
         limits = zip(least(cell, solvable=solvable), sample.sizes, cell.capacity, strict=True)
@@ -98,7 +100,7 @@ def test_every_draw_is_valid(cell: Cell, solvable: bool) -> None:
         assert any(np.any(free) for free in sample.problem().free.values())
 
 
-@each_cell
+@by_cell(EACH_CELL)
 def test_solvable_draws_keep_their_promise(cell: Cell) -> None:
     """Data in the support (`checked`) with enough distinct values, and no column that drives a logit to infinity."""
     for sample in examples(cell, True):
@@ -119,7 +121,7 @@ def test_solvable_draws_keep_their_promise(cell: Cell) -> None:
             assert np.all(seen.max(0) > 0.0)
 
 
-@each_cell
+@by_cell(EACH_CELL)
 def test_room_and_least_latents_are_respected(cell: Cell) -> None:
     most = cell.capacity[2]
     for sample in collected(samples(cell, room=2, min_latents=min(2, most)), 25):
@@ -179,8 +181,7 @@ def wanted(cell: Cell, solvable: bool) -> dict[str, Callable[[Sample], bool]]:
     return regions
 
 
-@each_cell
-@both
+@by_cell(EACH_CELL, both=True)
 def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
     drawn = examples(cell, solvable)
     missing = [name for name, region in wanted(cell, solvable).items() if not any(map(region, drawn))]
@@ -190,8 +191,7 @@ def test_hard_regions_are_reached(cell: Cell, solvable: bool) -> None:
     assert len({sample.sizes for sample in drawn}) >= min(EXAMPLES // 5, possible // 2)
 
 
-@each_cell
-@both
+@by_cell(EACH_CELL, both=True)
 def test_shrinks_to_the_smallest_problem(cell: Cell, solvable: bool) -> None:
     sample = smallest(cell, lambda sample: True, solvable=solvable)
     sizes = least(cell, solvable=solvable)
