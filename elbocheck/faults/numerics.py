@@ -16,8 +16,8 @@ TOLERANCE = 1e-14
 
 def log_sum_exp(x: Array) -> Array:
     """log Σ exp(x) over the last axis, which stays."""
-    top = np.max(np.real(x), axis=-1, keepdims=True)
-    return np.log(np.sum(np.exp(x - top), axis=-1, keepdims=True)) + top
+    top = x.real.max(axis=-1, keepdims=True)
+    return np.log(np.exp(x - top).sum(axis=-1, keepdims=True)) + top
 
 
 def log_softmax(x: Array) -> Array:
@@ -27,7 +27,8 @@ def log_softmax(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + e^x)."""
-    return log_sum_exp(np.stack([x, np.zeros_like(x)], axis=-1))[..., 0]
+    top = np.maximum(np.real(x), 0.0)
+    return np.log(np.exp(x - top) + np.exp(-top)) + top
 
 
 def inverse_softplus(y: Array) -> Array:

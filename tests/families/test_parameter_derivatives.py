@@ -45,20 +45,25 @@ def exact_derivatives(case: Case, index: int, free: list[int]) -> tuple[np.ndarr
     layout = {name: np.asarray(at, dtype=int) for name, at in restore(np.arange(len(flat), dtype=flat.dtype)).items()}
     steps = [abs(start[i]) * STEP for i in free]
 
-    def densities(*moves: tuple[int, int]) -> np.ndarray:
+    def densities(*moves: int) -> np.ndarray:
+        """At the start, moved by a step in each of these parameters; by a step back in −1 − i."""
         moved = np.array(start, dtype=object)
-        for at, sign in moves:
-            moved[free[at]] += sign * steps[at]
+        for at in moves:
+            which = max(at, -1 - at)
+            moved[free[which]] += steps[which] if at >= 0 else -steps[which]
         oracle = case.exact(case.family(**{name: moved[at] for name, at in layout.items()}, **known))
         return np.array([oracle.log_density(value)[0] for value in case.values[:, index]], dtype=object)
 
     count = range(len(free))
-    gradient = [(densities((i, 1)) - densities((i, -1))) / (2 * steps[i]) for i in count]
+    here, forth, back = densities(), [densities(i) for i in count], [densities(-1 - i) for i in count]
+    gradient = [(forth[i] - back[i]) / (2 * steps[i]) for i in count]
+    curved = [forth[i] + back[i] - 2 * here for i in count]
     hessian = np.empty((len(case.values), len(free), len(free)), dtype=object)
     for i in count:
-        for j in range(i + 1):
-            mixed = sum(a * b * densities((i, a), (j, b)) for a in (1, -1) for b in (1, -1))
-            hessian[:, i, j] = hessian[:, j, i] = mixed / (4 * steps[i] * steps[j])
+        hessian[:, i, i] = curved[i] / steps[i] ** 2
+        for j in range(i):
+            mixed = densities(i, j) + densities(-1 - i, -1 - j) - 2 * here - curved[i] - curved[j]
+            hessian[:, i, j] = hessian[:, j, i] = mixed / (2 * steps[i] * steps[j])
     return np.stack(gradient, axis=-1), hessian
 
 

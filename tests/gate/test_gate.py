@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from elbocheck.errors import ElbocheckError, InputError, TargetError
 from elbocheck.families import Bernoulli
 from elbocheck.gate.failure_text import explain_failure
 from elbocheck.gate.known_failures import KnownFailure
-from elbocheck.gate.records import CheckFailure
+from elbocheck.gate.records import CheckFailure, CheckReport
 from elbocheck.gate.replays import target_replay
 from elbocheck.gate.sources import load_targets
 from elbocheck.models import find_cell
@@ -149,9 +151,8 @@ def test_a_wrong_target_raises_with_everything_a_person_needs() -> None:
     assert caught.value.report.exit_code == 1
 
 
-def test_failures_of_drawn_problems_are_shrunk() -> None:
-    report = check_target(targets.broken, on_fail="report")
-    case = report.failures[0].case
+def test_failures_of_drawn_problems_are_shrunk(broken_report: CheckReport) -> None:
+    case = broken_report.failures[0].case
     assert case.arguments is not None
     assert 5 <= case.arguments["count"] <= 6  # 5 is the simplest; the time for shrinking is limited
 
@@ -165,13 +166,27 @@ class Left:
     code: int
 
 
-@pytest.fixture
-def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Left:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def failing_run(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    folder = tmp_path_factory.mktemp("failing")
     console = Console(record=True, width=80, file=io.StringIO())
-    _, code = verify_targets([targets.broken], f"{HERE / 'targets.py'}:broken", "quick", (), console)
-    (case,) = [one for one in tmp_path.glob("elbocheck-cases/*.json") if "value" in one.name]
+    with contextlib.chdir(folder):
+        _, code = verify_targets([targets.broken], f"{HERE / 'targets.py'}:broken", "quick", (), console)
+    (case,) = [one for one in folder.glob("elbocheck-cases/*.json") if "value" in one.name]
     return Left(case, console.export_text(), code)
+
+
+@pytest.fixture
+def left(failing_run: Left, tmp_path: Path) -> Left:
+    """In a folder of the test's own, where it can be damaged."""
+    shutil.copytree(failing_run.case.parents[1], tmp_path, dirs_exist_ok=True)
+    return replace(failing_run, case=tmp_path / failing_run.case.relative_to(failing_run.case.parents[1]))
+
+
+@pytest.fixture(scope="module")
+def broken_report() -> CheckReport:
+    """Of the broken target, whose failures are shrunk for some seconds."""
+    return check_target(targets.broken, on_fail="report")
 
 
 def test_a_failure_is_repeated_from_its_case(left: Left) -> None:
@@ -266,9 +281,8 @@ def test_lists_of_known_failures_are_validated(tmp_path: Path, text: str, messag
         load_known_failures(tmp_path / "missing.toml")
 
 
-def test_rows_have_the_common_layout() -> None:
-    report = check_target(targets.broken, on_fail="report")
-    rows = rows_of(targets.broken, report)
+def test_rows_have_the_common_layout(broken_report: CheckReport) -> None:
+    rows = rows_of(targets.broken, broken_report)
     assert [row.check for row in rows if row.outcome == "violated"] == ["value", "every point"]
     assert all(row.target == "broken mixtures" for row in rows)
 
@@ -379,10 +393,9 @@ def test_targets_are_found_by_module_and_file() -> None:
     assert len(X) == 6
 
 
-def test_everything_wrong_with_code_is_a_target_error() -> None:
+def test_everything_wrong_with_code_is_a_target_error(broken_report: CheckReport) -> None:
     assert issubclass(TargetError, InputError)
-    failed = check_target(targets.broken, on_fail="report").failures[0]
-    assert "VIOLATED" in explain_failure(failed)
+    assert "VIOLATED" in explain_failure(broken_report.failures[0])
 
 
 def test_the_property_modules_run_on_cells_of_a_user(tmp_path: Path) -> None:
