@@ -27,7 +27,7 @@ def elbo(p, x):
     return np.mean(np.sum(np.exp(log_r) * (log_joint(p, x) - log_r), axis=1))
 
 
-def em(p, x, steps=3000):
+def em(p, x, steps=1000):
     for _ in range(steps):
         r = np.exp(log_responsibilities(p, x))
         means = np.sum(r * x, axis=0) / np.sum(r, axis=0)

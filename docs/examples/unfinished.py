@@ -6,7 +6,7 @@ import numpy as np
 from elbocheck import Target
 
 
-def em(p, x, steps=3000):
+def em(p, x, steps=1000):
     for _ in range(steps):
         r = np.exp(mixture.log_responsibilities(p, x))
         means = np.sum(r * x, axis=0) / np.sum(r, axis=0)

@@ -45,7 +45,7 @@ def test_every_check_holds(x: Any) -> None:
 
 
 def test_training_reaches_a_stationary_point() -> None:
-    result = judged(adapter.problem(topics(), PIXELS), fit)
+    result = judged(adapter.problem(topics(), PIXELS[:8]), fit)
     assert result.outcome is Outcome.HOLDS, result.message
 
 
@@ -101,7 +101,7 @@ def test_a_forgotten_entropy_is_named() -> None:
 
 
 def test_a_wrong_m_step_is_rejected() -> None:
-    result = judged(adapter.problem(Halved(n_components=2, random_state=0), PIXELS[:8]), fit)
+    result = judged(adapter.problem(Halved(n_components=2, random_state=0), PIXELS[:4]), fit)
     assert result.outcome is Outcome.VIOLATED
     assert "largest in log_topics" in result.message
 
