@@ -21,11 +21,13 @@ from elbocheck.runs.rows import Row
 from support.processes import python
 
 
-@pytest.fixture(autouse=True)
-def _before_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def before_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where nothing imports JAX meanwhile, which would leave two of it."""
     monkeypatch.delitem(sys.modules, "jax", raising=False)
 
 
+@pytest.mark.usefixtures("before_jax")
 def test_the_folder_is_the_users_own_unless_jax_has_one(tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
     folder = cache.keep_compiled(environment)
@@ -39,6 +41,7 @@ def test_the_folder_is_the_users_own_unless_jax_has_one(tmp_path: Path) -> None:
     assert cache.keep_compiled(own) == tmp_path / "own" / folder.name
 
 
+@pytest.mark.usefixtures("before_jax")
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     environment = {cache.VARIABLE: "off", "XDG_CACHE_HOME": str(tmp_path)}
     assert cache.keep_compiled(environment) is None
@@ -53,6 +56,7 @@ def test_it_comes_too_late_for_jax_that_is_loaded(tmp_path: Path, monkeypatch: p
     assert cache.JAX_FOLDER not in environment
 
 
+@pytest.mark.usefixtures("before_jax")
 def test_a_folder_that_cannot_be_written_matters_only_if_it_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert (
