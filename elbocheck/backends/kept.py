@@ -30,6 +30,9 @@ from jax.experimental import serialize_executable
 from elbocheck.backends.base import Function, Kept
 from elbocheck.executables import where_kept
 
+MOST = 2**28
+"""Bytes that stay in the folder: the catalogue's programs take some 20 MB, for each state of this package's source."""
+
 
 def key_of(function: Function, *how: Any) -> str:
     """The key of a function that may be kept, and of what is computed of it; else empty."""
@@ -53,6 +56,8 @@ def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dic
             _prepare_lapack()
         found = serialize_executable.deserialize_and_load(*parts)
         jax.block_until_ready(found(*arguments))  # an executable may say only here that it is not whole
+        with suppress(OSError):
+            os.utime(path)
         return found
     lowered, options = lower()
     calls = set(re.findall(r"custom_call @([\w.$]+)", lowered.as_text()))
@@ -64,8 +69,21 @@ def find_or_compile(key: str, arguments: Any, lower: Callable[[], tuple[Any, dic
     return executable
 
 
+@cache
+def _make_room(folder: Path) -> None:
+    """Remove what was not used for longest, down to `MOST` bytes; once in a process."""
+    files = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.iterdir()), reverse=True)
+    kept = 0
+    for _, size, path in files:
+        kept += size
+        if kept > MOST:
+            path.unlink(missing_ok=True)
+
+
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all: other processes look for the same file."""
+    with suppress(OSError):  # another process may be doing the same
+        _make_room(path.parent)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
         try:
             file.write(content)

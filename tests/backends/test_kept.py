@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -75,6 +76,20 @@ def test_what_comes_from_the_cache_of_jax_is_not_kept(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         kept.find_or_compile("undefined", ARGUMENTS, lambda: 1 // 0)
     assert jax.config.jax_persistent_cache_min_compile_time_secs == limit
+
+
+def test_what_was_used_last_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for position, name in enumerate(("oldest", "older", "new")):
+        (folder / name).write_bytes(b"x" * 100)
+        os.utime(folder / name, (position, position))
+    monkeypatch.setattr(kept, "MOST", 250)
+    kept._make_room.cache_clear()
+    run()
+    assert {path.name for path in folder.iterdir() if len(path.name) < 10} == {"older", "new"}
+    (mine,) = [path for path in folder.iterdir() if len(path.name) > 10]
+    os.utime(mine, (0, 0))
+    run(never)
+    assert mine.stat().st_mtime > 1e9
 
 
 def test_other_libraries_than_lapack_are_not_kept(folder: Path) -> None:
@@ -199,10 +214,16 @@ def test_other_devices_keep_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_run_traces_nothing_again_and_says_the_same(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", EXECUTABLES))}
     environment |= {VARIABLE: str(tmp_path), "JAX_LOG_COMPILES": "1"}
-    command = ("-m", "elbocheck", "verify", "--model", "geometric-mixture", "--workers", "1")
-    first, second = (python(*command, folder=tmp_path, environment=environment) for _ in range(2))
+    command = ("-m", "elbocheck", "verify", "--model", "geometric-mixture", "--workers", "1", "--json")
+    first, second = (python(*command, name, folder=tmp_path, environment=environment) for name in ("first", "second"))
     assert first.returncode == second.returncode == 0, first.stderr
     for name in ("all_three", "rows"):
         assert f"tracing {name}" in first.stderr.replace("transforming ", "")
         assert f"tracing {name}" not in second.stderr.replace("transforming ", "")
     assert len(list(tmp_path.rglob("executables/*"))) == 2
+    rows = [
+        [{name: value for name, value in row.items() if name != "seconds"} for row in json.loads(text)["cells"]]
+        for text in ((tmp_path / name).read_text() for name in ("first", "second"))
+    ]
+    assert rows[0] == rows[1]
+    assert rows[0]
