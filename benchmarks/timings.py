@@ -90,9 +90,14 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="small runs, to try the script")
-    small = parser.parse_args().small
+    parser.add_argument("commands", nargs="*", help=f"only these: {'; '.join(COMMANDS)} (default: all)")
+    options = parser.parse_args()
+    known = SMALL if options.small else COMMANDS
+    if unknown := set(options.commands) - set(known):
+        parser.error(f"no command {sorted(unknown)[0]!r}; there are {'; '.join(known)}")
+    chosen = {name: known[name] for name in options.commands or known}
     lines = [*machine(), "", f"{'':<26}{'clock':>8}{'processors':>12}"]
-    for name, command in (SMALL if small else COMMANDS).items():
+    for name, command in chosen.items():
         with tempfile.TemporaryDirectory() as kept:
             for label in (name, "  again"):
                 clock, spent = seconds(command, kept)
