@@ -21,17 +21,17 @@ from elbocheck.backends.kept import find_or_compile, key_of
 from elbocheck.backends.namespace import Namespace
 
 
-def compiler_options(level: int = 1) -> dict[str, Any]:
+def compiler_options() -> dict[str, Any]:
     """Options that make XLA compile faster on a CPU, where programs are going to run on one and this XLA knows them.
 
-    Programs here are compiled once for some hundred short runs. Without fusion emitters and at optimisation level 1
-    compilation takes about half the time and the runs as long as before; at level 0 it takes a third of what is left,
-    and the runs two or three times as long, which pays where there are few. One module instead of one per core saves
-    another fifth.
+    Programs here are compiled once for about a hundred short runs. Without fusion emitters and at optimisation level 1
+    compilation takes about half the time and the runs as long as before. One module instead of one per core saves
+    another fifth. Level 0 would save two thirds of what is left, and is not to be trusted: what XLA computes twice in
+    two loops then differs by a rounding, and weights whose logarithms are large do not sum to 1.
     """
     here = _chosen_device()
     on_cpu = getattr(here, "platform", here or jax.default_backend()) == "cpu"
-    return {**_known_options(), LEVEL: level} if on_cpu and _known_options() else {}
+    return _known_options() if on_cpu else {}
 
 
 def _chosen_device() -> Any:
@@ -39,14 +39,11 @@ def _chosen_device() -> Any:
     return jax.config.jax_default_device  # type: ignore[attr-defined]
 
 
-LEVEL = "xla_backend_optimization_level"
-
-
 @cache
 def _known_options() -> dict[str, Any]:
     options: dict[str, Any] = {
         "xla_cpu_use_fusion_emitters": False,
-        LEVEL: 1,
+        "xla_backend_optimization_level": 1,
         "xla_cpu_parallel_codegen_split_count": 1,
     }
     try:
@@ -85,7 +82,7 @@ class JaxBackend:
     def cost(self) -> Cost:
         return Cost(padded=True, cheap_hessians=True, share=1)
 
-    def _run(self, function: Function, key: str = "", often: bool = False) -> Function:
+    def _run(self, function: Function, key: str = "") -> Function:
         """The function, compiled once for each device and for all arguments of the same shapes.
 
         With a key it is taken from what earlier runs have kept.
@@ -99,7 +96,7 @@ class JaxBackend:
                 cast = jax.tree.unflatten(structure, leaves)
                 place = (_chosen_device(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
                 if place not in made:
-                    made[place] = find_or_compile(key, cast, lambda: _lowered(function, cast, often))
+                    made[place] = find_or_compile(key, cast, lambda: _lowered(function, cast))
                 return jax.tree.map(np.asarray, made[place](*cast))
 
         return run
@@ -153,7 +150,7 @@ class JaxBackend:
             basis = jnp.eye(vector.shape[0], dtype=vector.dtype)[columns]
             return jax.vmap(along, out_axes=(None, None, 0))(basis)
 
-        return in_columns(self._run(all_three, key_of(function, self.dtype, columns.tolist()), often=True), columns)
+        return in_columns(self._run(all_three, key_of(function, self.dtype, columns.tolist())), columns)
 
     def jacobian(self, function: Function, mode: str) -> Function:
         differentiate = jax.jacrev if mode == "reverse" else jax.jacfwd
@@ -204,9 +201,9 @@ class JaxBackend:
         return jax.tree.unflatten(jax.tree.structure(shapes), flags)
 
 
-def _lowered(function: Function, arguments: Any, often: bool) -> tuple[Any, dict[str, Any]]:
+def _lowered(function: Function, arguments: Any) -> tuple[Any, dict[str, Any]]:
     """(program, options of its compiler)."""
-    return jax.jit(function).lower(*arguments), compiler_options(level=int(often))
+    return jax.jit(function).lower(*arguments), compiler_options()
 
 
 def functions() -> Namespace:

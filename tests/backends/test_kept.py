@@ -19,7 +19,7 @@ from elbocheck.backends.base import Kept
 from elbocheck.cache import VARIABLE
 from elbocheck.executables import VARIABLE as EXECUTABLES
 from elbocheck.models import find_cell
-from models.sample import program_for
+from elbocheck.models.sample import program_for
 from support.processes import python
 
 ARGUMENTS = (np.arange(3.0), {"fixed": np.eye(3)})
