@@ -140,7 +140,7 @@ def _name(key: str, arguments: Any) -> str:
 @cache
 def _made_from() -> tuple[str, ...]:
     """Versions, flags of the compiler, and a digest of this package's source."""
-    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
+    versions = [version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "array-api-compat")]
     flags = [f"{name}={value}" for name, value in sorted(os.environ.items()) if _matters(name)]
     source = hashlib.sha256()
     for folder in _packages():
