@@ -11,6 +11,8 @@ import jax
 import numpy as np
 import pytest
 
+from support.compiled import jit
+
 # a run in the background ignores Ctrl-C, and so would the processes that tests start and interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,7 +26,7 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     def compiled(function: Callable[..., Any], *arrays: Any) -> Any:
         with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, jax.jit(function)(*arrays))
+            return jax.tree.map(np.asarray, jit(function)(*arrays))
 
     return compiled
 

@@ -15,6 +15,7 @@ import pytest
 from elbocheck.backends.namespace import namespace
 from elbocheck.families import Bernoulli, Categorical, Dirichlet, Multinomial, MultivariateNormal
 from elbocheck.families.base import inner
+from support.compiled import jit
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDINGS = 16
@@ -31,7 +32,7 @@ def derivatives(function: Callable[..., Any], points: Any, values: Any) -> tuple
     """(gradient, Hessian) in the point, of every pair (point, value)."""
     with jax.enable_x64(True):
         both = jax.vmap(lambda x, value: (jax.grad(function)(x, value), jax.hessian(function)(x, value)))
-        return jax.tree.map(np.asarray, jax.jit(both)(np.asarray(points), np.asarray(values)))
+        return jax.tree.map(np.asarray, jit(both)(np.asarray(points), np.asarray(values)))
 
 
 def assert_within(actual: Any, exact: list[Scaled], spread: float) -> None:
@@ -207,7 +208,7 @@ def gradient_and_hessian(family: Any, known: tuple[tuple[str, Any], ...]) -> Cal
         entropy = 0.0 if family is Dirichlet else member.entropy()
         return member.log_density(value) + 2.0 * entropy + 3.0 * member.log_partition()
 
-    return jax.jit(lambda *arguments: (jax.grad(objective)(*arguments), jax.hessian(objective)(*arguments)))
+    return jit(lambda *arguments: (jax.grad(objective)(*arguments), jax.hessian(objective)(*arguments)))
 
 
 @pytest.mark.parametrize("name", MASKED)

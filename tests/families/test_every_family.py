@@ -20,6 +20,7 @@ import pytest
 
 from elbocheck.families import FAMILIES
 from elbocheck.families.base import inner
+from support.compiled import jit
 from support.oracles import CASES
 from support.oracles.base import ENTROPIES, EPS, ROUNDINGS, TINY, Exact, Scaled
 
@@ -71,7 +72,7 @@ def outputs(family: Any, library: str) -> Outputs:
         return {**evaluate(distribution, value), "gradient": gradient(distribution.natural_parameters())}
 
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(compiled)(without_known_constants(case.distribution), case.values))
+        return jax.tree.map(np.asarray, jit(compiled)(without_known_constants(case.distribution), case.values))
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from elbocheck.backends import get_backend
 from elbocheck.backends.namespace import namespace
+from support.compiled import jit
 from support.oracles import CASES
 from support.oracles.base import Case
 
@@ -79,7 +80,7 @@ def jax_derivatives(case: Case, members: list[int]) -> list[tuple[np.ndarray, np
         return jax.grad(density)(flat), jax.hessian(density)(flat)
 
     with jax.enable_x64(True):
-        both = jax.jit(jax.vmap(derivatives, in_axes=(None, None, 0)))
+        both = jit(jax.vmap(derivatives, in_axes=(None, None, 0)))
         results = [both(*split(case, index), case.values[:, index].astype(float)) for index in members]
         return [(np.asarray(gradient), np.asarray(hessian)) for gradient, hessian in results]
 

@@ -14,6 +14,7 @@ import pytest
 from elbocheck.backends.namespace import namespace
 from elbocheck.families import poisson
 from elbocheck.families.poisson import SWITCH, Poisson
+from support.compiled import jit
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDINGS = 16
@@ -118,7 +119,7 @@ def test_derivatives(method: str) -> None:
 
     with jax.enable_x64(True):
         gradient = jax.grad(lambda eta: getattr(Poisson(eta), method)())
-        computed = jax.jit(jax.vmap(lambda eta: (gradient(eta), jax.grad(gradient)(eta))))(log_rates)
+        computed = jit(jax.vmap(lambda eta: (gradient(eta), jax.grad(gradient)(eta))))(log_rates)
     for eta, *numbers in zip(log_rates, *map(np.asarray, computed), strict=True):
         with mp.workdps(50):
             exact = exact_expectation(eta, terms)

@@ -292,8 +292,8 @@ def test_planted_errors_are_of_their_size(library: str) -> None:
     target, rng = correct_target(choice), np.random.default_rng(0)
     wrong = planted(target, "gradient", 0.25, rng)
     assert wrong.elbo is not None
-    with double_precision():
-        assert float(wrong.elbo(wrong.params)) == value(target)
+    with double_precision():  # the one is compiled, the other is not, and terms may be added in another order
+        assert float(wrong.elbo(wrong.params)) == pytest.approx(value(target), rel=8.0 * np.finfo(float).eps)
     twin = correct_target(replace(choice, library="numpy")).written
     exact = complex_step(twin.value, twin.params)
     found = derivatives(wrong)
