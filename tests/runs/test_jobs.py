@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from elbocheck.backends import get_backend
 from elbocheck.models import OUT_OF_SCOPE
 from elbocheck.models.controls import CONTROLS
 from elbocheck.outcome import Outcome, Result
@@ -42,7 +43,7 @@ def test_controls_look_for_a_point_that_shows_something(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("position", range(len(CONTROLS)), ids=lambda position: f"{position}-{CONTROLS[position].name}")
 def test_every_control_is_seen_and_has_its_size(position: int) -> None:
     """F − S is not 0 where it must not be, and as large as is predicted by other code."""
-    (row,) = ControlJob((position,), 2, 0).run(lambda count: None)
+    (row,) = ControlJob((position,), 2, 0).run(lambda count: None, get_backend("numpy"))
     assert row.check == f"control: {CONTROLS[position].name}"
     assert (row.outcome, row.tally.problems) == ("holds", 2), row.tally
     assert len(row.records) == 2
