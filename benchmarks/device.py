@@ -67,9 +67,8 @@ def counted(*records: Path) -> tuple[int, int, int, int]:
     return problems, points, inconclusive, violated
 
 
-def begun(part: str, names: list[str], record: Path, problems: int, workers: int) -> subprocess.Popen[bytes]:
-    """The census of one part of some cells, as a process."""
-    cells = [name for name in names if (name in ON_CARD) == (part == "card")]
+def begun(part: str, cells: list[str], record: Path, problems: int, workers: int) -> subprocess.Popen[bytes]:
+    """The census of one part, as a process."""
     given = {"record": record, "problems": problems, "workers": workers, "chunk": CHUNKS[part]}
     options = [f"--{name}={value}" for name, value in given.items()] + [f"--cell={name}" for name in cells]
     platform = SHARED if part == "card" else {"JAX_PLATFORMS": "cpu"}
@@ -113,8 +112,11 @@ def main() -> int:
     before = {part: counted(record) for part, record in records.items()}
     start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     workers = {"card": options.workers, "host": others}
+    cells = {part: [name for name in options.cells if (name in ON_CARD) == (part == "card")] for part in records}
     processes = [
-        begun(part, options.cells, record, options.problems, workers[part]) for part, record in records.items()
+        begun(part, cells[part], record, options.problems, workers[part])
+        for part, record in records.items()
+        if cells[part]
     ]
     ended(processes, options.seconds)
     spent, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

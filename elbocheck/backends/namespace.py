@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -198,7 +198,7 @@ def double_precision() -> Iterator[None]:
     """Code run inside computes in float64, whichever library it calls by itself; nothing is imported for that."""
     with ExitStack() as stack:
         for library in LIBRARIES.values():
-            if library.loaded:
+            if library.double_precision is not nullcontext and library.loaded:
                 stack.enter_context(library.double_precision())
         yield
 

@@ -111,10 +111,12 @@ class Layout:
         """Named arrays from a vector (P,) of any array library; arrays that are named already stay."""
         if isinstance(vector, dict):
             return vector
+        if isinstance(vector, np.ndarray):
+            return {name: vector[part].reshape(shape) for (name, part), shape in zip(self.slices.items(), self.shapes, strict=True)}
         xp = namespace(vector).xp
         return {
-            name: xp.reshape(vector[self.slices[name]], shape)
-            for name, shape in zip(self.names, self.shapes, strict=True)
+            name: xp.reshape(vector[part], shape)
+            for (name, part), shape in zip(self.slices.items(), self.shapes, strict=True)
         }
 
     def pack(self, params: Arrays) -> np.ndarray:

@@ -173,7 +173,7 @@ class Problem:
                 f"{self.label}: {name}(params) must return one number, nats per datum; got {got}. "
                 "Take the mean over the data."
             )
-        if name in ("elbo", "subset"):
+        if self.departures and name in ("elbo", "subset"):
             with double_precision():
                 for departure in self.departures:
                     value = value - self.departed(departure, params)

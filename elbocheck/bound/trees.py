@@ -42,6 +42,8 @@ def covers(name: str, path: str) -> bool:
 
 
 def _branches(tree: Any) -> dict[str, Any] | None:
+    if isinstance(tree, np.ndarray):  # most leaves are, and the questions below take longer
+        return None
     if isinstance(tree, Mapping):
         return {str(key): value for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):
