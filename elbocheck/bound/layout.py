@@ -112,7 +112,10 @@ class Layout:
         if isinstance(vector, dict):
             return vector
         if isinstance(vector, np.ndarray):
-            return {name: vector[part].reshape(shape) for (name, part), shape in zip(self.slices.items(), self.shapes, strict=True)}
+            return {
+                name: vector[part].reshape(shape)
+                for (name, part), shape in zip(self.slices.items(), self.shapes, strict=True)
+            }
         xp = namespace(vector).xp
         return {
             name: xp.reshape(vector[part], shape)

@@ -30,7 +30,16 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "benchmarks/device.py": ("--problems", "1", "--workers", "1", "--cells", "poisson-mixture/exact"),
     "benchmarks/lanes.py": ("--cells", "poisson-mixture/exact", "--lanes", "4", "--one-by-one", "1"),
     "benchmarks/monitor.py": ("--mixture", "8", "10", "--vae", "4", "5", "--repeats", "1"),
-    "benchmarks/per_point.py": ("--cells", "poisson-mixture/exact", "--problems", "8", "--others", "2", "--jit-examples", "1"),
+    "benchmarks/per_point.py": (
+        "--cells",
+        "poisson-mixture/exact",
+        "--problems",
+        "8",
+        "--others",
+        "2",
+        "--jit-examples",
+        "1",
+    ),
     "benchmarks/scale.py": ("--small", "--models", "numpy", "--no-check"),
     "benchmarks/scale_models.py": (),
     "benchmarks/timings.py": ("--small",),
@@ -49,7 +58,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """What makes a script small. A new script needs a line here; `report.json`, `proofs.json`, `verify.log` and
 `census.jsonl` are there."""
 PRINTS = {
-    "benchmarks/device.py": r"\d+ cpu .*; 1 workers on it, .*\non the card: 0 problems.*\non the host: 16 problems, 16 stationary .*\n16 .*\n",
+    "benchmarks/device.py": r"\d+ cpu .*; 1 workers on it, .*\non the card: 0 problems.*\n"
+    r"on the host: 16 problems, 16 stationary .*\n16 .*\n",
     "benchmarks/per_point.py": r"ms per verified point .*\npoisson-mixture/exact, 12 .*\n(  .* \d+\.\d+ +\d+\.\d\n){4}",
     "benchmarks/lanes.py": r"points per processor second .*\npoisson-mixture/exact +12( +\d+\.\d){3}\n(.+\n){2}",
     "benchmarks/correct_targets.py": r"[\s\S]*\| numpy \| \*\*all\*\* \| 2 \| 2 \| 0 \| 0 \| 0 \| 0 \|[\s\S]*",

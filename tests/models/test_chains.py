@@ -14,7 +14,7 @@ from elbocheck import decompose
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.strategies import draw_many, samples
-from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, by_cell, draw, models
+from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, by_cell_on_numpy, draw, models
 
 Params = Mapping[str, np.ndarray]
 COUNTS = np.arange(2000.0)[:, None]  # rates stay far below
@@ -104,7 +104,7 @@ def path_weights(sample: Sample, params: Params) -> np.ndarray:
     return scipy.special.softmax(log_q, axis=1)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_elbo_entropy_sum_delta_and_evidence(cell: Cell) -> None:
     for seed, sizes in enumerate(chains_of(cell)):
         sample = draw(cell, sizes, seed)
@@ -132,7 +132,7 @@ def test_elbo_entropy_sum_delta_and_evidence(cell: Cell) -> None:
             assert decomposition.elbo < evidence - 1e-3
 
 
-@by_cell([cell for cell in CELLS if cell.variational.optimal])
+@by_cell_on_numpy([cell for cell in CELLS if cell.variational.optimal])
 def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
     for sample in draw_many(samples(cell), 20, entropy=2):
         problem = sample.problem()
@@ -151,7 +151,7 @@ def test_a_switching_autoregression_without_memory_is_a_hidden_markov_model() ->
         assert (gap <= likelihoods["none"].elbo_rounding) if same else (gap > 1e-2)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_pair_marginals(cell: Cell) -> None:
     cell = find_cell(cell.name)  # whose problems are padded
     for seed, sizes in enumerate(chains_of(cell)):
@@ -173,7 +173,7 @@ def test_pair_marginals(cell: Cell) -> None:
                 np.testing.assert_allclose(weights[:data, i, j, t], q @ (here & (path[:, t - 1] == i)), atol=1e-13)
 
 
-@by_cell([cell for cell in CELLS if not cell.variational.optimal])
+@by_cell_on_numpy([cell for cell in CELLS if not cell.variational.optimal])
 def test_a_chain_with_the_potentials_of_the_model_attains_the_evidence(cell: Cell) -> None:
     for seed, sizes in enumerate(chains_of(cell)):
         sample = draw(cell, sizes, seed)

@@ -22,7 +22,7 @@ from elbocheck.models.sample import Cell, Sample
 from elbocheck.outcome import Outcome
 from elbocheck.solver import find_stationary_point
 from elbocheck.strategies import draw_many, samples
-from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell, draw, models
+from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell_on_numpy, draw, models
 
 Params = Mapping[str, np.ndarray]
 CELLS = models("gaussian-process", "linear-regression", "random-effects", "linear-dynamical-system")
@@ -145,7 +145,7 @@ def sizes_of(cell: Cell) -> list[tuple[int, int, int]]:
     return [(6, 4, most), (1, 3, 1), (5, 2, most), (2, 1, 1)]
 
 
-@by_cell([*CELLS, TWO_STATES])
+@by_cell_on_numpy([*CELLS, TWO_STATES])
 def test_evidence_elbo_and_entropy_sum(cell: Cell) -> None:
     for seed, sizes in enumerate(sizes_of(cell)):
         sample = draw(cell, sizes, seed)
@@ -160,14 +160,14 @@ def test_evidence_elbo_and_entropy_sum(cell: Cell) -> None:
             assert decomposition.elbo < evidence - 1e-3
 
 
-@by_cell(EXACT)
+@by_cell_on_numpy(EXACT)
 def test_the_evidence_at_any_parameters(cell: Cell) -> None:
     for sample in draw_many(samples(cell), 20, entropy=2):
         problem = sample.problem()
         assert_elbo(decompose(problem), oracle(sample, sample.unpadded(problem.params))[0], sample)
 
 
-@by_cell(EXACT)
+@by_cell_on_numpy(EXACT)
 def test_at_the_optimum_the_evidence_is_the_entropy_sum(cell: Cell) -> None:
     """From dense matrices alone: S of the oracle equals its evidence where the package says that F is stationary."""
     (sample,) = draw_many(samples(cell, solvable=True), 1, entropy=3)

@@ -21,7 +21,7 @@ from elbocheck.backends import get_backend
 from elbocheck.models import find_cell
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.solver import certify
-from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell, draw, models, moderate
+from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell_on_numpy, draw, models, moderate
 
 Params = Mapping[str, np.ndarray]
 LINEAR = [
@@ -89,7 +89,7 @@ def at_exact_posterior(sample: Sample) -> Sample | None:
     return sample.with_params({name: params[name] for name in sample.params.keys() & params.keys()})
 
 
-@by_cell(LINEAR)
+@by_cell_on_numpy(LINEAR)
 def test_linear_gaussian_models(cell: Cell) -> None:
     tight = 0
     for sample in moderate(cell):
@@ -108,7 +108,7 @@ def test_linear_gaussian_models(cell: Cell) -> None:
     assert tight >= 1
 
 
-@by_cell(models("mfa"))
+@by_cell_on_numpy(models("mfa"))
 def test_mixture_of_factor_analysers(cell: Cell) -> None:
     for sample in moderate(cell):
         problem = sample.problem()

@@ -10,7 +10,7 @@ from elbocheck import decompose
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.models.variational.truncated import STATES
 from elbocheck.strategies import draw_many, samples
-from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, by_cell, models, moderate
+from support.oracle_tools import assert_delta, assert_elbo, assert_entropy_sum, by_cell_on_numpy, models, moderate
 from support.oracles import MIXTURES
 from support.oracles.components import Params
 
@@ -39,7 +39,7 @@ def test_there_is_an_oracle_for_every_mixture() -> None:
     assert varying == {name for name, one in MIXTURES.items() if one.base_measure}
 
 
-@by_cell(EXACT)
+@by_cell_on_numpy(EXACT)
 def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
     """F of the exact posterior, saturated logits and extreme shapes included."""
     for sample in draw_many(samples(cell), 20, entropy=1):
@@ -49,7 +49,7 @@ def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
         assert_elbo(decompose(problem), float(oracle), sample)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_elbo_entropy_sum_and_delta(cell: Cell) -> None:
     oracle = MIXTURES[cell.model.name]
     for sample in moderate(cell):
@@ -69,7 +69,7 @@ def test_elbo_entropy_sum_and_delta(cell: Cell) -> None:
             assert_elbo(decomposition, evidence, sample)
 
 
-@by_cell(OTHERS)
+@by_cell_on_numpy(OTHERS)
 def test_only_the_exact_responsibilities_attain_the_evidence(cell: Cell) -> None:
     for sample in moderate(cell):
         params = sample.unpadded(sample.problem().params)

@@ -11,7 +11,7 @@ import scipy.special
 from elbocheck import decompose
 from elbocheck.models.sample import Cell, Sample
 from elbocheck.strategies import draw_many, samples
-from support.oracle_tools import assert_elbo, assert_entropy_sum, by_cell, models, moderate
+from support.oracle_tools import assert_elbo, assert_entropy_sum, by_cell_on_numpy, models, moderate
 
 Params = Mapping[str, np.ndarray]
 CELLS = models("sbn", "deep-sbn-2", "deep-sbn-3")
@@ -59,7 +59,7 @@ def weights_of_q(sample: Sample, params: Params) -> np.ndarray:
     return scipy.special.softmax(params["q_logits"], axis=1)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_elbo_entropy_sum_and_evidence(cell: Cell) -> None:
     for sample in moderate(cell):
         problem = sample.problem()
@@ -80,7 +80,7 @@ def test_elbo_entropy_sum_and_evidence(cell: Cell) -> None:
             assert decomposition.elbo < evidence - 1e-6
 
 
-@by_cell([cell for cell in CELLS if cell.variational.optimal])
+@by_cell_on_numpy([cell for cell in CELLS if cell.variational.optimal])
 def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
     for sample in draw_many(samples(cell), 20, entropy=3):
         problem = sample.problem()
@@ -88,7 +88,7 @@ def test_log_likelihood_at_any_parameters(cell: Cell) -> None:
         assert_elbo(decompose(problem), float(sample.data_weights @ scipy.special.logsumexp(joint, axis=1)), sample)
 
 
-@by_cell([cell for cell in CELLS if not cell.variational.optimal])
+@by_cell_on_numpy([cell for cell in CELLS if not cell.variational.optimal])
 def test_q_at_its_best_attains_the_evidence(cell: Cell) -> None:
     """Any q over states contains the posterior; a mean-field q does so with a single unit."""
     tight = 0

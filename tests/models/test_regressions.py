@@ -10,7 +10,15 @@ import scipy.stats
 
 from elbocheck import decompose
 from elbocheck.models.sample import Cell, Sample
-from support.oracle_tools import NATS_2PIE, assert_delta, assert_elbo, assert_entropy_sum, by_cell, draw, models
+from support.oracle_tools import (
+    NATS_2PIE,
+    assert_delta,
+    assert_elbo,
+    assert_entropy_sum,
+    by_cell_on_numpy,
+    draw,
+    models,
+)
 
 Params = Mapping[str, np.ndarray]
 CELLS = models("linear-regressions", "poisson-regressions", "experts")
@@ -45,7 +53,7 @@ def densities(sample: Sample, params: Params) -> tuple[np.ndarray, np.ndarray, n
     return scipy.stats.poisson(np.exp(mean)).logpmf(y), entropy, expected - scipy.special.gammaln(y + 1)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_elbo_entropy_sum_delta_and_evidence(cell: Cell) -> None:
     for seed, sizes in enumerate(SIZES):
         sample = draw(cell, sizes, seed)
@@ -66,7 +74,7 @@ def test_elbo_entropy_sum_delta_and_evidence(cell: Cell) -> None:
             assert_elbo(decomposition, evidence, sample)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_the_slope_of_the_response_counts_for_nothing(cell: Cell) -> None:
     sample = draw(cell, (9, 3, 2), 4)
     moved = {name: value.copy() for name, value in sample.params.items() if name.endswith("slopes")}

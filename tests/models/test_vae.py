@@ -13,7 +13,7 @@ import scipy.stats
 
 from elbocheck import decompose
 from elbocheck.models.sample import Cell, Sample
-from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell, draw, models, moderate
+from support.oracle_tools import NATS_2PIE, assert_elbo, assert_entropy_sum, by_cell_on_numpy, draw, models, moderate
 
 Params = Mapping[str, np.ndarray]
 CELLS = [cell for cell in models("") if cell.model.name.startswith(("vae", "sparse-coding"))]
@@ -104,7 +104,7 @@ def observation(sample: Sample, params: Params) -> tuple[np.ndarray, np.ndarray]
     return log_p.sum(-1), 0.5 * (NATS_2PIE + log_variance).sum(-1)
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_elbo_and_entropy_sum(cell: Cell) -> None:
     for sample in moderate(cell):
         problem = sample.problem()
@@ -118,7 +118,7 @@ def test_elbo_and_entropy_sum(cell: Cell) -> None:
         assert decomposition.delta == 0.0
 
 
-@by_cell(CELLS)
+@by_cell_on_numpy(CELLS)
 def test_points_of_q_have_its_moments(cell: Cell) -> None:
     for sample in moderate(cell):
         problem = sample.problem()
@@ -142,7 +142,7 @@ def test_points_of_q_have_its_moments(cell: Cell) -> None:
         np.testing.assert_allclose(entropy, entropy_q(sample, params)[counts], rtol=1e-12, atol=1e-13)
 
 
-@by_cell(SPARSE)
+@by_cell_on_numpy(SPARSE)
 def test_expected_absolute_values(cell: Cell) -> None:
     """Folded normal distribution, and quadrature, also far from and at zero."""
     sample = draw(cell, (4, 3, 2))
@@ -175,7 +175,7 @@ def evidence(sample: Sample, params: Params) -> tuple[np.ndarray, np.ndarray]:
     return cross @ params["loadings"].T + noise, cross
 
 
-@by_cell(LINEAR)
+@by_cell_on_numpy(LINEAR)
 def test_elbo_of_linear_decoders_stays_below_the_evidence(cell: Cell) -> None:
     """Quadrature is exact for them."""
     for sample in moderate(cell):
@@ -185,7 +185,7 @@ def test_elbo_of_linear_decoders_stays_below_the_evidence(cell: Cell) -> None:
         assert decompose(sample.problem()).elbo < sample.data_weights @ log_evidence - 1e-3
 
 
-@by_cell([cell for cell in LINEAR if cell.variational.name == "encoder"])
+@by_cell_on_numpy([cell for cell in LINEAR if cell.variational.name == "encoder"])
 def test_a_linear_encoder_at_the_exact_posterior_attains_the_evidence(cell: Cell) -> None:
     """One latent: the posterior has a mean linear in x and a constant variance."""
     for sizes in ((9, 3, 1), (6, 2, 1)):
@@ -221,7 +221,7 @@ def log_evidence_of_one_latent(x: np.ndarray, params: Params) -> float:
     return float(top + np.log(scipy.integrate.quad(lambda z: np.exp(log_joint(z) - top), **ends, limit=200)[0]))
 
 
-@by_cell(SPARSE)
+@by_cell_on_numpy(SPARSE)
 def test_elbo_of_sparse_coding_stays_below_the_evidence(cell: Cell) -> None:
     """Exact expectations of z, z² and |z|; one latent, so that the evidence is an integral over a line."""
     for seed in range(3):

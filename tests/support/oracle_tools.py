@@ -31,7 +31,13 @@ def models(*names: str) -> list[Cell]:
 
 
 def by_cell(cells: Iterable[Cell]) -> pytest.MarkDecorator:
-    """One test per cell, on NumPy: nothing is compiled, and that backends agree is a property of its own."""
+    """One test per cell; those that share a compiled program run in one process."""
+    marked = [pytest.param(cell, id=cell.name, marks=pytest.mark.xdist_group(cell.group)) for cell in cells]
+    return pytest.mark.parametrize("cell", marked)
+
+
+def by_cell_on_numpy(cells: Iterable[Cell]) -> pytest.MarkDecorator:
+    """One test per cell, where nothing is compiled: that backends agree is a property of its own."""
     numpy = get_backend("numpy")
     return pytest.mark.parametrize("cell", [pytest.param(cell.on(numpy), id=cell.name) for cell in cells])
 
