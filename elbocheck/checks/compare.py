@@ -27,11 +27,23 @@ class Deviation:
     scale: float = 0.0
     """Σ|terms| behind it; 0 where no relative size makes sense."""
 
+    noise: float = 0.0
+    """What of the bound was measured, and differs from one machine to the next."""
+
     @property
     def excess(self) -> float:
-        if not np.isfinite(self.size):
-            return float("inf")
-        return self.size / self.bound if self.bound > 0.0 else (0.0 if self.size == 0.0 else float("inf"))
+        return _ratio(self.size, self.bound)
+
+    @property
+    def rank(self) -> float:
+        """The excess that no measurement has a part in: messages come in the same order everywhere."""
+        return _ratio(self.size, self.bound - self.noise)
+
+
+def _ratio(size: float, bound: float) -> float:
+    if not np.isfinite(size):
+        return float("inf")
+    return size / bound if bound > 0.0 else (0.0 if size == 0.0 else float("inf"))
 
 
 def judge(
@@ -51,9 +63,10 @@ def judge(
     deviations = list(deviations)
     unbounded = [one for one in deviations if not np.isfinite(one.bound)]
     deviations = [one for one in deviations if np.isfinite(one.bound)]
-    worst = max(deviations, key=lambda one: one.excess, default=Deviation("nothing", 0.0, 0.0))
+    broken = sorted((one for one in deviations if not one.excess <= 1.0), key=lambda one: -one.rank)
+    largest = max(deviations, key=lambda one: one.excess, default=Deviation("nothing", 0.0, 0.0))
+    worst = broken[0] if broken else largest
     relative = max((one.size / one.scale for one in deviations if one.scale > 0.0), default=0.0)
-    broken = sorted((one for one in deviations if not one.excess <= 1.0), key=lambda one: -one.excess)
     lines = [f"{one.what} deviates by {one.size:.3e} nats per datum, bound {one.bound:.1e}" for one in broken[:6]]
     if not broken and unbounded:
         message = f"{check}: the rounding bound of {unbounded[0].what} is {unbounded[0].bound} ({problem})"

@@ -94,7 +94,7 @@ def _left(terms: Decomposition) -> Iterator[tuple[str, float, float, float]]:
 
 def _of_factors(terms: Decomposition, noise: Mapping[str, float]) -> list[Deviation]:
     return [
-        Deviation(what, abs(size), rounding + noise.get(what, 0.0), magnitude)
+        Deviation(what, abs(size), rounding + noise.get(what, 0.0), magnitude, noise.get(what, 0.0))
         for what, size, rounding, magnitude in _left(terms)
     ]
 

@@ -82,6 +82,7 @@ def theorem_deviations(point: StationaryPoint, noise: Mapping[str, float] = NO_N
             abs(term.gap - term.delta),
             decomposition.factor_bound(term) + noise.get(name, 0.0),
             term.magnitude,
+            noise.get(name, 0.0),
         )
         for name, term in zip(names, decomposition.factors, strict=True)
         if term.covered
@@ -89,10 +90,12 @@ def theorem_deviations(point: StationaryPoint, noise: Mapping[str, float] = NO_N
     if decomposition.covered:
         total = abs(decomposition.elbo - decomposition.entropy_sum - decomposition.delta)
         bound = decomposition.bound + decomposition.elbo_rounding
-        bound += sum(
+        measured = sum(
             term.weight * noise.get(name, 0.0) for name, term in zip(names, decomposition.factors, strict=True)
         )
-        deviations.append(Deviation("ELBO minus entropy sum", total, bound, decomposition.magnitude))
+        deviations.append(
+            Deviation("ELBO minus entropy sum", total, bound + measured, decomposition.magnitude, measured)
+        )
     return deviations
 
 

@@ -34,9 +34,8 @@ def value(problem: Problem) -> Result | None:
         deviation = Deviation(what, one.deviation, 2 * one.constant * one.scale, one.scale)
         if not deviation.excess <= 1.0:
             bound = 2 * one.constant * one.full_scale
-            if np.isfinite(deviation.size) and deviation.size > bound:
-                bound += one.value_noise
-            deviation = Deviation(what, deviation.size, bound, one.full_scale)
+            noise = one.value_noise if np.isfinite(deviation.size) and deviation.size > bound else 0.0
+            deviation = Deviation(what, deviation.size, bound + noise, one.full_scale, noise)
         deviations.append(deviation)
     result = judge(NAME, problem.label, deviations)
     return replace(result, note=_known(problem)) if result.outcome is Outcome.HOLDS else result
